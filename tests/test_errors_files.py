@@ -1,0 +1,111 @@
+"""Errors are one line with a place and a cure; files appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from vqspeech.errors import InputError, MissingExtraError
+from vqspeech.files import atomic_open, atomic_path
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (InputError("is empty"), "is empty"),
+        (InputError("is empty", where="wav.scp"), "wav.scp: is empty"),
+        (InputError("has one field", where=Path("d/wav.scp"), line=3), "d/wav.scp:3: has one field"),
+        (
+            InputError("is empty", where="a.wav", cure="record it again"),
+            "a.wav: is empty (record it again)",
+        ),
+        (InputError("two\nlines  here", cure="and\nmore"), "two lines here (and more)"),
+        (
+            MissingExtraError("fastabx", extra="abx", purpose="ABX"),
+            "ABX needs fastabx (pip install 'vqspeech[abx]')",
+        ),
+    ],
+)
+def test_an_error_is_one_line(error: InputError, line: str) -> None:
+    assert str(error) == line
+    assert isinstance(error, ValueError)
+
+
+def test_an_error_keeps_its_parts() -> None:
+    error = InputError("has one field", where=Path("d/wav.scp"), line=3, cure="add the path")
+    assert (error.problem, error.where, error.line, error.cure) == (
+        "has one field",
+        os.path.join("d", "wav.scp"),  # noqa: PTH118 - what is compared is a string
+        3,
+        "add the path",
+    )
+
+
+def test_a_file_appears_when_the_block_ends(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "folder" / "a.txt"
+    with atomic_open(target) as file:
+        file.write("één\n")
+        file.flush()
+        assert not target.exists()
+    assert target.read_bytes() == "één\n".encode()
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_bytes_are_written_as_they_are(tmp_path: Path) -> None:
+    with atomic_open(tmp_path / "a.bin", "wb") as file:
+        file.write(b"\r\n\x00")
+    assert (tmp_path / "a.bin").read_bytes() == b"\r\n\x00"
+
+
+@pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt])
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path, failure: type[BaseException]) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+
+    def write_half() -> None:
+        with atomic_open(target) as file:
+            file.write("half of the n")
+            raise failure
+
+    with pytest.raises(failure):
+        write_half()
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_the_temporary_file_lies_beside_the_target_and_keeps_its_suffix(tmp_path: Path) -> None:
+    with atomic_path(tmp_path / "a.flac") as temporary:
+        assert temporary.parent == tmp_path
+        assert temporary.suffix == ".flac"
+        temporary.write_text("content")
+    assert (tmp_path / "a.flac").read_text() == "content"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+def test_others_may_read_it_as_the_umask_says(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        with atomic_open(tmp_path / "a.txt") as file:
+            file.write("x")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kill -9 is POSIX's")
+def test_kill_9_leaves_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    script = (
+        "import os, signal, sys; from vqspeech.files import atomic_open\n"
+        "with atomic_open(sys.argv[1]) as file:\n"
+        "    file.write('half'); file.flush(); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, target])
+    assert done.returncode == -signal.SIGKILL
+    assert target.read_text() == "old"

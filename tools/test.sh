@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Runs the checks and the tests; see --help.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+usage() {
+  cat <<EOF
+Usage: tools/test.sh [PYTEST ARGUMENT]...
+
+Without arguments: sets up .venv if needed, then runs ruff, mypy, shellcheck
+and all tests, to the end even where one fails.
+With arguments: sets up, then runs pytest alone with them, for instance
+  tools/test.sh tests/test_audio.py -k pipe
+EOF
+}
+
+if [[ ${1-} == --help || ${1-} == -h ]]; then
+  usage
+  exit 0
+fi
+tools/setup.sh
+if (($#)); then
+  exec .venv/bin/python -m pytest "$@"
+fi
+
+failed=()
+check() {
+  echo "== $1"
+  "${@:2}" || failed+=("$1")
+}
+
+mapfile -t scripts < <(find . -path ./.venv -prune -o -path ./exp -prune -o -name '*.sh' -print | sort)
+check "ruff check" .venv/bin/python -m ruff check .
+check "ruff format" .venv/bin/python -m ruff format --check .
+check "mypy" .venv/bin/python -m mypy
+check "shellcheck" .venv/bin/shellcheck -x .ci/run "${scripts[@]}"
+check "pytest" .venv/bin/python -m pytest
+if ((${#failed[@]})); then
+  echo "tools/test.sh: failed: $(IFS=, && echo "${failed[*]}")" >&2
+  exit 1
+fi

@@ -1,0 +1,7 @@
+"""``python -m vqspeech`` is the command ``vqspeech``."""
+
+import sys
+
+from vqspeech.cli.main import main
+
+sys.exit(main())

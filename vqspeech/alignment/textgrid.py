@@ -1,0 +1,165 @@
+"""Praat's TextGrid, read by Praat itself (parselmouth): long or short form, any encoding Praat knows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from vqspeech.alignment.intervals import Interval
+from vqspeech.errors import InputError, MissingExtraError
+from vqspeech.files import atomic_open
+
+#: Decimals of times: below any sample's length.
+_DECIMALS = 9
+
+
+def read_textgrid(path: str | os.PathLike[str], *, tier: str | None = None) -> list[Interval]:
+    """Read one interval tier; intervals without text are left out.
+
+    Args:
+        path: the file.
+        tier: name of the tier. When absent: the only one, or the one whose name ends with ``phones``, ``phone``,
+            ``segments`` or ``MAU`` (as Montreal Forced Aligner, Praat users and WebMAUS name it).
+
+    Raises:
+        InputError: Praat cannot read the file, or no tier is meant.
+    """
+    path = Path(path)
+    tiers = read_tiers(path)
+    if tier is None:
+        tier = _phone_tier(tiers, path)
+    elif tier not in tiers:
+        raise InputError(f"no interval tier {tier!r}", where=path, cure=f"it has: {', '.join(tiers) or 'none'}")
+    if not tiers[tier]:
+        raise InputError(f"tier {tier!r} is empty", where=path, cure="name another tier")
+    return tiers[tier]
+
+
+def _phone_tier(tiers: Mapping[str, list[Interval]], path: Path) -> str:
+    if len(tiers) == 1:
+        return next(iter(tiers))
+    meant = [name for name in tiers if name.lower().endswith(("phones", "phone", "phonemes", "segments", "mau"))]
+    if len(meant) != 1:
+        names = ", ".join(tiers) or "none"
+        raise InputError(
+            f"{len(meant) or 'no'} tiers could be the phones", where=path, cure=f"name one; it has: {names}"
+        )
+    return meant[0]
+
+
+def read_tiers(path: str | os.PathLike[str]) -> dict[str, list[Interval]]:
+    """Read all interval tiers, tier name -> intervals that have text; point tiers are left out.
+
+    Raises:
+        InputError: Praat cannot read the file.
+    """
+    try:
+        import parselmouth
+        from parselmouth.praat import call
+    except ImportError as error:
+        raise MissingExtraError("praat-parselmouth", extra="eval", purpose="reading a TextGrid") from error
+    path = Path(path)
+    with path.open("rb"):  # an OSError for an absent file, in the system's words
+        pass
+    try:
+        grid = parselmouth.read(str(path))
+    except parselmouth.PraatError as error:
+        first = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"Praat cannot read it: {first}", where=path, cure="open it in Praat and save it again"
+        ) from error
+    if not isinstance(grid, parselmouth.TextGrid):
+        raise InputError(f"a {type(grid).__name__}, not a TextGrid", where=path)
+    tiers: dict[str, list[Interval]] = {}
+    for index in range(1, int(call(grid, "Get number of tiers")) + 1):
+        if call(grid, "Is interval tier", index):
+            name = call(grid, "Get tier name", index)
+            if name in tiers:
+                raise InputError(f"two tiers are named {name!r}", where=path, cure="rename one")
+            tiers[name] = []
+    # One call for the whole grid: a call an interval takes seconds an hour of speech.
+    table = call(call(grid, "Down to Table", False, _DECIMALS, True, False), "List", False)
+    for row in table.splitlines()[1:]:
+        start, name, rest = row.split("\t", 2)
+        label, _, end = rest.rpartition("\t")
+        if name in tiers:
+            tiers[name].append(Interval(float(start), float(end), label.strip()))
+    return tiers
+
+
+def write_textgrid(
+    path: str | os.PathLike[str],
+    tiers: Mapping[str, Sequence[Interval]],
+    *,
+    duration: float | None = None,
+    short: bool = False,
+) -> None:
+    """Write interval tiers in one step, UTF-8; gaps become intervals without text, as Praat wants.
+
+    Args:
+        path: the file.
+        tiers: tier name -> intervals, which must not overlap.
+        duration: seconds of the recording; the last end when absent.
+        short: Praat's short form.
+
+    Raises:
+        InputError: intervals overlap.
+    """
+    ends = [interval.end for intervals in tiers.values() for interval in intervals]
+    end = max([*ends, duration or 0.0])
+    filled = {name: _filled(intervals, end, path) for name, intervals in tiers.items()}
+    lines = _short_lines(filled, end) if short else _long_lines(filled, end)
+    with atomic_open(path) as file:
+        file.writelines(line + "\n" for line in lines)
+
+
+def _filled(intervals: Sequence[Interval], end: float, path: str | os.PathLike[str]) -> list[Interval]:
+    filled: list[Interval] = []
+    last = 0.0
+    for interval in [*sorted(intervals), Interval(end, end, "")]:
+        if interval.start < last - 1e-6:
+            raise InputError(
+                f"{interval.label!r} starts at {interval.start:g} s, before the interval before it ends ({last:g} s)",
+                where=path,
+                cure="a TextGrid tier cannot hold overlaps",
+            )
+        if interval.start > last + 1e-6:
+            filled.append(Interval(last, interval.start, ""))
+            last = interval.start
+        if interval.end > last:
+            filled.append(Interval(last, interval.end, interval.label))
+            last = interval.end
+    return filled
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
+
+
+def _header() -> list[str]:
+    return ['File type = "ooTextFile"', 'Object class = "TextGrid"', ""]
+
+
+def _short_lines(tiers: Mapping[str, list[Interval]], end: float) -> list[str]:
+    lines = [*_header(), "0", f"{end!r}", "<exists>", str(len(tiers))]
+    for name, intervals in tiers.items():
+        lines += ['"IntervalTier"', _quoted(name), "0", f"{end!r}", str(len(intervals))]
+        for interval in intervals:
+            lines += [f"{interval.start!r}", f"{interval.end!r}", _quoted(interval.label)]
+    return lines
+
+
+def _long_lines(tiers: Mapping[str, list[Interval]], end: float) -> list[str]:
+    lines = [*_header(), "xmin = 0 ", f"xmax = {end!r} ", "tiers? <exists> ", f"size = {len(tiers)} ", "item []: "]
+    for index, (name, intervals) in enumerate(tiers.items(), 1):
+        lines += [f"    item [{index}]:", '        class = "IntervalTier" ', f"        name = {_quoted(name)} "]
+        lines += ["        xmin = 0 ", f"        xmax = {end!r} ", f"        intervals: size = {len(intervals)} "]
+        for number, interval in enumerate(intervals, 1):
+            lines += [
+                f"        intervals [{number}]:",
+                f"            xmin = {interval.start!r} ",
+                f"            xmax = {interval.end!r} ",
+                f"            text = {_quoted(interval.label)} ",
+            ]
+    return lines

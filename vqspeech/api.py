@@ -1,0 +1,258 @@
+"""A model ready for use: recordings to codes, codes to speech, one voice to another."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from vqspeech import audio
+from vqspeech.codes import CodeInfo
+from vqspeech.errors import InputError
+from vqspeech.generation import EngineName, Precision, generate, make_engine
+from vqspeech.model.blocks import blockwise
+from vqspeech.model.checkpoint import PRETRAINED, checksum, load_model, model_folder
+from vqspeech.model.vqvae import VQVAE
+
+#: A file, ``-`` for stdin, a Kaldi pipe, or a waveform ``(samples,)`` at the model's sample rate.
+Recording: TypeAlias = str | os.PathLike[str] | ArrayLike
+#: Called with samples done and samples in all.
+Progress: TypeAlias = Callable[[int, int], None]
+
+#: Seconds that encoder and conditioning network see at a time.
+_BLOCK_SECONDS = 30
+
+
+def load(
+    model: str | os.PathLike[str] | None = None,
+    *,
+    engine: EngineName = "auto",
+    precision: Precision = "fp32",
+    threads: int = 1,
+    device: str = "cpu",
+) -> Model:
+    """Load a model.
+
+    Args:
+        model: a model directory or an experiment's folder; the packaged model if not given.
+        engine: what draws the samples, see ``vqspeech.generation.make_engine``.
+        precision: of the native engine's products.
+        threads: of the native engine.
+        device: where encoder and conditioning network, and the torch engine, compute.
+
+    Raises:
+        InputError: there is no model, it is damaged, or the engine is not to be had.
+    """
+    folder = model_folder(PRETRAINED if model is None else model)
+    network = load_model(folder).to(device)
+    return Model(network, folder, engine=engine, precision=precision, threads=threads)
+
+
+class Model:
+    """A VQ-VAE and the engine that draws its samples. Make one with ``vqspeech.load``.
+
+    Args:
+        network: in evaluation mode.
+        folder: where it was read from.
+        engine: as in ``load``.
+        precision: as in ``load``.
+        threads: as in ``load``.
+
+    Attributes:
+        speakers: the voices it can speak in.
+        sample_rate: of the waveforms it takes and gives, in Hz.
+    """
+
+    def __init__(self, network: VQVAE, folder: Path, *, engine: EngineName, precision: Precision, threads: int) -> None:
+        self.network = network
+        self.folder = folder
+        self.engine = make_engine(network.decoder, engine, precision, threads)
+        self.speakers = network.speakers
+        self.sample_rate = network.config.audio.sample_rate
+
+    @property
+    def code_info(self) -> CodeInfo:
+        """Codebook size and frame times, as ``codes.json`` says them."""
+        config = self.network.config
+        hop = config.code_hop
+        return CodeInfo(
+            codebook_size=config.quantizer.codes,
+            frame_period=hop / config.audio.sample_rate,
+            offset=hop / 2 / config.audio.sample_rate,
+            model=self.folder.name,
+            checksum=checksum(self.folder),
+        )
+
+    def read(
+        self, recording: Recording, *, start: float | None = None, end: float | None = None
+    ) -> NDArray[np.float32]:
+        """A recording as ``(samples,)`` at the model's sample rate and level.
+
+        Raises:
+            InputError: it cannot be read, is empty or holds NaN.
+        """
+        if isinstance(recording, str | os.PathLike):
+            source = recording if isinstance(recording, str) else os.fspath(recording)
+            waveform = audio.read(source, rate=self.sample_rate, start=start, end=end)
+        else:
+            waveform = np.asarray(recording, np.float32)
+            if waveform.ndim != 1 or not len(waveform):
+                raise InputError(f"a waveform of shape {waveform.shape}", cure="give one channel: (samples,)")
+            if not np.isfinite(waveform).all():
+                raise InputError("a waveform with NaN or infinite samples", cure="mend it")
+        return audio.normalise_level(waveform, self.sample_rate, self.network.config.audio.rms)
+
+    def encode(self, recording: Recording) -> NDArray[np.int32]:
+        """The codes of a recording, ``(frames,)``; the last frame is filled up with silence.
+
+        Raises:
+            InputError: as ``read``.
+        """
+        return self.encode_waveform(self.read(recording))
+
+    @torch.no_grad()
+    def encode_waveform(self, waveform: NDArray[np.float32]) -> NDArray[np.int32]:
+        """The codes of what ``read`` gave, ``(samples,)`` at the model's rate and level -> ``(frames,)``."""
+        network = self.network
+        hop = network.config.code_hop
+        padded = np.pad(waveform, (0, -len(waveform) % hop))
+        shaped = network.companding.shape(torch.from_numpy(padded)[None]).to(self._device)
+        # Instance normalisation looks at the whole utterance, so that it cannot be cut.
+        whole = len(padded) if network.config.encoder.instance_norm else 0
+        z = blockwise(
+            network.encoder,
+            shaped,
+            block=max(whole, _BLOCK_SECONDS * self.sample_rate // hop * hop),
+            context=-(-network.encoder.context // hop) * hop,
+            scale=1 / hop,
+        )
+        codes = network.quantizer.nearest(z[0].t())
+        return codes.cpu().numpy().astype(np.int32)
+
+    def decode(
+        self,
+        codes: ArrayLike,
+        speaker: str,
+        *,
+        seed: int = 0,
+        temperature: float = 1.0,
+        progress: Progress | None = None,
+    ) -> NDArray[np.float32]:
+        """Speak codes in a voice.
+
+        Args:
+            codes: ``(frames,)`` integers.
+            speaker: one of ``speakers``.
+            seed: the same seed gives the same samples.
+            temperature: below 1 for calmer, above 1 for livelier sampling; 0 takes the most likely sample always.
+            progress: called with samples done and samples in all.
+
+        Returns:
+            ``(frames x hop,)`` float32.
+
+        Raises:
+            InputError: an unknown speaker, or a code outside the codebook.
+        """
+        return self.decode_many([codes], speaker, seed=seed, temperature=temperature, progress=progress)[0]
+
+    @torch.no_grad()
+    def decode_many(
+        self,
+        sequences: Sequence[ArrayLike],
+        speaker: str,
+        *,
+        seed: int = 0,
+        temperature: float = 1.0,
+        progress: Progress | None = None,
+    ) -> list[NDArray[np.float32]]:
+        """Speak several code sequences, in streams that run together. Arguments as for ``decode``."""
+        if temperature < 0:
+            raise InputError(f"a temperature of {temperature}", cure="use 0 or more")
+        index = self.speaker_index(speaker)
+        classes = generate(
+            self.network.decoder,
+            [self._frames(codes, index) for codes in sequences],
+            hop=self.network.config.conditioner.hop,
+            seed=seed,
+            temperature=temperature,
+            engine=self.engine,
+            progress=progress,
+        )
+        return [self.network.companding.waveform(torch.from_numpy(drawn))[0] for drawn in classes]
+
+    def _frames(self, codes: ArrayLike, speaker: int) -> Tensor:
+        """Conditioning frames ``(frames, channels)`` of one code sequence."""
+        network = self.network
+        sequence = np.asarray(codes)
+        size = network.config.quantizer.codes
+        if sequence.ndim != 1 or not len(sequence) or not np.issubdtype(sequence.dtype, np.integer):
+            raise InputError("codes must be integers of shape (frames,)", cure="encode a recording")
+        if sequence.min() < 0 or sequence.max() >= size:
+            raise InputError(f"a code outside 0 to {size - 1}", cure="decode with the model that made the codes")
+        values = network.quantizer.lookup(torch.from_numpy(sequence.astype(np.int64)).to(self._device)[None])
+        who = torch.tensor([speaker], device=self._device)
+        frames = blockwise(
+            lambda piece: network.frames(piece, who).transpose(1, 2),
+            values,
+            block=_BLOCK_SECONDS * self.sample_rate // network.config.code_hop,
+            context=network.conditioner.context,
+            scale=network.conditioner.frames_per_code,
+        )
+        return frames[0].t()
+
+    def convert(
+        self,
+        recording: Recording,
+        speaker: str,
+        *,
+        seed: int = 0,
+        temperature: float = 1.0,
+        progress: Progress | None = None,
+    ) -> NDArray[np.float32]:
+        """Say the words of a recording in another voice.
+
+        Args:
+            recording: see ``Recording``.
+            speaker: one of ``speakers``.
+            seed: as for ``decode``.
+            temperature: as for ``decode``.
+            progress: as for ``decode``.
+
+        Returns:
+            As many samples as the recording has at the model's sample rate, ``(samples,)`` float32.
+
+        Raises:
+            InputError: as ``read`` and ``decode``.
+        """
+        self.speaker_index(speaker)
+        waveform = self.read(recording)
+        spoken = self.decode(
+            self.encode_waveform(waveform), speaker, seed=seed, temperature=temperature, progress=progress
+        )
+        return spoken[: len(waveform)]
+
+    def speaker_index(self, name: str) -> int:
+        """The place of a voice among ``speakers``.
+
+        Raises:
+            InputError: there is none of that name; tells the nearest.
+        """
+        if name in self.speakers:
+            return self.speakers.index(name)
+        near = difflib.get_close_matches(name, self.speakers, n=3, cutoff=0.4)
+        raise InputError(
+            f"no speaker {name!r}" + (f"; nearest: {', '.join(near)}" if near else ""),
+            where=self.folder,
+            cure="vqspeech speakers lists them",
+        )
+
+    @property
+    def _device(self) -> torch.device:
+        return self.network.quantizer.codebook.device

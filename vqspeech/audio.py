@@ -1,0 +1,393 @@
+"""Recordings in and out: any file, pipe or stdin to a 16 kHz mono waveform, and back to WAV or FLAC.
+
+Formats are those of libsndfile: WAV, FLAC, Ogg Vorbis, Opus, MP3 and more, of any rate, sample width and number of
+channels. A recording is read and resampled in blocks, so that an hour of it costs little more than the waveform that
+comes out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vqspeech.errors import InputError
+from vqspeech.files import atomic_path
+
+if TYPE_CHECKING:
+    import soundfile
+
+#: Samples a second of every waveform inside the toolkit.
+SAMPLE_RATE = 16_000
+#: RMS of active speech that models are trained at (full scale is 1).
+SPEECH_RMS = 0.06
+
+#: Input frames (one sample of each channel) read at a time: 1.4 s at 48 kHz.
+_BLOCK = 1 << 16
+#: How far a segment may reach past the end of its recording, in seconds; Kaldi's extract-segments allows as much.
+_OVERSHOOT = 0.5
+#: What a pipe delivers stays in memory up to this many bytes, and goes to a temporary file beyond.
+_SPOOL = 64 << 20
+#: Frames of level measurements, in seconds.
+_LEVEL_FRAME = 0.02
+#: Frames quieter than this RMS (-80 dB of full scale: dither, an idle sound card) are silence, whatever surrounds them.
+_SILENCE_RMS = 1e-4
+#: Full scale of 16-bit samples.
+_PCM_16 = 32768
+
+
+def read(
+    source: str | Path | BinaryIO,
+    *,
+    rate: int = SAMPLE_RATE,
+    start: float | None = None,
+    end: float | None = None,
+) -> NDArray[np.float32]:
+    """Read a recording, or the part from ``start`` to ``end``, as a mono waveform.
+
+    Channels are averaged. Nothing is clipped or scaled: a clipped recording comes back as it is, a float file may
+    exceed 1, silence comes back as zeros. A part too short for a single sample at ``rate`` gives one sample.
+
+    Args:
+        source: a path, ``"-"`` for stdin, a Kaldi pipe (``"command |"``, run by the shell) or a binary file object,
+            which is read from its beginning if it can go there.
+        rate: samples a second of the result.
+        start: seconds into the recording; its beginning if not given.
+        end: seconds into the recording; its end if not given. Up to 0.5 s past the end is read to the end.
+
+    Returns:
+        ``(samples,)`` in full scale 1; at least one sample.
+
+    Raises:
+        InputError: the source is missing, a folder, not audio, damaged, holds no samples or a NaN or infinite one, the
+            pipe's command fails, or ``start`` and ``end`` are not a part of it.
+    """
+    where = _name(source)
+    with _opened(source) as file:
+        first, last = _part(file, where, start, end)
+        pieces = list(_resampled(_mono_blocks(file, where, first, last), file.samplerate, rate))
+    if not pieces:
+        past = f" after {start:g} s" if start else ""
+        raise InputError(f"no samples{past}", where=where, cure="record it again or leave it out")
+    return np.concatenate(pieces)
+
+
+def write(target: str | Path, waveform: ArrayLike, rate: int = SAMPLE_RATE) -> None:
+    """Write a mono waveform as 16-bit WAV or FLAC, by the suffix of ``target``; the file appears whole or not at all.
+
+    Samples outside [-1, 1] are clipped. A waveform that was read from a 16-bit file is written back bit for bit.
+
+    Args:
+        target: a path ending in ``.wav`` or ``.flac``, or ``"-"`` for a WAV file on stdout.
+        waveform: ``(samples,)`` in full scale 1.
+        rate: samples a second.
+
+    Raises:
+        InputError: another suffix, no samples, or a NaN or infinite one.
+        OSError: the file cannot be written.
+    """
+    import soundfile
+
+    samples = np.asarray(waveform)
+    where = "stdout" if str(target) == "-" else str(target)
+    if samples.ndim != 1:
+        raise ValueError(f"a mono waveform has one dimension, not shape {samples.shape}")
+    if not len(samples):
+        raise InputError("nothing to write: the waveform has no samples", where=where)
+    _require_finite(samples, where, rate=rate)
+    pcm = np.clip(np.rint(samples.astype(np.float64) * _PCM_16), -_PCM_16, _PCM_16 - 1).astype(np.int16)
+    if where == "stdout":
+        # A WAV header holds the length, and stdout may be a pipe, where nobody can go back to fill it in.
+        buffer = io.BytesIO()
+        soundfile.write(buffer, pcm, rate, format="WAV", subtype="PCM_16")
+        sys.stdout.buffer.write(buffer.getbuffer())
+        sys.stdout.buffer.flush()
+        return
+    file_format = Path(target).suffix.lower().lstrip(".").upper()
+    if file_format not in ("WAV", "FLAC"):
+        raise InputError("cannot write this kind of audio file", where=where, cure="name it .wav or .flac")
+    with atomic_path(target) as temporary:
+        soundfile.write(temporary, pcm, rate, format=file_format, subtype="PCM_16")
+
+
+def duration(source: str | Path | BinaryIO) -> float:
+    """Length of a recording in seconds: from its header, or by reading it through where the header does not say.
+
+    Args:
+        source: as for :func:`read`; a file object is left at its end.
+
+    Raises:
+        InputError: as :func:`read`, except that samples are not looked at and a recording of none lasts 0.0 s.
+    """
+    with _opened(source) as file:
+        frames = file.frames if _length_known(file) else sum(len(block) for block in _blocks(file, _name(source)))
+        return float(frames / file.samplerate)
+
+
+def resample(waveform: ArrayLike, rate_in: int, rate_out: int) -> NDArray[np.float32]:
+    """Change the sampling rate of a waveform (band-limited, SoX resampler, linear phase, no delay).
+
+    Args:
+        waveform: ``(samples,)``.
+        rate_in: its samples a second.
+        rate_out: those of the result.
+
+    Returns:
+        ``(round(samples * rate_out / rate_in),)``, but at least one sample where there was one.
+    """
+    samples = np.asarray(waveform, np.float32)
+    pieces = list(_resampled(iter([samples] if len(samples) else []), rate_in, rate_out))
+    return np.concatenate(pieces) if pieces else samples
+
+
+def active_rms(waveform: ArrayLike, rate: int = SAMPLE_RATE, *, threshold_db: float = 30.0) -> float:
+    """Root mean square over the frames in which somebody speaks; pauses do not lower it.
+
+    A frame of 20 ms is active if it is at most ``threshold_db`` below the loud ones (the 95th percentile of frame
+    levels). A constant offset does not count.
+
+    Returns:
+        The level in full scale 1; 0.0 if no frame is louder than -80 dB of full scale, or there is none.
+    """
+    levels = _frame_levels(waveform, rate)
+    active = levels[_active(levels, threshold_db)]
+    return float(np.sqrt(np.mean(active**2))) if len(active) else 0.0
+
+
+def normalise_level(waveform: ArrayLike, rate: int = SAMPLE_RATE, rms: float = SPEECH_RMS) -> NDArray[np.float32]:
+    """Scale a waveform so that its active speech has level ``rms``; a silent or empty one is unchanged.
+
+    Peaks are not limited: a few samples may exceed 1.
+    """
+    samples = np.asarray(waveform, np.float32)
+    level = active_rms(samples, rate)
+    return samples * np.float32(rms / level) if level else samples
+
+
+def trim_silence(
+    waveform: ArrayLike, rate: int = SAMPLE_RATE, *, threshold_db: float = 40.0, margin: float = 0.1
+) -> NDArray[np.float32]:
+    """Cut the silence before the first and after the last active frame; a silent or empty waveform is unchanged.
+
+    Args:
+        waveform: ``(samples,)``.
+        rate: samples a second.
+        threshold_db: a frame this far below the loud ones is silence.
+        margin: seconds of it to leave on either side, since speech fades in and out.
+    """
+    samples = np.asarray(waveform, np.float32)
+    active = np.flatnonzero(_active(_frame_levels(samples, rate), threshold_db))
+    if not len(active):
+        return samples
+    frame, spare = _frame_length(rate), round(margin * rate)
+    return samples[max(0, active[0] * frame - spare) : (active[-1] + 1) * frame + spare]
+
+
+def _name(source: str | Path | BinaryIO) -> str:
+    if isinstance(source, (str, Path)):
+        return "stdin" if str(source) == "-" else str(source)
+    name = getattr(source, "name", None)
+    return name if isinstance(name, str) else "<file object>"
+
+
+@contextlib.contextmanager
+def _opened(source: str | Path | BinaryIO) -> Iterator[soundfile.SoundFile]:
+    import soundfile
+
+    where = _name(source)
+    with contextlib.ExitStack() as stack:
+        try:
+            stream = stack.enter_context(_seekable(source))
+            if not stream.read(1):
+                raise InputError("the file is empty", where=where, cure="record it again or leave it out")
+            stream.seek(0)
+            file = stack.enter_context(soundfile.SoundFile(stream))
+        except FileNotFoundError as error:
+            raise InputError("no such file", where=where) from error
+        except (soundfile.LibsndfileError, TypeError) as error:
+            # TypeError: soundfile wants to be told the rate of what is named .raw.
+            raise InputError(
+                "not audio in a known format (WAV, FLAC, OGG, Opus, MP3, …)",
+                where=where,
+                cure="convert it to WAV first, for example with ffmpeg",
+            ) from error
+        except OSError as error:
+            raise InputError(f"cannot be read: {error.strerror or error}", where=where) from error
+        # soundfile seeks after each read of a seekable file, which fails in a FLAC stream of unknown length.
+        file.seekable = lambda: False
+        yield file
+
+
+@contextlib.contextmanager
+def _seekable(source: str | Path | BinaryIO) -> Iterator[IO[bytes]]:
+    """The bytes of ``source`` as something libsndfile can seek in, from their beginning."""
+    if isinstance(source, (str, Path)):
+        text = str(source).strip()
+        if text == "-":
+            with _spooled(sys.stdin.buffer) as stream:
+                yield stream
+        elif text.endswith("|"):
+            with _command_output(text[:-1].strip()) as stream:
+                yield stream
+        else:
+            path = Path(source)
+            mode = path.stat().st_mode
+            if stat.S_ISDIR(mode):
+                raise InputError("is a folder, not a recording", where=path, cure="name a file in it")
+            with path.open("rb") as file:
+                if stat.S_ISREG(mode):
+                    yield file
+                else:
+                    with _spooled(file) as stream:
+                        yield stream
+    elif source.seekable():
+        source.seek(0)
+        yield source
+    else:
+        with _spooled(source) as stream:
+            yield stream
+
+
+@contextlib.contextmanager
+def _spooled(stream: IO[bytes]) -> Iterator[IO[bytes]]:
+    with tempfile.SpooledTemporaryFile(max_size=_SPOOL) as spool:
+        shutil.copyfileobj(stream, spool, 1 << 20)
+        spool.seek(0)
+        yield spool
+
+
+@contextlib.contextmanager
+def _command_output(command: str) -> Iterator[IO[bytes]]:
+    with tempfile.TemporaryFile() as output:
+        # Into a file, not a pipe: the command can then go back and fill in the length in the header.
+        done = subprocess.run(command, shell=True, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.PIPE)
+        if done.returncode:
+            said = done.stderr.decode(errors="replace").strip().splitlines()
+            raise InputError(
+                f"the command failed with status {done.returncode}" + (f": {said[-1]}" if said else ""),
+                where=f"{command} |",
+                cure="run it by hand",
+            )
+        output.seek(0)
+        yield output
+
+
+def _length_known(file: soundfile.SoundFile) -> bool:
+    # A FLAC stream from a pipe has no length in its header; libsndfile then gives 0 or the largest 64-bit number.
+    return bool(0 < file.frames < 1 << 48)
+
+
+def _part(file: soundfile.SoundFile, where: str, start: float | None, end: float | None) -> tuple[int, int | None]:
+    """First frame and the one after the last, ``None`` for the end of the file."""
+    first = 0.0 if start is None else start
+    if not 0 <= first < math.inf:
+        raise InputError(f"cannot start at {first:g} s", where=where)
+    if end is not None and not first < end < math.inf:
+        raise InputError(f"ends at {end:g} s, not after its start at {first:g} s", where=where)
+    if _length_known(file):
+        length = file.frames / file.samplerate
+        if first >= length or (end is not None and end > length + _OVERSHOOT):
+            asked = f"{first:g} s to {'the end' if end is None else f'{end:g} s'}"
+            raise InputError(f"lasts {length:.3f} s, asked for {asked}", where=where)
+    return round(first * file.samplerate), None if end is None else round(end * file.samplerate)
+
+
+def _blocks(file: soundfile.SoundFile, where: str) -> Iterator[NDArray[np.float32]]:
+    """``(frames, channels)`` blocks to the end of the file, each valid until the next is asked for."""
+    import soundfile
+
+    buffer = np.empty((_BLOCK, file.channels), np.float32)
+    done = 0
+    while True:
+        try:
+            # Unlike SoundFile.read, this does not believe the length in the header.
+            count = file.buffer_read_into(buffer, dtype="float32")
+        except soundfile.LibsndfileError as error:
+            raise InputError(
+                f"damaged after {done / file.samplerate:.2f} s: {error.error_string}",
+                where=where,
+                cure="copy it again from its source",
+            ) from error
+        if not count:
+            return
+        done += count
+        yield buffer[:count]
+
+
+def _mono_blocks(file: soundfile.SoundFile, where: str, first: int, last: int | None) -> Iterator[NDArray[np.float32]]:
+    position = file.seek(first) if first and _length_known(file) else 0
+    for block in _blocks(file, where):
+        wanted = block[max(0, first - position) : None if last is None else max(0, last - position)]
+        if len(wanted):
+            mono = wanted.mean(axis=1, dtype=np.float64).astype(np.float32)
+            _require_finite(mono, where, rate=file.samplerate, offset=max(first, position))
+            yield mono
+        position += len(block)
+        if last is not None and position >= last:
+            return
+
+
+def _resampled(blocks: Iterator[NDArray[np.float32]], rate_in: int, rate_out: int) -> Iterator[NDArray[np.float32]]:
+    """The blocks at another rate, with no seam between them; the result is that of resampling the whole at once."""
+    if rate_in == rate_out:
+        yield from blocks
+        return
+    import soxr
+
+    stream = soxr.ResampleStream(rate_in, rate_out, 1, dtype="float32")
+    heard: NDArray[np.float32] | None = None
+    made = 0
+    for block in blocks:
+        piece = stream.resample_chunk(block)
+        made += len(piece)
+        heard = block
+        yield piece
+    if heard is None:
+        return
+    tail = stream.resample_chunk(heard[:0], last=True)
+    # Less than half an output sample is rounded to none; whoever asked for audio can use one better.
+    yield tail if made or len(tail) else heard[:1]
+
+
+def _require_finite(waveform: NDArray[Any], where: str, *, rate: int, offset: int = 0) -> None:
+    finite = np.isfinite(waveform)
+    if not finite.all():
+        first = int(np.argmin(finite))
+        kind = "not a number (NaN)" if np.isnan(waveform[first]) else "infinite"
+        raise InputError(
+            f"the sample at {(offset + first) / rate:.4f} s is {kind}", where=where, cure="export it again"
+        )
+
+
+def _frame_length(rate: int) -> int:
+    return max(1, round(_LEVEL_FRAME * rate))
+
+
+def _frame_levels(waveform: ArrayLike, rate: int) -> NDArray[np.float64]:
+    """RMS of each 20 ms; the last frame may be shorter."""
+    samples = np.asarray(waveform, np.float32)
+    if not len(samples):
+        return np.zeros(0)
+    starts = np.arange(0, len(samples), _frame_length(rate))
+    power = samples - np.float32(samples.mean(dtype=np.float64))
+    np.square(power, out=power)
+    lengths = np.diff(starts, append=len(samples))
+    return np.asarray(np.sqrt(np.add.reduceat(power, starts, dtype=np.float64) / lengths))
+
+
+def _active(levels: NDArray[np.float64], threshold_db: float) -> NDArray[np.bool_]:
+    if not len(levels):
+        return np.zeros(0, bool)
+    loud = np.percentile(levels, 95)
+    return np.asarray(levels >= max(loud * 10 ** (-threshold_db / 20), _SILENCE_RMS))

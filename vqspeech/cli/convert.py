@@ -1,0 +1,56 @@
+"""Say the words of recordings in another speaker's voice.
+
+vqspeech convert --src a.wav --speaker p225            writes a-p225.wav beside it
+vqspeech convert --src folder/ --speaker p225 --out converted/
+cat a.wav | vqspeech convert --src - --speaker p225 --out - > b.wav
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vqspeech.cli.model_options import Source, add_generation, add_model, load, sources
+from vqspeech.cli.speaking import Faults, Speech, Targets, speak
+
+if TYPE_CHECKING:
+    from vqspeech.api import Model
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "--src",
+        nargs="+",
+        required=True,
+        metavar="SRC",
+        help="recordings: files of any usual format, folders, data directories, or - for stdin",
+    )
+    parser.add_argument("--speaker", required=True, metavar="NAME", help="whose voice (vqspeech speakers lists them)")
+    parser.add_argument(
+        "--out", type=Path, metavar="OUT", help="WAV or FLAC file, folder, or - for stdout; default: beside the source"
+    )
+    add_model(parser)
+    add_generation(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Convert everything; 2 if a recording could not be used."""
+    found = sources(options.src)
+    targets = Targets(options.out, options.speaker, several=len(found) > 1, force=options.force)
+    wanted = [(source, path) for source in found if (path := targets.path(source.name, source.recording))]
+    model = load(options)
+    model.speaker_index(options.speaker)
+    faults = Faults("convert", alone=len(found) == 1)
+    speak(model, _speeches(model, wanted, faults), options.speaker, seed=options.seed, temperature=options.temperature)
+    targets.say_skipped()
+    return faults.status
+
+
+def _speeches(model: Model, wanted: list[tuple[Source, str]], faults: Faults) -> Iterator[Speech]:
+    for source, target in wanted:
+        with faults.caught():
+            waveform = model.read(source.recording, start=source.start, end=source.end)
+            yield Speech(model.encode_waveform(waveform), len(waveform), target)

@@ -1,0 +1,51 @@
+"""Turn recordings into codes: codes.txt, a line an utterance, and codes.json with rate and codebook size.
+
+vqspeech encode a.wav                             prints the line
+vqspeech encode data/test --out exp/codes.txt     a data directory; killed, it goes on where it stopped
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vqspeech.cli.model_options import Source, add_model, load, sources
+from vqspeech.cli.speaking import Faults
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("src", nargs="+", metavar="SRC", help="files, folders, data directories, or - for stdin")
+    parser.add_argument("--out", type=Path, metavar="CODES.txt", help="archive to write; default: print the lines")
+    add_model(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Encode everything; 2 if a recording could not be used."""
+    from vqspeech import codes
+    from vqspeech.cli.progress import bar
+
+    found = sources(options.src)
+    model = load(options)
+    faults = Faults("encode", alone=len(found) == 1)
+
+    def encoded(source: Source) -> NDArray[np.int32]:
+        return model.encode_waveform(model.read(source.recording, start=source.start, end=source.end))
+
+    if options.out is None:
+        for source in found:
+            with faults.caught():
+                print(codes.format_line(source.name, encoded(source)), flush=True)
+        return faults.status
+    draw = bar("encoding", "utterance")
+    with codes.Writer(options.out, model.code_info) as writer:
+        for done, source in enumerate(found, 1):
+            if source.name not in writer.done:
+                with faults.caught():
+                    writer.append(source.name, encoded(source))
+            draw(done, len(found))
+        print(f"{options.out}: {len(writer.done)} utterances")
+    return faults.status

@@ -1,0 +1,49 @@
+"""Describe a model (a model directory, an experiment) or a preset: rates, receptive field, size, engine."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "what", nargs="?", metavar="MODEL|PRESET", help="folder, YAML file or preset's name; default: packaged model"
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Print a table."""
+    from vqspeech.generation import describe_engine
+    from vqspeech.model.checkpoint import PRETRAINED, load_model
+    from vqspeech.model.vqvae import VQVAE
+    from vqspeech.training.config import read_preset
+
+    if options.what is None or Path(options.what).is_dir():
+        network = load_model(options.what or PRETRAINED)
+        speakers = f"{len(network.speakers)}: {', '.join(network.speakers)}"
+    else:
+        # A preset knows no speakers yet; one stands for them all.
+        network = VQVAE(read_preset(options.what).model, ("speaker",))
+        speakers = "as many as the training data have"
+    config = network.config
+    rate, hop = config.audio.sample_rate, config.code_hop
+    field = config.decoder.receptive_field
+    sizes = {name: sum(p.numel() for p in part.parameters()) for name, part in network.named_children()}
+    rows = {
+        "sample rate": f"{rate} Hz",
+        "samples a code": f"{hop} ({1000 * hop / rate:g} ms)",
+        "code rate": f"{config.code_rate:g} Hz",
+        "codebook": f"{config.quantizer.codes} codes of {config.encoder.dimension} dimensions",
+        "bitrate": f"{config.bitrate:.0f} bit/s at most (log2 {config.quantizer.codes} x {config.code_rate:g})",
+        "encoder hears": f"{1000 * network.encoder.context / rate:.0f} ms to either side of a code",
+        "look-ahead": f"{1000 * (network.encoder.context + network.conditioner.context * hop) / rate:.0f} ms",
+        "receptive field": f"{field} samples ({1000 * field / rate:.0f} ms) of the decoder",
+        "decoder": f"{config.decoder.layers} layers, {config.decoder.residual} residual, {config.decoder.skip} skip",
+        "parameters": ", ".join(f"{name} {count / 1e6:.2f} M" for name, count in sizes.items()),
+        "speakers": speakers,
+        "engine": describe_engine(),
+    }
+    for name, value in rows.items():
+        print(f"{name:<16} {value}")

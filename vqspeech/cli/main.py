@@ -1,0 +1,103 @@
+"""``vqspeech COMMAND``: finds the command's own file, runs it, and turns bad input into one line and exit code 2."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from vqspeech import __version__
+from vqspeech.errors import InputError
+
+#: Command -> what it does. Each is the module of that name (``-`` written ``_``) in this package, imported only when
+#: it is called, so that ``vqspeech --help`` needs no torch.
+COMMANDS: dict[str, dict[str, str]] = {
+    "use a model": {
+        "convert": "say the words of a recording in another speaker's voice",
+        "encode": "turn recordings into discrete codes",
+        "decode": "turn discrete codes into speech",
+        "speakers": "list the voices a model can speak in",
+        "info": "describe a model or a preset: rates, receptive field, size, engine",
+    },
+    "prepare data": {
+        "prepare": "make Kaldi data directories from a corpus on disk",
+        "validate": "check a data directory and name each fault's file and line",
+        "fix": "repair a data directory: sort it, drop what is incomplete",
+        "combine": "join data directories into one",
+        "split": "split a data directory by speaker or by utterance",
+        "pack": "pack a data directory into one file to train from",
+    },
+    "train": {
+        "train": "train a model from a preset and a data directory",
+    },
+    "evaluate": {
+        "evaluate": "measure discrete units against phoneme labels",
+    },
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    width = max(len(name) for group in COMMANDS.values() for name in group)
+    listing = "\n\n".join(
+        f"{title}:\n" + "\n".join(f"  {name:<{width}}  {purpose}" for name, purpose in group.items())
+        for title, group in COMMANDS.items()
+    )
+    parser = argparse.ArgumentParser(
+        prog="vqspeech",
+        description="Discrete units of speech and voice conversion without labels (VQ-VAE with a WaveNet decoder).",
+        epilog=f"{listing}\n\n'vqspeech COMMAND --help' explains a command.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="vqspeech COMMAND [options]",
+    )
+    parser.add_argument("--version", action="version", version=f"vqspeech {__version__}")
+    parser.add_argument("command", metavar="COMMAND", help=argparse.SUPPRESS)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit status (0, 2 for bad input, 130 when interrupted)."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    parser = _parser()
+    if not words:
+        parser.print_help()
+        return 2
+    command = parser.parse_args(words[:1]).command
+    purposes = {name: purpose for group in COMMANDS.values() for name, purpose in group.items()}
+    if command not in purposes:
+        parser.error(f"no command {command!r} (vqspeech --help lists them)")
+    module = importlib.import_module(f"vqspeech.cli.{command.replace('-', '_')}")
+    subparser = argparse.ArgumentParser(
+        prog=f"vqspeech {command}",
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.add_arguments(subparser)
+    try:
+        # Lets positional words stand after options too: train PRESET --out exp/x training.steps=100
+        options = subparser.parse_intermixed_args(words[1:])
+    except TypeError:  # what argparse says to a command that has sub-commands
+        options = subparser.parse_args(words[1:])
+    try:
+        status: int | None = module.run(options)
+        return status or 0
+    except InputError as error:
+        print(f"vqspeech {command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"vqspeech {command}: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output (head, less) has gone; Python would complain again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"vqspeech {command}: {where}{error.strerror or error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+"""Pack a data directory into one file to train from: memory-mapped, and readable without any audio library.
+
+Interrupted, the same command goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("data", type=Path, metavar="DIR", help="data directory")
+    parser.add_argument("out", type=Path, metavar="OUT.pack", help="file to write")
+    parser.add_argument("--sample-rate", type=int, default=16_000, metavar="HZ", help="default: 16000")
+    parser.add_argument(
+        "--rms", type=float, default=0.06, metavar="LEVEL", help="level of active speech; default: 0.06"
+    )
+    parser.add_argument(
+        "--disguises",
+        type=int,
+        default=0,
+        metavar="N",
+        help="copies of each utterance with other pitch and formants, for the encoder to hear; default: 0",
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the disguises; default: 0")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="processes; default: all cores")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Pack and say what the pack holds."""
+    from vqspeech.cli.progress import bar
+    from vqspeech.training.pack import write_pack
+
+    pack = write_pack(
+        options.data,
+        options.out,
+        sample_rate=options.sample_rate,
+        rms=options.rms,
+        disguises=options.disguises,
+        seed=options.seed,
+        jobs=options.jobs,
+        progress=bar("packing", "utterance"),
+    )
+    print(
+        f"{options.out}: {len(pack.utterances)} utterances of {len(pack.speakers)} speakers, "
+        f"{pack.seconds / 3600:.2f} h, {len(pack.disguises)} disguised copies each"
+    )

@@ -1,0 +1,62 @@
+"""Split a Kaldi data directory by speaker or by utterance.
+
+Where a speaker or an utterance goes depends on its id and the seed alone: what is added later moves nothing that was
+there before.
+
+    vqspeech split data/all data --by utterance --parts train=0.9 dev=0.05 test=0.05
+
+writes data/train, data/dev and data/test.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from vqspeech.cli.parts_table import print_parts
+from vqspeech.datadir import DataDir, copy_phones, split
+from vqspeech.errors import InputError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this command."""
+    parser.add_argument("source", type=Path, metavar="SOURCE", help="a data directory")
+    parser.add_argument("dest", type=Path, metavar="DEST", help="the folder in which each part becomes a directory")
+    parser.add_argument("--by", choices=("speaker", "utterance"), required=True, help="what goes to one part whole")
+    parser.add_argument(
+        "--parts",
+        nargs="+",
+        default=["train=0.9", "dev=0.05", "test=0.05"],
+        metavar="NAME=SHARE",
+        help="the parts and their shares, which add up to 1 (train=0.9 dev=0.05 test=0.05)",
+    )
+    parser.add_argument(
+        "--at-least",
+        type=int,
+        default=0,
+        metavar="N",
+        help="by utterance: N utterances of each speaker in every part, where the speaker has enough (0)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="another seed makes another split (0)")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Split, write each part that is not empty."""
+    shares = dict(_share(word) for word in options.parts)
+    data = DataDir.read(options.source)
+    parts = split(data, by=options.by, parts=shares, seed=options.seed, at_least=options.at_least)
+    parts = {name: part for name, part in parts.items() if len(part)}
+    for name, part in parts.items():
+        part.write(options.dest / name)
+        copy_phones([options.source], options.dest / name, part)
+    print_parts(parts)
+
+
+def _share(word: str) -> tuple[str, float]:
+    name, _, share = word.partition("=")
+    try:
+        if not name or "/" in name:
+            raise ValueError
+        return name, float(share)
+    except ValueError:
+        raise InputError(f"cannot read the part {word!r}", where="--parts", cure="give NAME=SHARE, dev=0.05") from None

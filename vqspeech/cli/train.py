@@ -1,0 +1,45 @@
+"""Train a model from a preset and a data directory (or a pack of one).
+
+The experiment's folder holds config.yaml, train.log, TensorBoard's curves and checkpoints/ (last.pt to go on from, and
+best/, a model directory for every other command). Stopped at any moment, the same command goes on where it stopped.
+Several GPUs: torchrun --nproc-per-node N -m vqspeech train ...
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("preset", metavar="PRESET", help="a YAML file, or the name of a preset of the package")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="to train on: data directory or pack")
+    parser.add_argument("--dev", type=Path, required=True, metavar="DIR", help="to watch: data directory or pack")
+    parser.add_argument("--out", type=Path, required=True, metavar="EXP", help="folder of the experiment")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N; default: auto")
+    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads; default: all cores")
+    parser.add_argument(
+        "changes", nargs="*", metavar="KEY=VALUE", help="changes to the preset, such as training.steps=1000"
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train to the end and say where the model lies."""
+    import torch
+
+    from vqspeech.training.config import read_preset
+    from vqspeech.training.data import open_pack
+    from vqspeech.training.devices import Devices
+    from vqspeech.training.tasks import VQVAETask
+    from vqspeech.training.trainer import Trainer
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    preset = read_preset(options.preset, options.changes)
+    devices = Devices.find(options.device, preset.training.precision)
+    train = open_pack(options.data, options.out / "train.pack", preset, disguises=preset.training.disguises)
+    dev = open_pack(options.dev, options.out / "dev.pack", preset, disguises=0)
+    result = Trainer(VQVAETask(preset, train, dev, devices.rank), options.out, devices).run()
+    if devices.leads:
+        print(f"{options.out}/checkpoints/best: {result.nats:.3f} nats a sample, perplexity {result.perplexity:.0f}")

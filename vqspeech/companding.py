@@ -1,0 +1,111 @@
+"""Between a waveform and the classes a WaveNet predicts: pre-emphasis, gain and mu-law.
+
+A WaveNet draws each sample from a softmax over the levels of a mu-law code (van den Oord et al. 2016, "WaveNet",
+equation 2; ITU-T G.711). Eight bits make audible noise; a first-order pre-emphasis before the code and its inverse
+after it give that noise the spectrum of speech, which hides it (Valin and Skoglund 2019, "LPCNet", section 3.1).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def mu_law_encode(waveform: Tensor, levels: int = 256) -> Tensor:
+    """Quantise ``waveform`` in [-1, 1] to mu-law classes; values outside are clipped.
+
+    Args:
+        waveform: ``(...)`` float.
+        levels: how many classes; mu is ``levels - 1``.
+
+    Returns:
+        ``(...)`` int64 in ``[0, levels)``.
+    """
+    mu = levels - 1
+    clipped = waveform.clamp(-1, 1)
+    compressed = torch.sign(clipped) * torch.log1p(mu * clipped.abs()) / math.log1p(mu)
+    return ((compressed + 1) / 2 * mu + 0.5).long()
+
+
+def mu_law_decode(classes: Tensor, levels: int = 256) -> Tensor:
+    """Give each mu-law class its amplitude, so that ``mu_law_encode(mu_law_decode(k)) == k``.
+
+    Args:
+        classes: ``(...)`` int in ``[0, levels)``.
+        levels: how many classes.
+
+    Returns:
+        ``(...)`` float32 in [-1, 1].
+    """
+    mu = levels - 1
+    compressed = 2 * classes.float() / mu - 1
+    return torch.sign(compressed) * torch.expm1(compressed.abs() * math.log1p(mu)) / mu
+
+
+def pre_emphasis(waveform: Tensor, coefficient: float, previous: Tensor | None = None) -> Tensor:
+    """``y[t] = x[t] - coefficient * x[t - 1]``.
+
+    Args:
+        waveform: ``(..., time)``.
+        coefficient: in [0, 1); 0 changes nothing.
+        previous: ``(..., 1)``, the sample before the first; silence if not given.
+    """
+    before = torch.zeros_like(waveform[..., :1]) if previous is None else previous
+    return waveform - coefficient * torch.cat([before, waveform[..., :-1]], dim=-1)
+
+
+def de_emphasis(waveform: np.ndarray, coefficient: float, state: float = 0.0) -> tuple[np.ndarray, float]:
+    """Undo ``pre_emphasis``: ``x[t] = y[t] + coefficient * x[t - 1]``, in float64 so that no error builds up.
+
+    Args:
+        waveform: ``(time,)``.
+        coefficient: the one that was used.
+        state: the last sample given back by the call before; 0 at the start.
+
+    Returns:
+        ``(time,)`` float64 and the state for the next call, so that a stream can be undone piece by piece.
+    """
+    from scipy.signal import lfilter
+
+    if len(waveform) == 0:
+        return np.zeros(0), state
+    restored, _ = lfilter([1.0], [1.0, -coefficient], np.asarray(waveform, np.float64), zi=[coefficient * state])
+    return restored, float(restored[-1])
+
+
+@dataclass(frozen=True)
+class Companding:
+    """The chain from waveform to classes and back: pre-emphasis, gain, mu-law.
+
+    Attributes:
+        levels: classes of the mu-law code.
+        emphasis: coefficient of the pre-emphasis; 0 for none, as in the paper.
+        gain: factor after pre-emphasis, so that speech at the working level fills [-1, 1].
+    """
+
+    levels: int = 256
+    emphasis: float = 0.85
+    gain: float = 4.0
+
+    @property
+    def silence(self) -> int:
+        """The class of a zero sample, which stands before the first."""
+        return self.levels // 2
+
+    def shape(self, waveform: Tensor, previous: Tensor | None = None) -> Tensor:
+        """Pre-emphasis and gain alone: what the encoder hears. ``(..., time)`` -> ``(..., time)``."""
+        return pre_emphasis(waveform, self.emphasis, previous) * self.gain
+
+    def classes(self, waveform: Tensor, previous: Tensor | None = None) -> Tensor:
+        """``(..., time)`` waveform -> ``(..., time)`` int64 classes."""
+        return mu_law_encode(self.shape(waveform, previous), self.levels)
+
+    def waveform(self, classes: Tensor, state: float = 0.0) -> tuple[np.ndarray, float]:
+        """``(time,)`` classes -> ``(time,)`` float32 waveform, and the state for the piece that follows."""
+        shaped = mu_law_decode(classes.cpu(), self.levels).numpy() / self.gain
+        restored, state = de_emphasis(shaped, self.emphasis, state)
+        return restored.astype(np.float32), state

@@ -1,0 +1,47 @@
+"""The one exception that means: what the user gave cannot be used, and here is what to do about it."""
+
+from __future__ import annotations
+
+import os
+
+
+class InputError(ValueError):
+    """Bad input: audio, a data directory, an alignment, a config, a checkpoint or an option.
+
+    The command line prints it as one line on stderr and exits with status 2; a library user catches it
+    as a ``ValueError``.
+
+    Args:
+        problem: what is wrong, in one line.
+        where: the file (or option, or config key) in which it is wrong.
+        line: the line of that file, counted from 1.
+        cure: what the user can do about it, in one line.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        where: str | os.PathLike[str] | None = None,
+        line: int | None = None,
+        cure: str | None = None,
+    ) -> None:
+        self.problem = problem
+        self.where = None if where is None else os.fspath(where)
+        self.line = line
+        self.cure = cure
+        place = "" if self.where is None else f"{self.where}:{line}: " if line else f"{self.where}: "
+        super().__init__(" ".join(f"{place}{problem}{f' ({cure})' if cure else ''}".split()))
+
+
+class MissingExtraError(InputError):
+    """An optional package is needed and not installed.
+
+    Args:
+        package: the module that could not be imported.
+        extra: the extra of ``vqspeech`` that installs it.
+        purpose: what it is needed for.
+    """
+
+    def __init__(self, package: str, *, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs {package}", cure=f"pip install 'vqspeech[{extra}]'")

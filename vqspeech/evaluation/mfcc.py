@@ -1,0 +1,82 @@
+"""Mel-frequency cepstra with explicit frame times, and features brought to the frames of a code sequence."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vqspeech.errors import MissingExtraError
+
+#: Seconds of a window and from one to the next, the field's custom.
+WINDOW, HOP = 0.025, 0.01
+#: Cepstral coefficients; with their first and second differences, 39 dimensions.
+COEFFICIENTS = 13
+_MELS = 40
+_PREEMPHASIS = 0.97
+
+
+def mfcc(waveform: ArrayLike, rate: int = 16_000) -> NDArray[np.float32]:
+    """13 MFCCs with first and second differences every 10 ms.
+
+    The centre of frame ``i`` is at ``0.0125 + 0.01 * i`` seconds; nothing is padded.
+
+    Args:
+        waveform: shape ``(samples,)``; shorter than a window, it is padded with zeros to one.
+        rate: samples a second.
+
+    Returns:
+        Shape ``(frames, 39)``.
+
+    Raises:
+        MissingExtraError: librosa is not installed.
+    """
+    try:
+        import librosa
+    except ImportError as error:
+        raise MissingExtraError("librosa", extra="eval", purpose="the MFCC floors") from error
+    window, hop = round(WINDOW * rate), round(HOP * rate)
+    samples = np.asarray(waveform, np.float32)
+    if samples.size < window:
+        samples = np.pad(samples, (0, window - samples.size))
+    emphasised = np.append(samples[:1], samples[1:] - _PREEMPHASIS * samples[:-1])
+    cepstra = librosa.feature.mfcc(
+        y=emphasised, sr=rate, n_mfcc=COEFFICIENTS, n_fft=window, hop_length=hop, n_mels=_MELS, center=False
+    )
+    first = librosa.feature.delta(cepstra, mode="nearest")
+    second = librosa.feature.delta(cepstra, order=2, mode="nearest")
+    return np.ascontiguousarray(np.concatenate((cepstra, first, second)).T, dtype=np.float32)
+
+
+def pool(
+    features: NDArray[np.float32],
+    times: ArrayLike,
+    *,
+    period: float,
+    feature_period: float = HOP,
+    feature_offset: float = WINDOW / 2,
+) -> NDArray[np.float32]:
+    """The mean of the features around each time: theirs whose centres are within half a period of it.
+
+    A time with no such centre takes the nearest.
+
+    Args:
+        features: shape ``(feature frames, dimensions)``.
+        times: centres of the wanted frames in seconds, shape ``(frames,)``.
+        period: seconds from one wanted frame to the next.
+        feature_period: seconds from one feature frame to the next.
+        feature_offset: seconds to the centre of the first feature frame.
+
+    Returns:
+        Shape ``(frames, dimensions)``.
+    """
+    centres = (np.asarray(times, np.float64) - feature_offset) / feature_period
+    half = period / feature_period / 2
+    last = len(features) - 1
+    nearest = np.clip(np.rint(centres).astype(int), 0, last)
+    # A hair inside, so that a centre on the border of two frames is in one of them.
+    first = np.clip(np.ceil(centres - half + 1e-6).astype(int), 0, last)
+    end = np.clip(np.floor(centres + half + 1e-6).astype(int), -1, last) + 1
+    alone = end <= first
+    first, end = np.where(alone, nearest, first), np.where(alone, nearest + 1, end)
+    sums = np.concatenate((np.zeros((1, features.shape[1])), np.cumsum(features, axis=0, dtype=np.float64)))
+    return np.asarray((sums[end] - sums[first]) / (end - first)[:, None], np.float32)

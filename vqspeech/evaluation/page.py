@@ -1,0 +1,291 @@
+"""The report as one HTML page that holds all it shows: it opens from disk, with no network and no other file."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from html import escape
+
+from vqspeech import __version__
+from vqspeech.evaluation import plots, report
+from vqspeech.evaluation.phoneme_results import PhonemeResult
+from vqspeech.evaluation.plots import Example
+from vqspeech.evaluation.report import About, percent
+
+_STYLE = """
+:root { --ink: #1d2733; --soft: #5b6875; --line: #e3e7eb; --accent: #0b6e99; --paper: #ffffff; --ground: #f4f6f8; }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--ground); color: var(--ink);
+  font: 15px/1.55 "Source Sans 3", "Segoe UI", "Helvetica Neue", Arial, "DejaVu Sans", sans-serif; }
+main { max-width: 1120px; margin: 0 auto; padding: 40px 24px 80px; }
+header p.kind { margin: 0; color: var(--soft); font-size: 12px; letter-spacing: .09em; text-transform: uppercase; }
+h1 { font-size: 28px; line-height: 1.2; margin: 4px 0 6px; }
+h2 { font-size: 19px; margin: 0 0 4px; }
+p { margin: 0 0 10px; } p.lead { color: var(--soft); max-width: 78ch; }
+section { background: var(--paper); border: 1px solid var(--line); border-radius: 10px; padding: 22px 26px;
+  margin-top: 22px; }
+.headline { display: grid; grid-template-columns: minmax(230px, 300px) 1fr; gap: 30px; align-items: center; }
+.big { font-size: 58px; line-height: 1; font-weight: 650; letter-spacing: -.02em; color: var(--accent); }
+.big small { font-size: 25px; font-weight: 500; }
+.interval { font-size: 15px; color: var(--soft); margin: 8px 0 14px; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px; margin-top: 22px; }
+.tile { background: var(--paper); border: 1px solid var(--line); border-radius: 10px; padding: 12px 16px; }
+.tile b { display: block; font-size: 23px; font-weight: 620; font-variant-numeric: tabular-nums; }
+.tile span { color: var(--soft); font-size: 12.5px; }
+figure { margin: 12px 0 0; } svg { max-width: 100%; height: auto; display: block; }
+.two { display: grid; grid-template-columns: 1fr 1fr; gap: 22px; } .two section { margin-top: 22px; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; font-size: 13.5px; font-variant-numeric: tabular-nums; margin-top: 10px; }
+th, td { padding: 5px 10px; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
+th { color: var(--soft); font-weight: 550; } th:first-child, td:first-child { text-align: left; }
+tr.own td { background: #eaf4f9; font-weight: 620; }
+.legend { display: flex; flex-wrap: wrap; gap: 6px 16px; font-size: 12.5px; color: var(--soft); margin-top: 8px; }
+.legend i { display: inline-block; width: 10px; height: 10px; border-radius: 2px; margin-right: 6px; }
+details summary { cursor: pointer; color: var(--accent); margin-top: 10px; }
+.example { margin-top: 20px; } .example h3 { font-size: 14px; margin: 0 0 2px; }
+.example .text { color: var(--soft); font-size: 14px; } audio { width: 100%; height: 34px; margin-top: 4px; }
+.track { position: relative; } .head { position: absolute; top: 0; bottom: 12%; width: 1.5px; background: #c2410c;
+  pointer-events: none; display: none; }
+ul.notes { margin: 6px 0 0; padding-left: 18px; } ul.notes li { margin: 3px 0; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: 3px 18px; margin: 10px 0 0; font-size: 14px; }
+dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
+footer { color: var(--soft); font-size: 12.5px; margin-top: 26px; }
+@media (max-width: 860px) { .headline, .two { grid-template-columns: 1fr; } }
+@media print { body { background: #fff; } section, .tile { break-inside: avoid; } audio { display: none; } }
+"""
+
+_SCRIPT = """
+document.querySelectorAll('.example').forEach(function (box) {
+  var audio = box.querySelector('audio'), head = box.querySelector('.head'), track = box.querySelector('.track');
+  var left = +track.dataset.left, width = +track.dataset.right - left, seconds = +track.dataset.seconds;
+  function draw() {
+    head.style.left = 100 * (left + width * Math.min(1, audio.currentTime / seconds)) + '%';
+    if (!audio.paused) requestAnimationFrame(draw);
+  }
+  audio.addEventListener('play', function () { head.style.display = 'block'; draw(); });
+  audio.addEventListener('seeked', draw);
+  track.addEventListener('click', function (event) {
+    var box = track.getBoundingClientRect();
+    audio.currentTime = Math.max(0, ((event.clientX - box.left) / box.width - left) / width * seconds);
+    audio.play();
+  });
+});
+"""
+
+
+def page(result: PhonemeResult, about: About, examples: Sequence[Example] = ()) -> str:
+    """The whole page.
+
+    Args:
+        result: what was found.
+        about: what was evaluated.
+        examples: utterances to look at and listen to.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    scores = result.scores
+    body = [
+        _header(about),
+        _headline(result),
+        _tiles(result, about),
+        _comparison(result),
+        _section(
+            "Which phones each code stands for",
+            "A column a code, a row a phone; the darker, the larger the share of the code's frames. Codes are ordered "
+            "by the phone they map to, so that codes which stand for phones lie on the diagonal; below, how often each "
+            "occurs, in the colour of the phone's class.",
+            plots.codes_by_phone(result) + _legend(result),
+        ),
+        _section(
+            "What each phone was called",
+            "A row a phone, the shares of its frames by the phone they were called. Confusions inside a class lie in "
+            "the blocks along the diagonal.",
+            plots.confusion(result),
+        ),
+        _section(
+            "Phones and their classes",
+            "Recall of each phone (bars) and precision (dashes). In the table a frame counts as right when it was called "
+            "any phone of its class.",
+            plots.phones(result) + _classes(result),
+        ),
+        '<div class="two">',
+        _section(
+            "How long codes last",
+            f"Mean run {report.mean_run(result) * about.frame_period * 1000:.0f} ms, beside the phones' own lengths.",
+            plots.run_lengths(result, frame_period=about.frame_period),
+        ),
+        _section(
+            "Usage",
+            f"{scores.used_codes} of {about.codebook_size} codes occur; perplexity {scores.perplexity:.1f}.",
+            plots.usage(result, codebook_size=about.codebook_size, frame_period=about.frame_period),
+        ),
+        "</div>",
+        _examples(result, examples),
+        _codes(result),
+        _method(result, about),
+        f"<footer>vqspeech {__version__}. The figures are in RESULTS.json beside this page.</footer>",
+    ]
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(about.title)}</title><style>{_STYLE}</style></head>\n<body><main>"
+        + "\n".join(body)
+        + f"</main><script>{_SCRIPT}</script></body></html>\n"
+    )
+
+
+def _section(title: str, lead: str, content: str) -> str:
+    return f'<section><h2>{title}</h2><p class="lead">{lead}</p><figure>{content}</figure></section>'
+
+
+def _header(about: About) -> str:
+    train = f"map learnt on {about.train_utterances:,} others" if about.train_utterances else "no training part"
+    return (
+        '<header><p class="kind">Phoneme evaluation of discrete units</p>'
+        f"<h1>{escape(about.title)}</h1>"
+        f'<p class="lead">{about.codebook_size} codes at {1 / about.frame_period:g} Hz · {about.utterances:,} utterances '
+        f"of {about.speakers:,} speakers · {train} · phones {escape(about.phone_set)}</p></header>"
+    )
+
+
+def _headline(result: PhonemeResult) -> str:
+    scores, bounds = result.scores, result.intervals.bounds.get("accuracy")
+    interval = "no interval: a single utterance"
+    if bounds:
+        interval = (
+            f"{percent(bounds[0])} to {percent(bounds[1])} % at {result.intervals.confidence:.0%} confidence, "
+            f"resampling {result.intervals.units} {result.intervals.unit}"
+        )
+    rows = [(report.NAMES.get(name, name), floor.accuracy, False) for name, floor in result.floors.items()]
+    rows.append(("these codes", scores.accuracy, True))
+    rows += [(report.NAMES.get(name, name), ceiling.accuracy, False) for name, ceiling in result.ceilings.items()]
+    chart = plots.comparison(rows, interval=bounds, paper=report.PAPER_ACCURACY, same_part=scores.accuracy_same_part)
+    return (
+        '<section class="headline"><div>'
+        f'<div class="big">{percent(scores.accuracy)}<small> %</small></div>'
+        f'<p class="interval">{interval}</p>'
+        f"<p>of frames are called their phone, by a map from codes to phones <b>{result.mapping}</b>.</p>"
+        f'<p class="lead">Learnt and scored on the same part, as the paper did: <b>{percent(scores.accuracy_same_part)} %'
+        f"</b>; the paper reports {percent(report.PAPER_ACCURACY)} % (128 codes at 25 Hz), and "
+        f"{percent(report.PAPER_FLOOR)} % for its most likely phone.</p></div>"
+        f"<figure>{chart}</figure></section>"
+    )
+
+
+def _tiles(result: PhonemeResult, about: About) -> str:
+    scores = result.scores
+    tiles = [
+        (percent(scores.accuracy_without_silence) + " %", "accuracy without silence"),
+        (f"{scores.pnmi:.3f}", "PNMI"),
+        (f"{scores.ami:.3f}", "AMI, adjusted for chance"),
+        (percent(scores.cluster_purity) + " %", "cluster purity"),
+        (f"{scores.bitrate:.0f} bit/s", f"bitrate ({scores.bitrate_runs:.0f} as runs)"),
+        (f"{scores.perplexity:.1f}", f"perplexity, of {about.codebook_size}"),
+    ]
+    if scores.boundary:
+        tiles += [(f"{scores.boundary.f1:.2f}", "boundary F1, 20 ms"), (f"{scores.boundary.r_value:.2f}", "R-value")]
+    inner = "".join(f'<div class="tile"><b>{value}</b><span>{name}</span></div>' for value, name in tiles)
+    return f'<div class="tiles">{inner}</div>'
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], own: str | None = None) -> str:
+    head = "".join(f"<th>{escape(name)}</th>" for name in headings)
+    lines = []
+    for row in rows:
+        cells = "".join(f"<td>{escape(cell)}</td>" for cell in row)
+        lines.append(f'<tr class="own">{cells}</tr>' if row[0] == own else f"<tr>{cells}</tr>")
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
+
+
+def _comparison(result: PhonemeResult) -> str:
+    return _section(
+        "Between floors and ceiling",
+        "The same measures on the same frames, for systems that know nothing of the phones and, last, for one that was "
+        "taught them. Shares in %.",
+        _table(report.HEADINGS, report.comparison(result), own="these codes"),
+    )
+
+
+def _legend(result: PhonemeResult) -> str:
+    kinds = [row.name for row in result.per_class]
+    marks = "".join(f'<span><i style="background:{plots.CLASS_COLOURS[kind]}"></i>{kind}</span>' for kind in kinds)
+    return f'<div class="legend">{marks}</div>'
+
+
+def _classes(result: PhonemeResult) -> str:
+    rows = [
+        [row.name, f"{row.frames:,}", percent(row.recall), percent(row.precision), percent(row.f1)]
+        for row in result.per_class
+    ]
+    return _table(["class", "frames", "recall", "precision", "F1"], rows)
+
+
+def _examples(result: PhonemeResult, examples: Sequence[Example]) -> str:
+    if not examples:
+        return ""
+    phone_of_code = {row.code: row.phone for row in result.code_to_phone}
+    parts = []
+    for number, shown in enumerate(examples):
+        figure = plots.example(shown, phone_of_code=phone_of_code, name=f"example{number}")
+        seconds = len(shown.waveform) / shown.rate
+        text = f'<p class="text">{escape(shown.text)}</p>' if shown.text else ""
+        parts.append(
+            f'<div class="example"><h3>{escape(shown.utterance)}</h3>{text}'
+            f'<div class="track" data-left="{plots.EXAMPLE_LEFT}" data-right="{plots.EXAMPLE_RIGHT}" '
+            f'data-seconds="{seconds:.3f}">{figure}<div class="head"></div></div>'
+            f'<audio controls preload="metadata" src="{_audio(shown)}"></audio></div>'
+        )
+    return _section(
+        "Examples",
+        "Codes in the colour of the class of the phone they map to, in shades; under them the phones of the alignment. "
+        "Click anywhere to hear it from there.",
+        "".join(parts),
+    )
+
+
+def _audio(shown: Example) -> str:
+    import soundfile
+
+    file = io.BytesIO()
+    soundfile.write(file, shown.waveform, shown.rate, format="FLAC", subtype="PCM_16")
+    return "data:audio/flac;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def _codes(result: PhonemeResult) -> str:
+    by_code = {row.code: row for row in result.code_to_phone}
+    rows = [
+        [
+            str(row.code),
+            row.phone,
+            f"{row.frames:,}",
+            percent(row.share),
+            f"{row.entropy:.2f}",
+            f"{row.mean_run:.1f}",
+        ]
+        for row in (by_code[code] for code in plots.code_order(result))
+    ]
+    table = _table(["code", "phone", "frames", "its share, %", "entropy, bit", "mean run, frames"], rows)
+    return (
+        '<section><h2>The map from codes to phones</h2><p class="lead">The phone each code was taken for, and how much of '
+        f"the code it makes up.</p><details><summary>{len(rows)} codes</summary>{table}</details></section>"
+    )
+
+
+def _method(result: PhonemeResult, about: About) -> str:
+    notes = "".join(f"<li>{escape(note)}</li>" for note in about.notes)
+    facts = [
+        ("accuracy", f"each frame takes the phone at its centre; the map was {result.mapping}"),
+        ("same part", "the map is learnt and scored on the same frames (phone purity), as in van den Oord et al. 2017"),
+        ("PNMI", "I(phone; code) / H(phone), Hsu et al. 2021"),
+        ("bitrate", "unigram entropy of the codes times codes a second"),
+        ("boundaries", "ends of runs against ends of phones, one to one within 20 ms; R-value of Räsänen et al. 2009"),
+        *((name.replace("_", " "), value) for name, value in (about.sources or {}).items()),
+    ]
+    rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts)
+    return (
+        "<section><h2>How this was counted</h2>"
+        + (f'<ul class="notes">{notes}</ul>' if notes else "")
+        + f"<dl>{rows}</dl></section>"
+    )

@@ -1,0 +1,129 @@
+"""What a phoneme evaluation finds, as dataclasses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vqspeech.evaluation.bootstrap import Intervals
+from vqspeech.evaluation.segmentation import BoundaryScores
+
+Mapping = Literal["learnt on the training part", "learnt on all other utterances", "learnt on the same utterance"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """One system's figures; shares are in ``[0, 1]``.
+
+    Attributes:
+        accuracy: share of frames whose phone is the one their code maps to, the map not learnt on them.
+        accuracy_same_part: the same with the map learnt and scored on the same part, as in the paper.
+        accuracy_without_silence: ``accuracy`` with silent frames left out of learning and scoring.
+        phone_purity: of :func:`contingency.phone_purity`; so on to ``completeness``.
+        bitrate: bits a second, unigram entropy times codes a second.
+        bitrate_runs: bits a second, a run as one symbol (ZeroSpeech).
+        perplexity: of the codes' unigram distribution.
+        used_codes: number of codes that occur.
+        frames: number of frames scored.
+        boundary: ends of runs against ends of phones at 20 ms; None where no phone boundaries were given.
+    """
+
+    accuracy: float
+    accuracy_same_part: float
+    accuracy_without_silence: float
+    phone_purity: float
+    cluster_purity: float
+    pnmi: float
+    nmi: float
+    ami: float
+    v_measure: float
+    homogeneity: float
+    completeness: float
+    bitrate: float
+    bitrate_runs: float
+    perplexity: float
+    used_codes: int
+    frames: int
+    boundary: BoundaryScores | None
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneScores:
+    """One phone, or one class of phones.
+
+    Attributes:
+        name: the phone or class.
+        frames: how many frames it has.
+        recall: share of its frames that were called it.
+        precision: share of the frames called it that are it; 0 where none are.
+        f1: harmonic mean of both.
+    """
+
+    name: str
+    frames: int
+    recall: float
+    precision: float
+    f1: float
+
+
+@dataclass(frozen=True, slots=True)
+class CodeScores:
+    """One code that occurs.
+
+    Attributes:
+        code: its number.
+        frames: how often it occurs.
+        phone: its most frequent phone in the part the map is learnt on.
+        share: that phone's share of the code's frames in the scored part.
+        entropy: of its phones in the scored part, in bits.
+        mean_run: mean length of its runs in frames.
+    """
+
+    code: int
+    frames: int
+    phone: str
+    share: float
+    entropy: float
+    mean_run: float
+
+
+@dataclass(frozen=True, slots=True)
+class PhonemeResult:
+    """All that is known of a system's codes and the phones under them.
+
+    Attributes:
+        scores: of all frames.
+        without_silence: of the frames that are not silent.
+        mapping: where the map from codes to phones, by which ``scores.accuracy`` counts, was learnt.
+        intervals: bootstrap intervals of ``scores``.
+        labels: the phones.
+        confusion: frames by phone and by phone they were called, shape ``(phones, phones)``.
+        table: frames by code and phone, shape ``(codebook_size, phones)``.
+        per_phone: a phone each, in the order of ``labels``.
+        per_class: vowels, stops and so on, those that occur.
+        code_to_phone: the codes that occur.
+        run_lengths: number of runs of 1, 2, 3 … frames, shape ``(longest run,)``.
+        phone_frames: number of phones of 1, 2, 3 … frames, shape ``(longest,)``.
+        usage: share of codes used so far and perplexity, by frames seen, as ``(frames, used codes, perplexity)``.
+        floors: systems that know nothing of the phones, by name.
+        ceilings: systems that were taught the phones, by name.
+    """
+
+    scores: Scores
+    without_silence: Scores | None
+    mapping: Mapping
+    intervals: Intervals
+    labels: tuple[str, ...]
+    confusion: NDArray[np.int64]
+    table: NDArray[np.int64]
+    per_phone: tuple[PhoneScores, ...]
+    per_class: tuple[PhoneScores, ...]
+    code_to_phone: tuple[CodeScores, ...]
+    run_lengths: NDArray[np.int64]
+    phone_frames: NDArray[np.int64]
+    usage: tuple[tuple[int, int, float], ...]
+    floors: dict[str, Scores] = field(default_factory=dict)
+    ceilings: dict[str, Scores] = field(default_factory=dict)

@@ -1,0 +1,86 @@
+"""The speaker left in the codes: how well a linear probe tells who spoke from how often each code occurs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vqspeech.errors import InputError
+
+#: Parts of the cross-validation, at most.
+FOLDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerScores:
+    """What a linear probe finds; lower is better for codes that should hold the words alone.
+
+    Attributes:
+        accuracy: share of utterances whose speaker is named rightly, none in the probe's training.
+        balanced_accuracy: mean over speakers of that share, so that all count the same.
+        chance: share of the speaker with most utterances: what naming always that one gives.
+        speakers: how many there are to choose from.
+        utterances: how many were named.
+        left_out: utterances of speakers with one utterance only.
+    """
+
+    accuracy: float
+    balanced_accuracy: float
+    chance: float
+    speakers: int
+    utterances: int
+    left_out: int
+
+
+def histograms(sequences: Sequence[ArrayLike], codebook_size: int) -> NDArray[np.float64]:
+    """Square roots of the shares of the codes in each utterance, shape ``(utterances, codebook_size)``.
+
+    Of unit length; the distance of two is Hellinger's, which suits shares better than their difference.
+    """
+    counts = np.stack([np.bincount(np.asarray(codes), minlength=codebook_size) for codes in sequences])
+    return np.asarray(np.sqrt(counts / np.maximum(counts.sum(1, keepdims=True), 1)))
+
+
+def evaluate(
+    sequences: Sequence[ArrayLike], speakers: Sequence[str], *, codebook_size: int, seed: int = 0
+) -> SpeakerScores:
+    """Train a linear probe (multinomial logistic regression) on part of the utterances, name the speakers of the rest.
+
+    Args:
+        sequences: codes, an array of shape ``(frames,)`` an utterance.
+        speakers: who spoke each.
+        codebook_size: number of codes.
+        seed: of the division into parts.
+
+    Raises:
+        InputError: there are no two speakers with two utterances each.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
+    if len(sequences) != len(speakers):
+        raise InputError(f"{len(sequences)} utterances, but {len(speakers)} speakers")
+    names, index, counts = np.unique(np.array(speakers), return_inverse=True, return_counts=True)
+    kept = np.flatnonzero(counts[index] > 1)
+    if np.count_nonzero(counts > 1) < 2:
+        raise InputError(
+            f"{len(names)} speakers, of whom {np.count_nonzero(counts > 1)} have two utterances or more",
+            cure="the probe needs two such speakers; is utt2spk right?",
+        )
+    features = histograms([sequences[place] for place in kept], codebook_size)
+    true = index[kept]
+    folds = StratifiedKFold(int(min(FOLDS, counts[counts > 1].min())), shuffle=True, random_state=seed)
+    # C = 100: histograms of unit length are small numbers, and the usual 1 would hold the probe back.
+    named = cross_val_predict(LogisticRegression(C=100, max_iter=1000), features, true, cv=folds)
+    right = named == true
+    return SpeakerScores(
+        accuracy=float(right.mean()),
+        balanced_accuracy=float(np.mean([right[true == speaker].mean() for speaker in np.unique(true)])),
+        chance=float(counts[counts > 1].max() / len(kept)),
+        speakers=int(np.count_nonzero(counts > 1)),
+        utterances=len(kept),
+        left_out=len(index) - len(kept),
+    )

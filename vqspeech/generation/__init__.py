@@ -1,0 +1,6 @@
+"""Drawing samples from a WaveNet: one interface, a reference engine and a compiled one."""
+
+from vqspeech.generation.engine import Engine, EngineName, Precision, Session
+from vqspeech.generation.generate import describe_engine, generate, make_engine
+
+__all__ = ["Engine", "EngineName", "Precision", "Session", "describe_engine", "generate", "make_engine"]

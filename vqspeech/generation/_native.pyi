@@ -1,0 +1,42 @@
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vqspeech.generation.engine import Precision
+
+class Network:
+    def __init__(
+        self,
+        *,
+        level: str,
+        precision: str,
+        cycle: int,
+        embedding: NDArray[np.float32],
+        dilated: NDArray[np.float32],
+        residual: NDArray[np.float32],
+        residual_bias: NDArray[np.float32],
+        skip: NDArray[np.float32],
+        skip_bias: NDArray[np.float32],
+        hidden: NDArray[np.float32],
+        hidden_bias: NDArray[np.float32],
+        output: NDArray[np.float32],
+        output_bias: NDArray[np.float32],
+        peaks: NDArray[np.float32],
+    ) -> None: ...
+    @property
+    def bytes(self) -> int: ...
+
+class Streams:
+    def __init__(self, network: Network, count: int, threads: int) -> None: ...
+    @property
+    def count(self) -> int: ...
+    def keep(self, streams: Sequence[int]) -> None: ...
+    def push(
+        self, steering: NDArray[np.float32], uniforms: NDArray[np.float32], temperature: float
+    ) -> NDArray[np.int64]: ...
+    def score(self, steering: NDArray[np.float32], given: NDArray[np.int64]) -> NDArray[np.float32]: ...
+
+def available() -> list[tuple[str, Precision]]: ...
+def peak(level: str, precision: str) -> float: ...
+def bandwidth(level: str, size: int) -> float: ...

@@ -1,0 +1,38 @@
+// fp32 with AVX-512.
+#include "network.h"
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <immintrin.h>
+
+#include "target.h"
+
+BEGIN_TARGET("avx512f,avx512bw,avx512vl,avx512dq,fma")
+#include "avx512.h"
+
+namespace vqspeech {
+namespace {
+
+struct Fp32 {
+    using Instructions = Avx512;
+    using Sum = __m512;
+    using Operand = __m512;
+    static INLINE Operand load(const Word* from) { return _mm512_load_ps(from); }
+    static INLINE Operand spread(const Word* from) { return _mm512_set1_ps(*reinterpret_cast<const float*>(from)); }
+    static INLINE Sum load_sum(const Word* from) { return _mm512_load_ps(from); }
+    static INLINE void store_sum(Word* to, Sum sum) { _mm512_store_ps(to, sum); }
+    static INLINE Sum multiply_add(Sum sum, Operand w, Operand x) { return _mm512_fmadd_ps(w, x, sum); }
+    static INLINE __m512 value(Sum sum, const float*, __m512 addend) { return sum + addend; }
+    static INLINE __m512 gated_unit(__m512 a, __m512 b) { return vqspeech::gated_unit<Avx512>(a, b); }
+    static INLINE void put(Word* to, int vector, __m512 x, Quantizer) { _mm512_store_ps(to + vector * 16, x); }
+};
+
+bool supported() { return has_avx512(); }
+
+}  // namespace
+
+extern const Engine avx512_fp32;
+const Engine avx512_fp32 = Kernel<Fp32>::engine("avx512", Precision::fp32, supported);
+
+}  // namespace vqspeech
+END_TARGET
+#endif

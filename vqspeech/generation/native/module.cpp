@@ -1,0 +1,305 @@
+// The Python module: packed networks, streams that advance over them, threads and signals.
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <stdexcept>
+#include <thread>
+
+#include "network.h"
+
+namespace py = pybind11;
+
+namespace vqspeech {
+
+#if defined(__x86_64__) && defined(__GNUC__)
+extern const Engine avx512_int8, avx512_bf16, avx512_fp32, avx2_fp32;
+#endif
+extern const Engine plain_fp32;
+
+const std::vector<const Engine*>& engines() {
+    static const std::vector<const Engine*> all{
+#if defined(__x86_64__) && defined(__GNUC__)
+        &avx512_int8, &avx512_bf16, &avx512_fp32, &avx2_fp32,
+#endif
+        &plain_fp32};
+    return all;
+}
+
+namespace {
+
+using Floats = py::array_t<float, py::array::c_style | py::array::forcecast>;
+using Classes = py::array_t<int64_t, py::array::c_style | py::array::forcecast>;
+using Seconds = std::chrono::duration<double>;
+using Clock = std::chrono::steady_clock;
+
+constexpr double kSlice = 0.02;  // seconds between two looks for a signal
+
+void require(bool condition, const char* problem) {
+    if (!condition) throw std::invalid_argument(problem);
+}
+
+const char* name(Precision precision) {
+    return precision == Precision::fp32 ? "fp32" : precision == Precision::bf16 ? "bf16" : "int8";
+}
+
+const Engine& find(const std::string& level, const std::string& precision) {
+    for (const Engine* engine : engines())
+        if (level == engine->level && precision == name(engine->precision) && engine->supported()) return *engine;
+    throw std::invalid_argument("this processor has no " + precision + " at level " + level);
+}
+
+std::shared_ptr<Network> make_network(const std::string& level, const std::string& precision, int cycle,
+                                      const Floats& embedding, const Floats& dilated, const Floats& residual,
+                                      const Floats& residual_bias, const Floats& skip, const Floats& skip_bias,
+                                      const Floats& hidden, const Floats& hidden_bias, const Floats& output,
+                                      const Floats& output_bias, const Floats& peaks) {
+    require(embedding.ndim() == 2 && dilated.ndim() == 3 && skip.ndim() == 2 && hidden.ndim() == 2, "wrong dimensions");
+    Sizes s{};
+    s.cycle = cycle;
+    s.classes = static_cast<int>(embedding.shape(0));
+    s.residual = static_cast<int>(embedding.shape(1));
+    s.layers = static_cast<int>(dilated.shape(0));
+    s.gate = static_cast<int>(dilated.shape(1)) / 2;
+    s.kernel = static_cast<int>(dilated.shape(2)) / s.residual;
+    s.skip = static_cast<int>(skip.shape(0));
+    s.output = static_cast<int>(hidden.shape(0));
+    require(s.layers > 0 && s.kernel > 1 && cycle > 0 && cycle < 31, "unsupported sizes");
+    require(dilated.shape(2) == s.kernel * s.residual, "dilated does not fit embedding");
+    require(residual.size() == static_cast<py::ssize_t>(s.layers) * s.residual * s.gate, "wrong residual");
+    require(residual_bias.size() == static_cast<py::ssize_t>(s.layers) * s.residual, "wrong residual_bias");
+    require(skip.shape(1) == s.layers * s.gate && skip_bias.size() == s.skip, "wrong skip");
+    require(hidden.shape(1) == s.skip && hidden_bias.size() == s.output, "wrong hidden");
+    require(output.size() == static_cast<py::ssize_t>(s.classes) * s.output && output_bias.size() == s.classes,
+            "wrong output");
+    require(peaks.size() == s.layers + 2, "wrong peaks");
+    const Weights weights{embedding.data(), dilated.data(),     residual.data(), residual_bias.data(),
+                          skip.data(),      skip_bias.data(),   hidden.data(),   hidden_bias.data(),
+                          output.data(),    output_bias.data(), peaks.data()};
+    return std::make_shared<Network>(s, weights, find(level, precision));
+}
+
+// Streams that stand at the same time, and the threads that advance them.
+class Streams {
+  public:
+    Streams(std::shared_ptr<const Network> network, int count, int threads)
+        : network_(std::move(network)), threads_(threads) {
+        require(count > 0 && threads > 0, "streams and threads must be positive");
+        // Past taps of few streams are computed for several samples at once, so that weights are read for 8 columns.
+        const int together = (count + threads - 1) / threads;
+        const int block = together >= 8 ? 1 : together >= 4 ? 2 : together >= 2 ? 4 : 8;
+        for (int i = 0; i < count; i++) streams_.push_back(std::make_unique<Stream>(*network_, block, i));
+    }
+
+    int count() const { return static_cast<int>(streams_.size()); }
+
+    void keep(const std::vector<int>& chosen) {
+        std::vector<std::unique_ptr<Stream>> kept;
+        for (int i : chosen) {
+            require(i >= 0 && i < count() && streams_[i], "no such stream");
+            kept.push_back(std::move(streams_[i]));
+        }
+        streams_ = std::move(kept);
+    }
+
+    py::array push(const Floats& steering, const Floats& uniforms, float temperature) {
+        require(uniforms.ndim() == 2 && temperature >= 0, "wrong uniforms or temperature");
+        Classes drawn({uniforms.shape(0), uniforms.shape(1)});
+        Call call(*this, steering, uniforms.shape(0), uniforms.shape(1));
+        for (int i = 0; i < count(); i++) {
+            call.uniforms.push_back(uniforms.data(i));
+            call.drawn.push_back(drawn.mutable_data(i));
+        }
+        call.temperature = temperature;
+        advance(call);
+        return drawn;
+    }
+
+    py::array score(const Floats& steering, const Classes& given) {
+        require(given.ndim() == 2, "wrong classes");
+        for (py::ssize_t i = 0; i < given.size(); i++)
+            require(given.data()[i] >= 0 && given.data()[i] < network_->sizes.classes, "no such class");
+        Floats logits(std::vector<py::ssize_t>{given.shape(0), given.shape(1), network_->sizes.classes});
+        Call call(*this, steering, given.shape(0), given.shape(1));
+        for (int i = 0; i < count(); i++) {
+            call.given.push_back(given.data(i));
+            call.logits.push_back(logits.mutable_data(i));
+        }
+        advance(call);
+        return logits;
+    }
+
+  private:
+    struct Call {
+        Call(const Streams& owner, const Floats& frames, py::ssize_t rows, py::ssize_t count) : samples(count) {
+            const Sizes& s = owner.network_->sizes;
+            require(!owner.broken_, "these streams were interrupted in the middle of a sample");
+            require(frames.ndim() == 4 && frames.shape(0) == owner.count() && rows == owner.count(), "wrong streams");
+            require(frames.shape(2) == s.layers && frames.shape(3) == 2 * s.gate, "wrong conditioning");
+            require(frames.shape(1) > 0 && samples > 0 && samples % frames.shape(1) == 0, "samples are no whole frames");
+            hop = static_cast<int>(samples / frames.shape(1));
+            for (int i = 0; i < owner.count(); i++) {
+                streams.push_back(owner.streams_[i].get());
+                steering.push_back(frames.data(i));
+            }
+        }
+        // What the streams from `first` on do.
+        Work work(int first, int count, const std::atomic<bool>& stop, Handoff* handoff) const {
+            Work w{};
+            w.streams = streams.data() + first;
+            w.count = count;
+            w.hop = hop;
+            w.steering = steering.data() + first;
+            w.temperature = temperature;
+            if (given.empty()) {
+                w.uniforms = uniforms.data() + first;
+                w.drawn = drawn.data() + first;
+            } else {
+                w.given = given.data() + first;
+                w.logits = logits.data() + first;
+            }
+            w.stop = &stop;
+            w.handoff = handoff;
+            return w;
+        }
+        long samples;
+        int hop;
+        float temperature = 1;
+        std::vector<Stream*> streams;
+        std::vector<const float*> steering, uniforms;
+        std::vector<int64_t*> drawn;
+        std::vector<const int64_t*> given;
+        std::vector<float*> logits;
+    };
+
+    // Run slice after slice; `pause` is called between two and says whether to go on.
+    template <class Pause> void slices(const Work& work, long samples, const Pause& pause) const {
+        long from = 0, length = 8;
+        while (from < samples) {
+            const long to = std::min(samples, from + length);
+            const auto start = Clock::now();
+            network_->engine.run(*network_, work, from, to);
+            if (!pause()) return;
+            const double seconds = std::max(Seconds(Clock::now() - start).count(), 1e-6);
+            length = std::clamp(static_cast<long>(static_cast<double>(to - from) * kSlice / seconds), 1L, 4 * length);
+            from = to;
+        }
+    }
+
+    void advance(const Call& call) {
+        std::atomic<bool> stop{false};
+        Handoff handoff;
+        const bool shared = count() == 1 && threads_ > 1;
+        const int parts = std::min(threads_, count());
+        const py::gil_scoped_release released;
+        std::mutex mutex;
+        std::condition_variable finished;
+        int running = shared ? 1 : parts - 1;
+        auto leave = [&] {
+            const std::lock_guard<std::mutex> lock(mutex);
+            running--;
+            finished.notify_one();
+        };
+        auto interrupted = [&] {
+            const py::gil_scoped_acquire acquired;
+            return PyErr_CheckSignals() != 0;
+        };
+        std::vector<std::thread> others;
+        for (int part = 1; part < parts; part++)
+            others.emplace_back([&, part] {
+                const int first = count() * part / parts, end = count() * (part + 1) / parts;
+                slices(call.work(first, end - first, stop, nullptr), call.samples, [&] { return !stop.load(); });
+                leave();
+            });
+        if (shared)
+            others.emplace_back([&] {
+                network_->engine.help(*network_, call.work(0, 1, stop, &handoff), call.samples);
+                leave();
+            });
+        bool broken = false;
+        auto pause = [&] { return !(broken = broken || interrupted()); };
+        slices(call.work(0, count() / parts, stop, shared ? &handoff : nullptr), call.samples, pause);
+        {
+            std::unique_lock<std::mutex> lock(mutex);
+            while (running > 0 && !broken) {
+                if (finished.wait_for(lock, Seconds(kSlice), [&] { return running == 0; })) break;
+                lock.unlock();
+                pause();
+                lock.lock();
+            }
+        }
+        stop = broken;
+        for (std::thread& other : others) other.join();
+        broken_ = broken;
+        if (broken) {
+            const py::gil_scoped_acquire acquired;
+            throw py::error_already_set();
+        }
+    }
+
+    std::shared_ptr<const Network> network_;
+    int threads_;
+    std::vector<std::unique_ptr<Stream>> streams_;
+    bool broken_ = false;
+};
+
+std::vector<std::pair<std::string, std::string>> available() {
+    std::vector<std::pair<std::string, std::string>> result;
+    for (const Engine* engine : engines())
+        if (engine->supported()) result.emplace_back(engine->level, name(engine->precision));
+    return result;
+}
+
+double peak(const std::string& level, const std::string& precision) {
+    const Engine& engine = find(level, precision);
+    const long times = 2'000'000;
+    const py::gil_scoped_release released;
+    engine.multiply(times);
+    const auto start = Clock::now();
+    engine.multiply(times);
+    const double seconds = Seconds(Clock::now() - start).count();
+    return static_cast<double>(times) * engine.sums * engine.lanes * per_word(engine.precision) / seconds;
+}
+
+double bandwidth(const std::string& level, long bytes) {
+    const Engine& engine = find(level, "fp32");
+    const long words = std::max<long>(1, bytes / 4 / (8 * engine.lanes)) * 8 * engine.lanes;
+    Arena arena(words * sizeof(Word) + 64);
+    const Word* const data = arena.take<Word>(words);
+    const long times = std::max<long>(2, 400'000'000 / (4 * words));
+    const py::gil_scoped_release released;
+    engine.read(data, words);
+    const auto start = Clock::now();
+    for (long t = 0; t < times; t++) engine.read(data, words);
+    return static_cast<double>(times) * static_cast<double>(words) * 4 / Seconds(Clock::now() - start).count();
+}
+
+}  // namespace
+}  // namespace vqspeech
+
+PYBIND11_MODULE(_native, m) {
+    using namespace vqspeech;
+    m.doc() = "The compiled engine of autoregressive generation; see vqspeech.generation.native_engine.";
+    py::class_<Network, std::shared_ptr<Network>>(m, "Network")
+        .def(py::init(&make_network), py::kw_only(), py::arg("level"), py::arg("precision"), py::arg("cycle"),
+             py::arg("embedding"), py::arg("dilated"), py::arg("residual"), py::arg("residual_bias"), py::arg("skip"),
+             py::arg("skip_bias"), py::arg("hidden"), py::arg("hidden_bias"), py::arg("output"), py::arg("output_bias"),
+             py::arg("peaks"))
+        .def_readonly("bytes", &Network::bytes);
+    py::class_<Streams>(m, "Streams")
+        .def(py::init([](std::shared_ptr<Network> network, int count, int threads) {
+                 return std::make_unique<Streams>(std::move(network), count, threads);
+             }),
+             py::arg("network"), py::arg("count"), py::arg("threads"))
+        .def_property_readonly("count", &Streams::count)
+        .def("keep", &Streams::keep, py::arg("streams"))
+        .def("push", &Streams::push, py::arg("steering"), py::arg("uniforms"), py::arg("temperature"))
+        .def("score", &Streams::score, py::arg("steering"), py::arg("given"));
+    m.def("available", &available, "(level, precision) that this processor can run, best level first.");
+    m.def("peak", &peak, py::arg("level"), py::arg("precision"), "Multiply-adds a second of one core from registers.");
+    m.def("bandwidth", &bandwidth, py::arg("level"), py::arg("size"), "Bytes a second that one core reads of so many.");
+}

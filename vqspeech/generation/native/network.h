@@ -1,0 +1,161 @@
+// A WaveNet packed for one processor level and precision, the state of one stream, and the work of one call.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace vqspeech {
+
+enum class Precision { fp32, bf16, int8 };
+
+// What a multiply-add instruction takes from each input: one fp32, two bf16 or four 8-bit numbers. The accumulators
+// have the same size: fp32, or int32 for 8-bit products.
+using Word = uint32_t;
+
+constexpr int per_word(Precision precision) {
+    return precision == Precision::fp32 ? 1 : precision == Precision::bf16 ? 2 : 4;
+}
+
+// Rows are cut into vectors of `lanes` rows, vectors into panels of 8, 4, 2 or 1. A panel is stored word by word, each
+// word for all rows of the panel, so that a product reads its weights from the first to the last.
+struct Matrix {
+    int vectors = 0;
+    long words = 0;                 // along a row
+    const Word* weights = nullptr;
+    const Word* start = nullptr;    // what the accumulators begin with
+    const float* scale = nullptr;   // 8-bit products: value of one unit of the accumulator, for each row
+    const float* bias = nullptr;
+};
+
+constexpr int panel_width(int vectors) { return vectors >= 8 ? 8 : vectors >= 4 ? 4 : vectors >= 2 ? 2 : 1; }
+
+// How an activation becomes 8 bits: round(factor x + offset), clipped to 0 ... 255.
+struct Quantizer {
+    float factor = 1;
+    float offset = 0;
+};
+
+struct Layer {
+    int dilation = 0;
+    int span = 0;                    // slots of the ring of past inputs, a power of two; the slot of a time is its rest
+    std::vector<Matrix> past;        // one a tap, the newest first; their accumulators go on into `current`
+    Matrix current;                  // rows in turn a vector of the tanh half and one of the sigmoid half
+    Matrix residual;                 // absent in the last layer, whose output nobody reads
+    Quantizer input;
+};
+
+struct Sizes {
+    int layers, cycle, kernel, residual, gate, skip, output, classes;
+};
+
+// Weights as the module stores them, row-major float32.
+struct Weights {
+    const float *embedding, *dilated, *residual, *residual_bias, *skip, *skip_bias, *hidden, *hidden_bias, *output,
+        *output_bias, *peaks;
+};
+
+// 64-byte aligned zeros, on huge pages where the system offers them.
+class Arena {
+  public:
+    explicit Arena(size_t bytes);
+    ~Arena();
+    Arena(const Arena&) = delete;
+    Arena& operator=(const Arena&) = delete;
+    template <class T> T* take(size_t count) { return static_cast<T*>(take_bytes(count * sizeof(T))); }
+
+  private:
+    void* take_bytes(size_t bytes);
+    char* memory_;
+    size_t used_ = 0, size_;
+};
+
+struct Stream;
+struct Work;
+struct Handoff;
+struct Engine;
+
+struct Network {
+    Network(const Sizes& sizes, const Weights& weights, const Engine& engine);
+
+    Sizes sizes;
+    const Engine& engine;
+    // Widths padded to whole vectors, and the words of an activation of that width.
+    int residual, gate, skip, output, classes;
+    int residual_words, gate_words, skip_words, output_words;
+    const float* embedding = nullptr;
+    std::vector<Layer> layers;
+    int skip_layers;                // layers whose gated units enter one product of the skip sum
+    std::vector<Matrix> skips;
+    Matrix hidden, logits;
+    Quantizer gated, summed, hidden_input;
+    size_t bytes = 0;               // of packed weights
+
+  private:
+    std::unique_ptr<Arena> arena_;
+};
+
+// One stream. Past taps of a dilation d are known d samples ahead and computed for `block` samples at once.
+struct Stream {
+    Stream(const Network& network, int block, int index);
+
+    long time = 0;
+    int64_t previous;
+    std::vector<int> blocks;        // of each layer
+    std::vector<Word*> rings;       // (span, residual words) of each layer
+    std::vector<Word*> past;        // (block, 2 gate) accumulators of each layer
+    float* steering;                // (layers, 2 gate) of the current frame
+    float *x, *sum, *logits;        // residual stream, skip sum
+    Word *gated, *summed, *hidden;  // inputs of the products: (layers, gate words), ...
+
+  private:
+    std::unique_ptr<Arena> arena_;
+};
+
+// What one call asks of streams that stand at the same time. Arrays hold one pointer for each stream.
+struct Work {
+    Stream* const* streams;
+    int count;
+    int hop;
+    const float* const* steering;     // (frames, layers, 2 gate)
+    // Either samples are drawn ...
+    const float* const* uniforms;     // (samples,)
+    float temperature;
+    int64_t* const* drawn;            // (samples,)
+    // ... or they are given, at t the class of sample t - 1, and scored; null otherwise.
+    const int64_t* const* given;
+    float* const* logits;             // (samples, classes)
+    const std::atomic<bool>* stop;
+    Handoff* handoff;                 // set when a second thread computes past taps and skip sums
+};
+
+// How far each of two threads on the same streams has come, counted over the whole call.
+struct Handoff {
+    alignas(64) std::atomic<long> gated{0};   // layers x samples whose gated units are there
+    alignas(64) std::atomic<long> skipped{0};  // samples whose skip sum is there
+    alignas(64) std::atomic<long> past{0};     // samples whose past taps are there, beyond the first
+};
+
+// Wait, at first busily and then giving way, until `counter` reaches `value`; false if the call was stopped.
+bool wait_for(const std::atomic<long>& counter, long value, const std::atomic<bool>& stop);
+
+// One precision on one set of processor features.
+struct Engine {
+    const char* level;
+    Precision precision;
+    int lanes;                                  // of a vector
+    int sums;                                   // accumulators of a tile
+    bool (*supported)();                        // whether this processor has what it needs
+    void (*run)(const Network&, const Work&, long from, long to);  // everything, or what the helper leaves when there is a handoff
+    void (*help)(const Network&, const Work&, long samples);       // the helper's part of a whole call
+    void (*multiply)(long times);               // `sums` multiply-adds of whole vectors in registers, so many times
+    void (*read)(const Word* data, long words);  // and nothing else
+};
+
+// All that were compiled, the best level of each precision first.
+const std::vector<const Engine*>& engines();
+
+}  // namespace vqspeech

@@ -1,0 +1,130 @@
+"""The compiled engine: packs a WaveNet for this processor and runs it on the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vqspeech.generation.engine import Precision
+from vqspeech.model.wavenet import WaveNet
+
+try:
+    from vqspeech.generation import _native
+except ImportError as error:  # not built, or built for another Python
+    _native = None  # type: ignore[assignment]
+    MISSING = f"the compiled engine is not there: {error}"
+else:
+    MISSING = ""
+
+if TYPE_CHECKING:
+    from vqspeech.generation._native import Network, Streams
+
+#: Streams a thread likes: beyond these, weights are no longer read more often than they are used.
+STREAMS_PER_THREAD = 8
+
+
+def available() -> list[tuple[str, Precision]]:
+    """List the sets of processor features and the precisions that this machine can run them with, the best first."""
+    return _native.available() if _native else []
+
+
+def levels(precision: Precision) -> list[str]:
+    """Name the sets of processor features that this machine can compute ``precision`` with, the best first."""
+    return [level for level, name in available() if name == precision]
+
+
+class NativeEngine:
+    """Run a WaveNet with the compiled kernel.
+
+    Args:
+        wavenet: the decoder; on any device, its weights are copied. ``int8`` needs its ``activation_peaks``.
+        precision: of the products; sums, gates and the softmax are float32 (``int8`` sums are exact).
+        threads: over streams; on a single stream two share the work.
+        level: processor features to use, one of ``levels(precision)``; the best if not given.
+
+    Raises:
+        ValueError: the processor cannot compute ``precision``, or ``activation_peaks`` were never measured.
+    """
+
+    name = "native"
+
+    def __init__(
+        self, wavenet: WaveNet, *, precision: Precision = "fp32", threads: int = 1, level: str | None = None
+    ) -> None:
+        reason = unsupported(wavenet, precision)
+        if reason:
+            raise ValueError(reason)
+        self.precision: Precision = precision
+        self.level = level or levels(precision)[0]
+        self.threads = threads
+        self.width = STREAMS_PER_THREAD * threads
+        self._network = pack(wavenet, precision, self.level)
+
+    def open(self, streams: int) -> NativeSession:
+        """Begin ``streams`` fresh streams."""
+        return NativeSession(_native.Streams(self._network, count=streams, threads=self.threads))
+
+
+class NativeSession:
+    """Streams of one ``NativeEngine``; see ``engine.Session``."""
+
+    def __init__(self, native: Streams) -> None:
+        self._native = native
+
+    @property
+    def streams(self) -> int:
+        """How many streams there are now."""
+        return self._native.count
+
+    def push(self, layers: Tensor, uniforms: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.int64]:
+        """Draw the samples of the next frames; see ``engine.Session.push``."""
+        return self._native.push(steering=_floats(layers), uniforms=uniforms, temperature=temperature)
+
+    def score(self, layers: Tensor, previous: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Advance over given samples; see ``engine.Session.score``."""
+        return self._native.score(steering=_floats(layers), given=previous)
+
+    def keep(self, streams: Sequence[int]) -> None:
+        """Go on with these streams alone; see ``engine.Session.keep``."""
+        self._native.keep(list(streams))
+
+
+def unsupported(wavenet: WaveNet, precision: Precision) -> str:
+    """Say why the compiled engine cannot run ``wavenet`` in ``precision``; empty if it can."""
+    if _native is None:
+        return MISSING
+    if not levels(precision):
+        return f"this processor has no instructions for {precision}"
+    if precision == "int8" and not bool((wavenet.activation_peaks > 0).all()):
+        return "int8 needs the activation peaks of the model, which were never measured"
+    return ""
+
+
+def pack(wavenet: WaveNet, precision: Precision, level: str) -> Network:
+    """Pack weights for one set of processor features."""
+    state = {name: _floats(value) for name, value in wavenet.state_dict().items()}
+    layers = range(wavenet.config.layers)
+    return _native.Network(
+        level=level,
+        precision=precision,
+        cycle=wavenet.config.cycle,
+        embedding=state["embedding.weight"],
+        dilated=np.stack([state[f"dilated.{layer}.weight"] for layer in layers]),
+        residual=np.stack([state[f"residual.{layer}.weight"] for layer in layers]),
+        residual_bias=np.stack([state[f"residual.{layer}.bias"] for layer in layers]),
+        skip=state["skip.weight"],
+        skip_bias=state["skip.bias"],
+        hidden=state["hidden.weight"],
+        hidden_bias=state["hidden.bias"],
+        output=state["output.weight"],
+        output_bias=state["output.bias"],
+        peaks=state["activation_peaks"],
+    )
+
+
+def _floats(tensor: Tensor) -> NDArray[np.float32]:
+    return np.ascontiguousarray(tensor.detach().float().cpu().numpy())

@@ -1,0 +1,23 @@
+"""The random numbers that samples are drawn with: a function of the seed and the position alone."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Uniforms:
+    """A sequence of float32 numbers in [0, 1) that depends on ``seed`` only, not on how it is cut into pieces.
+
+    Philox is counter-based (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
+
+    Args:
+        seed: any integer from 0 to 2**128 - 1.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._generator = np.random.Generator(np.random.Philox(key=seed))
+
+    def draw(self, count: int) -> NDArray[np.float32]:
+        """Give the next ``count`` numbers, ``(count,)``."""
+        return self._generator.random(count, dtype=np.float32)

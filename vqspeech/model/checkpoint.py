@@ -1,0 +1,94 @@
+"""A model as a directory: ``model.safetensors``, ``config.yaml``, ``speakers.txt`` and its card, ``README.md``."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import msgspec
+import torch
+import yaml
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from vqspeech.errors import InputError
+from vqspeech.files import atomic_open, atomic_path
+from vqspeech.model.config import ModelConfig
+from vqspeech.model.vqvae import VQVAE
+
+#: The model that comes with the package.
+PRETRAINED = Path(__file__).parent.parent / "pretrained"
+
+
+def save_model(model: VQVAE, folder: str | os.PathLike[str]) -> None:
+    """Write a model directory; a card that is already there stays.
+
+    Args:
+        model: what to write.
+        folder: made if need be.
+    """
+    folder = Path(folder)
+    with atomic_open(folder / "config.yaml") as file:
+        yaml.safe_dump(msgspec.to_builtins(model.config), file, sort_keys=False)
+    with atomic_open(folder / "speakers.txt") as file:
+        file.writelines(f"{speaker}\n" for speaker in model.speakers)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    with atomic_path(folder / "model.safetensors") as temporary:
+        save_file(tensors, temporary)
+
+
+def model_folder(folder: str | os.PathLike[str]) -> Path:
+    """The model directory that ``folder`` is, or the best model of the experiment that it is.
+
+    Raises:
+        InputError: a file of a model directory is missing.
+    """
+    folder = Path(folder)
+    best = folder / "checkpoints" / "best"
+    if not (folder / "model.safetensors").exists() and best.is_dir():
+        folder = best
+    for name in ("config.yaml", "speakers.txt", "model.safetensors"):
+        if not (folder / name).is_file():
+            raise InputError(f"no {name} in it", where=folder, cure="give a model directory or an experiment's folder")
+    return folder
+
+
+def read_speakers(folder: str | os.PathLike[str]) -> tuple[str, ...]:
+    """The voices of the model in ``folder``, in the order of their vectors."""
+    return tuple((model_folder(folder) / "speakers.txt").read_text(encoding="utf-8").split())
+
+
+def load_model(folder: str | os.PathLike[str]) -> VQVAE:
+    """Read a model directory, or the best model of an experiment's folder.
+
+    Returns:
+        The model on the CPU, in evaluation mode.
+
+    Raises:
+        InputError: a file is missing, malformed or does not fit the others.
+    """
+    folder = model_folder(folder)
+    config_file, weights = folder / "config.yaml", folder / "model.safetensors"
+    try:
+        config = msgspec.convert(yaml.safe_load(config_file.read_text(encoding="utf-8")), ModelConfig)
+    except (msgspec.ValidationError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"not a model's config: {error}", where=config_file, cure="take it from the backup") from None
+    config.check(str(config_file))
+    speakers = read_speakers(folder)
+    # Its tensors are all replaced by those of the file: none need be initialised.
+    with torch.device("meta"):
+        model = VQVAE(config, speakers)
+    try:
+        model.load_state_dict(load_file(weights), assign=True)
+    except SafetensorError as error:
+        raise InputError(f"damaged: {error}", where=weights, cure="take it from the backup") from None
+    except RuntimeError as error:
+        problem = str(error).splitlines()[1] if "\n" in str(error) else str(error)
+        raise InputError(f"does not fit config.yaml: {problem}", where=weights, cure="copy the whole folder") from None
+    return model.eval()
+
+
+def checksum(folder: str | os.PathLike[str]) -> str:
+    """SHA-256 of a model's weights, in hexadecimal: which model made these codes."""
+    return hashlib.sha256((Path(folder) / "model.safetensors").read_bytes()).hexdigest()

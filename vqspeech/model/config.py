@@ -1,0 +1,178 @@
+"""What a model is, in full: every number of it, checked, with an error that names the key.
+
+``math.prod(strides) x front-end hop`` samples make one code; ``conditioner.hop`` samples share one conditioning frame.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from vqspeech.errors import InputError
+
+Count = Annotated[int, Meta(ge=1)]
+Fraction = Annotated[float, Meta(ge=0, le=1)]
+NonNegative = Annotated[float, Meta(ge=0)]
+Dilations = tuple[Count, ...]
+
+
+class AudioConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The waveform that the model hears and speaks.
+
+    Attributes:
+        sample_rate: in Hz.
+        levels: classes of the mu-law code that the decoder draws from.
+        emphasis: coefficient of the pre-emphasis before mu-law; 0 for none, as in the paper.
+        gain: factor after pre-emphasis, so that speech at ``rms`` fills [-1, 1].
+        rms: level to which active speech is brought first; 1.0 is full scale.
+    """
+
+    sample_rate: Count
+    levels: Annotated[int, Meta(ge=2, le=65536)]
+    emphasis: Annotated[float, Meta(ge=0, lt=1)]
+    gain: Annotated[float, Meta(gt=0)]
+    rms: Annotated[float, Meta(gt=0, le=1)]
+
+
+class EncoderConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """From waveform to one vector a code.
+
+    Attributes:
+        front_end: what the first convolution sees, the waveform itself (as in the paper) or log-mel frames.
+        mel_hop: samples a log-mel frame; not used with ``front_end: waveform``.
+        mel_bands: bands of the log-mel front end; likewise.
+        strides: one strided convolution each, window twice the stride (the paper: six of stride 2, window 4).
+        channels: width of every hidden layer.
+        dilations: one dilated residual block each, after the strided convolutions.
+        dimension: of the vector that is quantised, and so of the codebook.
+        instance_norm: normalise each channel over the utterance, which removes much of the speaker.
+        frame_norm: normalise each vector before the quantiser (LayerNorm without parameters).
+    """
+
+    front_end: Literal["waveform", "log-mel"]
+    mel_hop: Count
+    mel_bands: Count
+    strides: tuple[Count, ...]
+    channels: Count
+    dilations: Dilations
+    dimension: Count
+    instance_norm: bool
+    frame_norm: bool
+
+
+class QuantizerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The codebook and how it learns.
+
+    Attributes:
+        codes: K, the size of the codebook.
+        update: ``loss`` learns it by gradient (the paper's second term), ``ema`` by moving averages (its appendix A.1).
+        decay: of the moving averages of counts and sums.
+        commitment: beta, the weight of the third term.
+        restart_below: a code used less than this share of the mean is moved to a vector of the batch; 0 never does.
+        jitter: probability that a frame takes its neighbour's code in training (Chorowski et al. 2019).
+    """
+
+    codes: Annotated[int, Meta(ge=2)]
+    update: Literal["loss", "ema"]
+    decay: Annotated[float, Meta(ge=0, lt=1)]
+    commitment: NonNegative
+    restart_below: Fraction
+    jitter: Fraction
+
+
+class ConditionerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """From codes and speaker to the frames that steer the decoder.
+
+    Attributes:
+        hop: samples a conditioning frame; the samples a code are a multiple of it.
+        channels: width of a frame.
+        kernel: of the first convolution, over codes; 1 with no ``dilations`` is the paper's plain conditioning.
+        dilations: one residual block each, the first half at the code rate, the rest at the frame rate.
+        speaker_dimension: of the vector learnt for each speaker.
+        mel_bands: bands of the auxiliary head that predicts log-mel frames; 0 for no head.
+    """
+
+    hop: Count
+    channels: Count
+    kernel: Count
+    dilations: Dilations
+    speaker_dimension: Count
+    mel_bands: Annotated[int, Meta(ge=0)]
+
+
+class WaveNetConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The decoder: a stack of gated causal convolutions (van den Oord et al. 2016).
+
+    Attributes:
+        layers: how many.
+        cycle: layers after which the dilation begins again at 1; within a cycle it doubles.
+        kernel: taps of each dilated convolution.
+        residual: channels between layers.
+        gate: channels of the gated unit; the dilated convolution makes twice as many.
+        skip: channels of the sum over layers.
+        output: channels of the hidden layer before the softmax.
+    """
+
+    layers: Count
+    cycle: Annotated[int, Meta(ge=1, le=16)]
+    kernel: Annotated[int, Meta(ge=2)]
+    residual: Count
+    gate: Count
+    skip: Count
+    output: Count
+
+    @property
+    def dilations(self) -> tuple[int, ...]:
+        """The dilation of each layer."""
+        return tuple(2 ** (layer % self.cycle) for layer in range(self.layers))
+
+    @property
+    def receptive_field(self) -> int:
+        """How many past samples reach one prediction."""
+        return (self.kernel - 1) * sum(self.dilations) + 1
+
+
+class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The whole of a model, without its speakers."""
+
+    audio: AudioConfig
+    encoder: EncoderConfig
+    quantizer: QuantizerConfig
+    conditioner: ConditionerConfig
+    decoder: WaveNetConfig
+
+    @property
+    def code_hop(self) -> int:
+        """Samples a code: the product of all strides."""
+        front_end = self.encoder.mel_hop if self.encoder.front_end == "log-mel" else 1
+        return front_end * math.prod(self.encoder.strides)
+
+    @property
+    def code_rate(self) -> float:
+        """Codes a second, in Hz."""
+        return self.audio.sample_rate / self.code_hop
+
+    @property
+    def bitrate(self) -> float:
+        """Bits a second if every code were used alike: log2(K) times the code rate."""
+        return math.log2(self.quantizer.codes) * self.code_rate
+
+    def check(self, where: str) -> None:
+        """Check what no single key can show.
+
+        Args:
+            where: the file the config came from, for the message.
+
+        Raises:
+            InputError: the parts do not fit together; names the key.
+        """
+        if self.code_hop % self.conditioner.hop:
+            raise InputError(
+                f"model.conditioner.hop is {self.conditioner.hop}, but a code lasts {self.code_hop} samples",
+                where=where,
+                cure="choose a divisor of the product of model.encoder.strides",
+            )
+        if not self.encoder.strides:
+            raise InputError("model.encoder.strides is empty", where=where, cure="give one stride a convolution")

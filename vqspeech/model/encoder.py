@@ -1,0 +1,89 @@
+"""The encoder: from the waveform to one vector a code."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vqspeech.melspectrogram import log_mel, window_length
+from vqspeech.model.config import EncoderConfig
+from vqspeech.model.residual import ResidualBlock
+
+
+class StridedConvolution(nn.Module):
+    """A convolution of window ``2 stride`` whose ``n``-th output is centred on the ``n``-th stride of its input.
+
+    Args:
+        channels_in: channels of the input.
+        channels_out: channels of the output.
+        stride: samples in for one out.
+    """
+
+    def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
+        super().__init__()
+        self.padding = (stride // 2, stride - stride // 2)
+        self.convolution = nn.Conv1d(channels_in, channels_out, 2 * stride, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(batch, channels_in, time)`` -> ``(batch, channels_out, time / stride)``."""
+        return self.convolution(F.pad(x, self.padding))
+
+
+class Encoder(nn.Module):
+    """Strided convolutions as in the paper, dilated residual blocks, and a projection to the codebook's dimension.
+
+    Args:
+        config: sizes.
+        sample_rate: in Hz; only the log-mel front end asks.
+    """
+
+    def __init__(self, config: EncoderConfig, sample_rate: int) -> None:
+        super().__init__()
+        self.config = config
+        self.sample_rate = sample_rate
+        channels = config.mel_bands if config.front_end == "log-mel" else 1
+        strided = []
+        for stride in config.strides:
+            strided.append(StridedConvolution(channels, config.channels, stride))
+            channels = config.channels
+        self.strided = nn.ModuleList(strided)
+        self.blocks = nn.ModuleList(ResidualBlock(channels, dilation) for dilation in config.dilations)
+        self.projection = nn.Conv1d(channels, config.dimension, 1)
+
+    @property
+    def context(self) -> int:
+        """Samples on either side of a code's own that can reach it, at most (without ``instance_norm``)."""
+        mel = self.config.front_end == "log-mel"
+        hop, reach = (self.config.mel_hop, window_length(self.sample_rate)) if mel else (1, 0)
+        for stride in self.config.strides:
+            reach += stride * hop
+            hop *= stride
+        return reach + hop * sum(self.config.dilations)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Encode a pre-emphasised waveform.
+
+        Args:
+            waveform: ``(batch, time)``, a multiple of the code hop.
+
+        Returns:
+            ``(batch, dimension, codes)``, float32.
+        """
+        config = self.config
+        if config.front_end == "log-mel":
+            frames = log_mel(waveform, sample_rate=self.sample_rate, hop=config.mel_hop, bands=config.mel_bands)
+            x = frames.transpose(1, 2)
+        else:
+            x = waveform[:, None]
+        for strided in self.strided:
+            x = F.leaky_relu(strided(x), 0.1)
+        for block in self.blocks:
+            x = block(x)
+        if config.instance_norm:
+            x = F.instance_norm(x.float())
+        z: Tensor = self.projection(x).float()
+        if config.frame_norm:
+            # Without parameters and over one frame alone, so that it is the same in training and in use: batch
+            # normalisation and running statistics here gave other codes in evaluation than in training.
+            z = F.layer_norm(z.transpose(1, 2), (config.dimension,)).transpose(1, 2)
+        return z

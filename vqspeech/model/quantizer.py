@@ -1,0 +1,176 @@
+"""Vector quantisation with a codebook that stays alive.
+
+Straight-through quantisation and both codebook updates of van den Oord et al. 2017 (equation 3 and appendix A.1).
+Nothing here is about speech: any ``(batch, dimension, time)`` will do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vqspeech.model.config import QuantizerConfig
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """What came out of the codebook.
+
+    Attributes:
+        values: ``(batch, dimension, time)``, the chosen codebook vectors; their gradient goes to the input unchanged.
+        codes: ``(batch, time)`` int64, which vectors they are.
+        codebook_loss: scalar, ``||sg[z] - e||²`` a component; moves the codebook alone (zero with ``update: ema``).
+        commitment_loss: scalar, ``||z - sg[e]||²`` a component; moves the encoder alone. Not yet times beta.
+    """
+
+    values: Tensor
+    codes: Tensor
+    codebook_loss: Tensor
+    commitment_loss: Tensor
+
+
+class Quantizer(nn.Module):
+    """A codebook of K vectors.
+
+    Until ``start`` has been given data it lets its input through unquantised, so that the encoder can first learn
+    something worth clustering.
+
+    Args:
+        config: size and update rule.
+        dimension: of each vector.
+    """
+
+    codebook: Tensor
+    counts: Tensor
+    sums: Tensor
+    started: Tensor
+
+    def __init__(self, config: QuantizerConfig, dimension: int) -> None:
+        super().__init__()
+        self.config = config
+        self.dimension = dimension
+        vectors = torch.randn(config.codes, dimension)
+        self.codebook = nn.Parameter(vectors, requires_grad=config.update == "loss")
+        # Moving averages of how often each code is chosen and of the sum of what chose it.
+        self.register_buffer("counts", torch.ones(config.codes))
+        self.register_buffer("sums", vectors.clone())
+        self.register_buffer("started", torch.zeros((), dtype=torch.bool))
+
+    def nearest(self, vectors: Tensor) -> Tensor:
+        """The code nearest to each vector in Euclidean distance: ``(n, dimension)`` -> ``(n,)`` int64."""
+        # |v - e|² = |v|² - 2 v·e + |e|², and |v|² is the same for every code.
+        distances = torch.addmm(self.codebook.square().sum(1), vectors, self.codebook.t(), alpha=-2)
+        return distances.argmin(1)
+
+    def lookup(self, codes: Tensor) -> Tensor:
+        """``(batch, time)`` codes -> ``(batch, dimension, time)`` codebook vectors."""
+        return F.embedding(codes, self.codebook).transpose(1, 2)
+
+    def forward(self, z: Tensor) -> Quantized:
+        """Quantise ``z``, ``(batch, dimension, time)``; in training with ``update: ema`` also move the codebook."""
+        with torch.autocast(z.device.type, enabled=False):
+            z = z.float()
+            zero = z.new_zeros(())
+            if not self.started:
+                return Quantized(z, z.new_zeros(z.shape[0], z.shape[2], dtype=torch.long), zero, zero)
+            vectors = z.detach().transpose(1, 2).reshape(-1, self.dimension)
+            with torch.no_grad():
+                codes = self.nearest(vectors)
+            chosen = self.lookup(codes.view(z.shape[0], z.shape[2]))
+            commitment_loss = F.mse_loss(z, chosen.detach())
+            codebook_loss = F.mse_loss(chosen, z.detach()) if self.config.update == "loss" else zero
+            if self.training:
+                self._update(vectors, codes)
+            return Quantized(
+                z + (chosen - z).detach(), codes.view(z.shape[0], z.shape[2]), codebook_loss, commitment_loss
+            )
+
+    @torch.no_grad()
+    def start(self, vectors: Tensor, iterations: int = 10) -> None:
+        """Place the codebook by k-means on data, ``(n, dimension)``, and quantise from now on.
+
+        Every process of a distributed run must call it with the same vectors.
+        """
+        vectors = vectors.float()
+        codes = self.config.codes
+        self.codebook.data.copy_(_draw(vectors, codes))
+        for _ in range(iterations):
+            counts, sums = self._statistics(vectors, self.nearest(vectors))
+            used = counts > 0
+            self.codebook.data[used] = sums[used] / counts[used, None]
+            self.codebook.data[~used] = _draw(vectors, int((~used).sum()))
+        # As if the averages had long been fed batches in which every code is used alike.
+        self.counts.fill_(1.0)
+        self.sums.copy_(self.codebook)
+        self.started.fill_(True)
+
+    def _statistics(self, vectors: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
+        """How often each code was chosen, ``(codes,)``, and the sum of what chose it, ``(codes, dimension)``."""
+        counts = torch.bincount(codes, minlength=self.config.codes).to(vectors.dtype)
+        sums = torch.zeros_like(self.sums).index_add_(0, codes, vectors)
+        return counts, sums
+
+    @torch.no_grad()
+    def _update(self, vectors: Tensor, codes: Tensor) -> None:
+        counts, sums = self._statistics(vectors, codes)
+        if dist.is_initialized():
+            # One codebook for all processes: its averages are those of the whole batch.
+            dist.all_reduce(counts)
+            dist.all_reduce(sums)
+        # In units of a code's fair share, so that the averages do not depend on the size of the batch.
+        fair = counts.sum() / self.config.codes
+        keep = self.config.decay
+        self.counts.mul_(keep).add_(counts / fair, alpha=1 - keep)
+        self.sums.mul_(keep).add_(sums / fair, alpha=1 - keep)
+        if self.config.update == "ema":
+            self.codebook.data.copy_(self.sums / self.counts.clamp_min(1e-5)[:, None])
+        dead = self.counts < self.config.restart_below
+        if dead.any():
+            self._restart(dead, vectors)
+
+    def _restart(self, dead: Tensor, vectors: Tensor) -> None:
+        fresh = _draw(vectors, int(dead.sum()))
+        if dist.is_initialized():
+            dist.broadcast(fresh, src=0)
+        # All three together: were the averages left alone, the next update would pull the code back to where it died.
+        count = max(0.3, 2 * self.config.restart_below)
+        self.codebook.data[dead] = fresh
+        self.counts[dead] = count
+        self.sums[dead] = fresh * count
+
+
+def _draw(vectors: Tensor, n: int) -> Tensor:
+    """``n`` rows of ``vectors`` at random, with repetition only if there are fewer."""
+    if n <= len(vectors):
+        return vectors[torch.randperm(len(vectors), device=vectors.device)[:n]]
+    return vectors[torch.randint(len(vectors), (n,), device=vectors.device)]
+
+
+def time_jitter(values: Tensor, probability: float) -> Tensor:
+    """Let each frame take its left or right neighbour's vector with the given probability in all.
+
+    Keeps the decoder from reading fine detail out of single codes (Chorowski et al. 2019, section III-C).
+
+    Args:
+        values: ``(batch, dimension, time)``.
+        probability: half of it goes to each side.
+    """
+    batch, _, time = values.shape
+    draw = torch.rand(batch, time, device=values.device)
+    step = (draw > 1 - probability / 2).long() - (draw < probability / 2).long()
+    source = (torch.arange(time, device=values.device) + step).clamp(0, time - 1)
+    return values.gather(2, source[:, None].expand_as(values))
+
+
+def perplexity(counts: Tensor) -> float:
+    """``exp`` of the entropy of the code distribution: how many codes are in effect used, from 1 to K.
+
+    Args:
+        counts: ``(codes,)``, how often each was chosen.
+    """
+    shares = counts.double() / counts.sum().clamp_min(1)
+    return float(torch.exp(torch.special.entr(shares).sum()))

@@ -1,0 +1,128 @@
+"""The whole model: encoder, quantiser, conditioning network and decoder, joined (van den Oord et al. 2017)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vqspeech.companding import Companding
+from vqspeech.model.conditioner import Conditioner
+from vqspeech.model.config import ModelConfig
+from vqspeech.model.encoder import Encoder
+from vqspeech.model.quantizer import Quantized, Quantizer, time_jitter
+from vqspeech.model.wavenet import WaveNet
+
+
+@dataclass(frozen=True)
+class Losses:
+    """The terms of the objective, each a scalar tensor; ``total`` weighs and adds them.
+
+    Attributes:
+        nats: negative log-likelihood a sample, ``-log p(x | z_q)``, in nats; None while the decoder rests.
+        codebook: ``||sg[z] - e||²`` a component.
+        commitment: ``||z - sg[e]||²`` a component.
+        mel: mean absolute error of the auxiliary head; None without one.
+    """
+
+    nats: Tensor | None
+    codebook: Tensor
+    commitment: Tensor
+    mel: Tensor | None
+
+    def total(self, *, commitment_weight: float, mel_weight: float) -> Tensor:
+        """``nats + codebook + beta commitment``, plus the auxiliary term."""
+        total = self.codebook + commitment_weight * self.commitment
+        if self.nats is not None:
+            total = total + self.nats
+        if self.mel is not None:
+            total = total + mel_weight * self.mel
+        return total
+
+
+class VQVAE(nn.Module):
+    """A VQ-VAE of speech.
+
+    Args:
+        config: sizes.
+        speakers: names of the voices it learns, in the order of their vectors.
+    """
+
+    def __init__(self, config: ModelConfig, speakers: tuple[str, ...]) -> None:
+        super().__init__()
+        self.config = config
+        self.speakers = speakers
+        self.companding = Companding(config.audio.levels, config.audio.emphasis, config.audio.gain)
+        self.encoder = Encoder(config.encoder, config.audio.sample_rate)
+        self.quantizer = Quantizer(config.quantizer, config.encoder.dimension)
+        self.conditioner = Conditioner(
+            config.conditioner,
+            code_dimension=config.encoder.dimension,
+            code_hop=config.code_hop,
+            speakers=len(speakers),
+        )
+        self.decoder = WaveNet(
+            config.decoder, classes=config.audio.levels, condition_channels=config.conditioner.channels
+        )
+
+    def quantize(self, waveform: Tensor) -> Quantized:
+        """``(batch, time)`` waveform at the working level -> its quantised vectors, ``time / code_hop`` of them."""
+        return self.quantizer(self.encoder(self.companding.shape(waveform)))
+
+    def frames(self, values: Tensor, speaker: Tensor) -> Tensor:
+        """Conditioning frames of ``(batch, dimension, codes)`` vectors in the voice of ``(batch,)`` speaker indices."""
+        return self.conditioner(values, self.conditioner.speakers(speaker))
+
+    def forward(
+        self,
+        heard: Tensor,
+        spoken: Tensor,
+        speaker: Tensor,
+        mel: Tensor | None,
+        crop: tuple[int, int] | None,
+    ) -> tuple[Losses, Tensor]:
+        """Compute the loss terms of a batch.
+
+        Args:
+            heard: ``(batch, time)``, what the encoder hears: the waveform, or a disguised copy of it.
+            spoken: ``(batch, time + 1)``, the waveform to reconstruct, with the one sample before it.
+            speaker: ``(batch,)`` indices.
+            mel: ``(batch, time / conditioner.hop, mel_bands)``, what the auxiliary head shall say; None without one.
+            crop: first frame and number of frames that the decoder predicts; None lets the decoder rest.
+
+        Returns:
+            The loss terms, and the codes ``(batch, codes)``.
+        """
+        quantized = self.quantize(heard)
+        values = quantized.values
+        if self.training and self.config.quantizer.jitter and self.quantizer.started:
+            values = time_jitter(values, self.config.quantizer.jitter)
+        frames = self.frames(values, speaker)
+        mel_error = None
+        if self.conditioner.mel_head is not None and mel is not None:
+            mel_error = F.l1_loss(self.conditioner.mel_head(frames).float(), mel)
+        nats = None if crop is None else self.nats(spoken, frames, crop).mean()
+        return Losses(nats, quantized.codebook_loss, quantized.commitment_loss, mel_error), quantized.codes
+
+    def nats(self, spoken: Tensor, frames: Tensor, crop: tuple[int, int]) -> Tensor:
+        """``-log p`` of each sample of a crop given the true samples before it and the frames.
+
+        Args:
+            spoken: ``(batch, time + 1)`` waveform, with the one sample before the first frame.
+            frames: ``(batch, time / hop, channels)``.
+            crop: first frame and number of frames.
+
+        Returns:
+            ``(batch, samples of the crop)`` float32, in nats.
+        """
+        hop = self.config.conditioner.hop
+        first, count = crop
+        classes = self.companding.classes(spoken[:, 1:], spoken[:, :1])
+        # The class before the first is not known to pre-emphasis; it is taken as silence, as at the start of speech.
+        before = torch.full_like(classes[:, :1], self.companding.silence)
+        previous = torch.cat([before, classes[:, :-1]], 1)[:, first * hop : (first + count) * hop]
+        logits = self.decoder(previous, frames[:, first : first + count])
+        target = classes[:, first * hop : (first + count) * hop]
+        return F.cross_entropy(logits.float().flatten(0, 1), target.flatten(), reduction="none").view_as(target)

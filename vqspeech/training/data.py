@@ -1,0 +1,63 @@
+"""Speech to train on, whichever form the user has it in: a pack, or a data directory that is packed first."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch.distributed as dist
+
+from vqspeech.errors import InputError
+from vqspeech.training.config import Preset
+from vqspeech.training.pack import Pack, read_pack, write_pack
+
+
+def open_pack(source: Path, cache: Path, preset: Preset, *, disguises: int) -> Pack:
+    """Open the speech of ``source`` as ``preset`` wants it.
+
+    Args:
+        source: a pack, or a data directory, which is packed into ``cache`` unless it is there already.
+        cache: where the pack of a data directory goes.
+        preset: sample rate and level.
+        disguises: disguised copies wanted.
+
+    Raises:
+        InputError: there is no such thing, or the pack was made for another sample rate, level or number of copies.
+    """
+    if source.is_dir():
+        _pack(source, cache, preset, disguises)
+        source = cache
+    if not source.exists():
+        raise InputError("no such data directory or pack", where=source, cure="make one with vqspeech prepare")
+    pack = read_pack(source)
+    audio = preset.model.audio
+    if (pack.sample_rate, pack.rms) != (audio.sample_rate, audio.rms):
+        raise InputError(
+            f"packed at {pack.sample_rate} Hz, level {pack.rms}; the preset has {audio.sample_rate}, {audio.rms}",
+            where=source,
+            cure=f"vqspeech pack --sample-rate {audio.sample_rate} --rms {audio.rms}",
+        )
+    if len(pack.disguises) < disguises and preset.training.disguise:
+        raise InputError(
+            f"holds {len(pack.disguises)} disguised copies, the preset wants {disguises}",
+            where=source,
+            cure=f"vqspeech pack --disguises {disguises}, or training.disguise=0",
+        )
+    return pack
+
+
+def _pack(source: Path, cache: Path, preset: Preset, disguises: int) -> None:
+    """Pack a data directory once, in the first process; the others wait."""
+    audio = preset.model.audio
+    if int(os.environ.get("RANK", "0")) == 0 and not cache.exists():
+        write_pack(
+            source,
+            cache,
+            sample_rate=audio.sample_rate,
+            rms=audio.rms,
+            disguises=disguises if preset.training.disguise else 0,
+            seed=preset.training.seed,
+            jobs=os.cpu_count() or 1,
+        )
+    if dist.is_initialized():
+        dist.barrier()

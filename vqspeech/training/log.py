@@ -1,0 +1,76 @@
+"""What a training run tells: lines on the terminal and in ``train.log``, curves for TensorBoard."""
+
+from __future__ import annotations
+
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import IO, Any
+
+
+class Log:
+    """The log of a run, in its folder.
+
+    Args:
+        folder: the experiment.
+        active: whether this process logs at all.
+        step: the step from which the run goes on; later points of TensorBoard's curves are dropped.
+    """
+
+    def __init__(self, folder: Path, active: bool, step: int) -> None:
+        self.folder = folder
+        self.active = active
+        self.step = step
+        self.file: IO[str] | None = None
+        self.curves: Any = None
+
+    def __enter__(self) -> Log:
+        if self.active:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.file = (self.folder / "train.log").open("a", encoding="utf-8")
+            try:
+                from torch.utils.tensorboard import SummaryWriter
+            except ImportError:
+                self.line("no TensorBoard curves: pip install 'vqspeech[train]'")
+            else:
+                self.curves = SummaryWriter(str(self.folder / "tensorboard"), purge_step=self.step)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.curves is not None:
+            self.curves.close()
+        if self.file is not None:
+            self.file.close()
+
+    def line(self, text: str) -> None:
+        """Say ``text`` on stderr and in the log."""
+        if self.file is not None:
+            print(text, file=sys.stderr, flush=True)  # noqa: T201
+            self.file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+            self.file.flush()
+
+    def progress(
+        self, step: int, steps: int, numbers: dict[str, float], *, samples_a_second: float, seconds_left: float
+    ) -> None:
+        """Say how training goes."""
+        listed = "  ".join(f"{name} {value:.3f}" for name, value in numbers.items() if name != "perplexity")
+        if "perplexity" in numbers:
+            listed += f"  perplexity {numbers['perplexity']:.0f}"
+        left = timedelta(seconds=round(seconds_left))
+        self.line(f"step {step}/{steps}  {listed}  {samples_a_second / 1000:.0f}k samples/s  {left} left")
+        self._draw("train", step, {**numbers, "samples_a_second": samples_a_second})
+
+    def evaluation(self, step: int, measures: dict[str, float]) -> None:
+        """Say what was measured on held-out speech."""
+        listed = "  ".join(
+            f"{name.replace('_', ' ')} {value:.3f}" if isinstance(value, float) else f"{name} {value}"
+            for name, value in measures.items()
+        )
+        self.line(f"step {step}  held out: {listed}")
+        self._draw("held_out", step, measures)
+
+    def _draw(self, group: str, step: int, numbers: dict[str, float]) -> None:
+        if self.curves is not None:
+            for name, value in numbers.items():
+                self.curves.add_scalar(f"{group}/{name}", value, step)

@@ -1,0 +1,260 @@
+"""The pack: all speech of a data directory in one file that is memory-mapped, so that training needs no audio library.
+
+It is a safetensors file, to be read by anything that reads those:
+
+- ``samples``: int16 ``(total,)``, every utterance at the working level, those of a speaker one after another;
+- ``disguises``: int16 ``(copies, total)``, the same with pitch and formants changed (see ``disguise``);
+- ``ends``: int64 ``(utterances,)``, where each utterance ends;
+- ``speaker_ends``: int64 ``(speakers,)``, where each speaker ends;
+- metadata: format, sample rate, level, names of speakers and utterances.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vqspeech.errors import InputError
+from vqspeech.files import atomic_open
+
+_FORMAT = "vqspeech-pack-1"
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Packed speech, memory-mapped.
+
+    Attributes:
+        samples: int16 ``(total,)``.
+        disguises: int16 ``(copies, total)``.
+        ends: int64 ``(utterances,)``.
+        speaker_ends: int64 ``(speakers,)``.
+        sample_rate: in Hz.
+        rms: level of active speech.
+        speakers: names.
+        utterances: ids.
+    """
+
+    samples: NDArray[np.int16]
+    disguises: NDArray[np.int16]
+    ends: NDArray[np.int64]
+    speaker_ends: NDArray[np.int64]
+    sample_rate: int
+    rms: float
+    speakers: tuple[str, ...]
+    utterances: tuple[str, ...]
+
+    @property
+    def seconds(self) -> float:
+        """Duration of all utterances."""
+        return len(self.samples) / self.sample_rate
+
+    def speaker_range(self, speaker: int) -> tuple[int, int]:
+        """First sample of a speaker and the one after the last."""
+        return int(self.speaker_ends[speaker - 1]) if speaker else 0, int(self.speaker_ends[speaker])
+
+
+def read_pack(path: str | os.PathLike[str]) -> Pack:
+    """Map a pack.
+
+    Raises:
+        InputError: not a pack, or cut short.
+    """
+    cure = "make it again with vqspeech pack"
+    try:
+        with Path(path).open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            if length > 100_000_000:
+                raise InputError("not a pack", where=path, cure=cure)
+            header = json.loads(file.read(length))
+        metadata = header.pop("__metadata__")
+        if metadata["format"] != _FORMAT:
+            raise InputError(f"a pack of format {metadata['format']}, not {_FORMAT}", where=path, cure=cure)
+        arrays = {name: _map(Path(path), 8 + length, entry) for name, entry in header.items()}
+        return Pack(
+            **arrays,
+            sample_rate=int(metadata["sample_rate"]),
+            rms=float(metadata["rms"]),
+            speakers=tuple(json.loads(metadata["speakers"])),
+            utterances=tuple(json.loads(metadata["utterances"])),
+        )
+    except (struct.error, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError("not a pack, or cut short", where=path, cure=cure) from None
+
+
+def _map(path: Path, start: int, entry: dict[str, Any]) -> NDArray[Any]:
+    dtype = {"I16": np.int16, "I64": np.int64}[entry["dtype"]]
+    shape = tuple(entry["shape"])
+    if 0 in shape:
+        return np.zeros(shape, dtype)
+    return np.memmap(path, dtype, "r", start + entry["data_offsets"][0], shape)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What a worker needs to know of one utterance."""
+
+    utterance: str
+    speaker: str
+    recording: str
+    start: float | None
+    end: float | None
+
+
+def _load(job: _Job, *, rate: int, rms: float, copies: int, seed: int) -> NDArray[np.int16]:
+    """Read one utterance: ``(1 + copies, samples)``, the first row the original."""
+    from vqspeech import audio
+    from vqspeech.training.disguise import disguise
+
+    waveform = audio.normalise_level(audio.read(job.recording, rate=rate, start=job.start, end=job.end), rate, rms)
+    rng = np.random.default_rng([seed, zlib.crc32(job.utterance.encode())])
+    rows = [waveform]
+    rows += [audio.normalise_level(disguise(waveform, rate, rng), rate, rms) for _ in range(copies)]
+    return np.rint(np.clip(np.stack(rows), -1, 1) * 32767).astype(np.int16)
+
+
+def write_pack(
+    data: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    *,
+    sample_rate: int,
+    rms: float,
+    disguises: int = 0,
+    seed: int = 0,
+    jobs: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> Pack:
+    """Pack a data directory.
+
+    Interrupted, it goes on where it stopped when called again with the same arguments: what is done lies in
+    ``target.partial/`` until the pack is complete.
+
+    Args:
+        data: the data directory.
+        target: the file to write.
+        sample_rate: in Hz.
+        rms: level of active speech.
+        disguises: copies of each utterance with other pitch and formants.
+        seed: of the disguises.
+        jobs: processes at work.
+        progress: called with utterances done and utterances in all.
+
+    Raises:
+        InputError: the data directory or a recording is unusable.
+    """
+    from vqspeech import datadir
+
+    utterances = sorted(datadir.DataDir.read(Path(data)), key=lambda u: (u.speaker.encode(), u.id.encode()))
+    todo = [_Job(u.id, u.speaker, u.recording, u.start, u.end) for u in utterances]
+    if not todo:
+        raise InputError("no utterances", where=data, cure="prepare the data directory again")
+    order = {
+        "sample_rate": sample_rate,
+        "rms": rms,
+        "disguises": disguises,
+        "seed": seed,
+        "utterances": [job.utterance for job in todo],
+    }
+    partial_folder = Path(f"{os.fspath(target)}.partial")
+    lengths = _resume(partial_folder, order)
+    load = partial(_load, rate=sample_rate, rms=rms, copies=disguises, seed=seed)
+    with (
+        (partial_folder / "lengths").open("a", encoding="ascii") as journal,
+        ExitStack() as stack,
+    ):
+        rows = [stack.enter_context((partial_folder / f"row{row}").open("ab")) for row in range(disguises + 1)]
+        for length, arrays in _loaded(load, todo[len(lengths) :], jobs):
+            for file, array in zip(rows, arrays, strict=True):
+                file.write(array.tobytes())
+                file.flush()
+            journal.write(f"{length}\n")
+            journal.flush()
+            lengths.append(length)
+            if progress:
+                progress(len(lengths), len(todo))
+    _assemble(Path(target), partial_folder, todo, lengths, order)
+    shutil.rmtree(partial_folder)
+    return read_pack(target)
+
+
+def _loaded(
+    load: Callable[[_Job], NDArray[np.int16]], todo: list[_Job], jobs: int
+) -> Iterator[tuple[int, NDArray[np.int16]]]:
+    if jobs == 1:
+        for job in todo:
+            arrays = load(job)
+            yield arrays.shape[1], arrays
+        return
+    with ProcessPoolExecutor(jobs) as pool:
+        try:
+            for arrays in pool.map(load, todo, chunksize=4):
+                yield arrays.shape[1], arrays
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _resume(folder: Path, order: dict[str, Any]) -> list[int]:
+    """Samples of each utterance that an earlier call with the same order completed; what it half wrote is cut off."""
+    text = json.dumps(order)
+    if folder.is_dir() and ((folder / "order").is_file() and (folder / "order").read_text() == text):
+        journal = (folder / "lengths").read_bytes() if (folder / "lengths").exists() else b""
+        whole = journal[: journal.rfind(b"\n") + 1]
+        lengths = [int(line) for line in whole.split()]
+        rows = sorted(folder.glob("row*"))
+        if all(row.stat().st_size >= 2 * sum(lengths) for row in rows):
+            for row in rows:
+                os.truncate(row, 2 * sum(lengths))
+            (folder / "lengths").write_bytes(whole)
+            return lengths
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / "order").write_text(text)
+    return []
+
+
+def _assemble(target: Path, folder: Path, todo: list[_Job], lengths: list[int], order: dict[str, Any]) -> None:
+    ends = np.cumsum(lengths, dtype=np.int64)
+    last = {job.speaker: index for index, job in enumerate(todo)}
+    speaker_ends = ends[list(last.values())]
+    total, copies = int(ends[-1]), int(order["disguises"])
+    header: dict[str, Any] = {
+        "__metadata__": {
+            "format": _FORMAT,
+            "sample_rate": str(order["sample_rate"]),
+            "rms": str(order["rms"]),
+            "speakers": json.dumps(list(last)),
+            "utterances": json.dumps([job.utterance for job in todo]),
+        }
+    }
+    position = 0
+    for name, dtype, shape, size in (
+        ("ends", "I64", [len(ends)], 8 * len(ends)),
+        ("speaker_ends", "I64", [len(last)], 8 * len(last)),
+        ("samples", "I16", [total], 2 * total),
+        ("disguises", "I16", [copies, total], 2 * total * copies),
+    ):
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [position, position + size]}
+        position += size
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with atomic_open(target, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text + ends.tobytes() + speaker_ends.tobytes())
+        for row in range(copies + 1):
+            with (folder / f"row{row}").open("rb") as samples:
+                shutil.copyfileobj(samples, file, 1 << 20)

@@ -1,0 +1,140 @@
+"""Segments of packed speech: what a step of training sees, a function of seed, step and rank alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vqspeech.training.pack import Pack
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch of segments.
+
+    Attributes:
+        heard: ``(batch, segment)`` float32, what the encoder hears.
+        spoken: ``(batch, segment + 1)`` float32, what the decoder is to say, with the one sample before it.
+        speaker: ``(batch,)`` int64.
+        first_frame: where in the segment the decoder's crop begins, in conditioning frames.
+    """
+
+    heard: Tensor
+    spoken: Tensor
+    speaker: Tensor
+    first_frame: int
+
+    def to(self, device: torch.device) -> Batch:
+        """Move the tensors to ``device``."""
+        return Batch(self.heard.to(device), self.spoken.to(device), self.speaker.to(device), self.first_frame)
+
+
+class Segments:
+    """Random segments for training.
+
+    Because each batch depends on nothing but its number, a resumed run sees what an unbroken one would have seen.
+
+    Args:
+        pack: the speech. Speakers with less than a segment are repeated to its length.
+        batch: segments a batch.
+        segment: samples each.
+        crops: how many first frames the decoder's crop can have.
+        speaker_balance: a speaker is drawn in proportion to its duration to this power.
+        disguise: probability of hearing a disguised copy.
+        loudness: range of the factor on what is heard, in dB to either side.
+        seed: of everything drawn.
+        rank: of this process among those of a distributed run.
+    """
+
+    def __init__(
+        self,
+        pack: Pack,
+        *,
+        batch: int,
+        segment: int,
+        crops: int,
+        speaker_balance: float,
+        disguise: float,
+        loudness: float,
+        seed: int,
+        rank: int = 0,
+    ) -> None:
+        self.pack = pack
+        self.batch = batch
+        self.segment = segment
+        self.crops = crops
+        self.disguise = disguise if len(pack.disguises) else 0.0
+        self.loudness = loudness
+        self.seed = seed
+        self.rank = rank
+        self.ranges = [pack.speaker_range(index) for index in range(len(pack.speakers))]
+        shares = np.array([end - start for start, end in self.ranges], np.float64) ** speaker_balance
+        self.shares = shares / shares.sum()
+
+    def __call__(self, step: int) -> Batch:
+        """The batch of a step."""
+        rng = np.random.default_rng([self.seed, self.rank, step])
+        heard = np.empty((self.batch, self.segment), np.float32)
+        spoken = np.empty((self.batch, self.segment + 1), np.float32)
+        speakers = rng.choice(len(self.ranges), self.batch, p=self.shares)
+        for row, speaker in enumerate(speakers):
+            start, end = self.ranges[speaker]
+            first = int(rng.integers(start, max(start + 1, end - self.segment)))
+            spoken[row] = _piece(self.pack.samples, first, self.segment + 1, start, end)
+            disguised = rng.random() < self.disguise
+            copy = int(rng.integers(len(self.pack.disguises))) if disguised else 0
+            source = self.pack.disguises[copy] if disguised else self.pack.samples
+            heard[row] = _piece(source, first, self.segment + 1, start, end)[1:]
+            heard[row] *= 10 ** (rng.uniform(-self.loudness, self.loudness) / 20)
+        return Batch(
+            torch.from_numpy(heard), torch.from_numpy(spoken), torch.from_numpy(speakers), int(rng.integers(self.crops))
+        )
+
+
+def held_out(pack: Pack, *, segment: int, count: int, speakers: tuple[str, ...]) -> Batch:
+    """A fixed batch to evaluate on: pieces from the middle of utterances, speakers taken in turn.
+
+    Args:
+        pack: speech that is not trained on.
+        segment: samples each.
+        count: how many at most; fewer where there are not so many utterances.
+        speakers: of the model; utterances of others are left out.
+    """
+    starts = np.concatenate([[0], pack.ends[:-1]])
+    turns: dict[str, list[tuple[int, int]]] = {}
+    bounds = [pack.speaker_range(index) for index in range(len(pack.speakers))]
+    for start, end in zip(starts, pack.ends, strict=True):
+        speaker = next(name for name, (low, high) in zip(pack.speakers, bounds, strict=True) if low <= start < high)
+        if speaker in speakers:
+            turns.setdefault(speaker, []).append((int(start), int(end)))
+    longest = max((len(utterances) for utterances in turns.values()), default=0)
+    chosen = [
+        (speakers.index(speaker), *utterances[turn])
+        for turn in range(longest)
+        for speaker, utterances in turns.items()
+        if turn < len(utterances)
+    ][:count]
+    spoken = np.stack(
+        [
+            _piece(pack.samples, max(start, (start + end - segment) // 2), segment + 1, start, end)
+            for _, start, end in chosen
+        ]
+    )
+    return Batch(
+        torch.from_numpy(spoken[:, 1:].copy()),
+        torch.from_numpy(spoken),
+        torch.tensor([speaker for speaker, _, _ in chosen]),
+        0,
+    )
+
+
+def _piece(samples: np.ndarray, first: int, count: int, start: int, end: int) -> np.ndarray:
+    """``count`` samples as float32 from ``first`` on, going round within [start, end) where there are not enough."""
+    if first + count <= end:
+        piece = samples[first : first + count]
+    else:
+        piece = np.take(samples[start:end], range(first - start, first - start + count), mode="wrap")
+    return piece.astype(np.float32) / 32767

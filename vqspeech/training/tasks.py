@@ -1,0 +1,208 @@
+"""What one step of training a VQ-VAE is, and what is measured on held-out speech."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim import Adam, Optimizer
+
+from vqspeech.errors import InputError
+from vqspeech.melspectrogram import log_mel
+from vqspeech.model.quantizer import perplexity
+from vqspeech.model.vqvae import VQVAE
+from vqspeech.training.config import Preset
+from vqspeech.training.muon import Muon
+from vqspeech.training.pack import Pack
+from vqspeech.training.segments import Batch, Segments, held_out
+
+#: Held-out segments evaluated each time.
+HELD_OUT_SEGMENTS = 40
+#: Batches that the codebook is placed on.
+START_BATCHES = 8
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Measures on held-out speech, in evaluation mode.
+
+    Attributes:
+        nats: teacher-forced negative log-likelihood a sample.
+        code_gap: nats with another segment's codes minus nats: what the codes are worth; near 0, they are ignored.
+        speaker_gap: nats with a wrong speaker minus nats.
+        mel: mean absolute error of the auxiliary head (0 without one).
+        perplexity: in effect used codes.
+        used: codes used at all.
+    """
+
+    nats: float
+    code_gap: float
+    speaker_gap: float
+    mel: float
+    perplexity: float
+    used: int
+
+
+class VQVAETask:
+    """Train a VQ-VAE: its loss, its optimisers, its phases, its measures.
+
+    The phases: at first the auxiliary mel head alone teaches the encoder; at ``quantize_from`` the codebook is placed
+    on what the encoder has learnt; at ``decode_from`` the WaveNet joins. Both at 0 is the paper's recipe.
+
+    Args:
+        preset: model and training.
+        train: speech to learn from.
+        dev: speech to evaluate on.
+        rank: of this process.
+    """
+
+    def __init__(self, preset: Preset, train: Pack, dev: Pack, rank: int = 0) -> None:
+        self.preset = preset
+        training, model = preset.training, preset.model
+        torch.manual_seed(training.seed)
+        self.model = VQVAE(model, train.speakers)
+        hop = model.conditioner.hop
+        self.crop_frames = training.crop // hop
+        self.train = Segments(
+            train,
+            batch=training.batch,
+            segment=training.segment,
+            crops=(training.segment - training.crop) // hop + 1,
+            speaker_balance=training.speaker_balance,
+            disguise=training.disguise,
+            loudness=training.loudness,
+            seed=training.seed,
+            rank=rank,
+        )
+        if not set(dev.speakers) & set(train.speakers):
+            raise InputError(
+                "no speaker of the dev part is in the training part",
+                cure="split by utterance, so that speakers are shared",
+            )
+        self.dev = held_out(dev, segment=training.segment, count=HELD_OUT_SEGMENTS, speakers=train.speakers)
+
+    def decoding(self, step: int) -> bool:
+        """Whether the decoder takes part in this step."""
+        return step >= self.preset.training.decode_from
+
+    def optimizers(self) -> list[Optimizer]:
+        """Muon on the matrices it is given a rate for, Adam on all else."""
+        rates = self.preset.training.optimizer
+        model = self.model
+        groups = []
+        if rates.muon_decoder:
+            decoder = model.decoder
+            matrices = [*decoder.dilated.parameters(), decoder.skip.weight, decoder.hidden.weight]
+            matrices += [p for p in decoder.residual.parameters() if p.ndim == 2]
+            groups.append({"params": matrices, "lr": rates.muon_decoder})
+        if rates.muon_encoder:
+            modules = [*model.encoder.modules(), *model.conditioner.modules()]
+            kernels = [m.weight for m in modules if isinstance(m, nn.Conv1d) and m.weight.shape[1] > 1]
+            groups.append({"params": kernels, "lr": rates.muon_encoder})
+        taken = {id(p) for group in groups for p in group["params"]}  # type: ignore[attr-defined]
+        rest = [p for p in model.parameters() if p.requires_grad and id(p) not in taken]
+        optimizers: list[Optimizer] = [Adam(rest, lr=rates.adam, betas=(0.9, 0.99))]
+        if groups:
+            optimizers.append(Muon(groups, lr=1.0))
+        return optimizers
+
+    def mel(self, batch: Batch) -> Tensor | None:
+        """What the auxiliary head shall predict."""
+        conditioner = self.preset.model.conditioner
+        if not conditioner.mel_bands:
+            return None
+        return log_mel(
+            batch.spoken[:, 1:],
+            sample_rate=self.preset.model.audio.sample_rate,
+            hop=conditioner.hop,
+            bands=conditioner.mel_bands,
+        )
+
+    @torch.no_grad()
+    def prepare(self, step: int, device: torch.device) -> None:
+        """What must be done before this step: place the codebook on data when its time has come."""
+        quantizer = self.model.quantizer
+        if step < self.preset.training.quantize_from or quantizer.started:
+            return
+        vectors = []
+        for extra in range(START_BATCHES):
+            # Batches that no step sees: numbered from beyond the last, alike on every rank.
+            heard = self._shared_batch(self.preset.training.steps + extra).heard.to(device)
+            z = self.model.encoder(self.model.companding.shape(heard))
+            vectors.append(z.transpose(1, 2).flatten(0, 1))
+        quantizer.start(torch.cat(vectors))
+
+    def _shared_batch(self, step: int) -> Batch:
+        rank, self.train.rank = self.train.rank, 0
+        try:
+            return self.train(step)
+        finally:
+            self.train.rank = rank
+
+    def loss(self, module: nn.Module, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+        """Compute the loss of a step.
+
+        Args:
+            module: the model, as it was wrapped for this run.
+            batch: on the model's device.
+            step: its number.
+
+        Returns:
+            The loss, its terms by name, and the codes chosen.
+        """
+        training = self.preset.training
+        crop = (batch.first_frame, self.crop_frames) if self.decoding(step) else None
+        losses, codes = module(batch.heard, batch.spoken, batch.speaker, self.mel(batch), crop)
+        loss = losses.total(commitment_weight=self.preset.model.quantizer.commitment, mel_weight=training.mel_weight)
+        terms = {"nats": losses.nats, "mel": losses.mel, "commitment": losses.commitment}
+        return loss, {name: term.detach() for name, term in terms.items() if term is not None}, codes
+
+    @torch.no_grad()
+    def evaluate(self, model: VQVAE) -> HeldOut:
+        """Measure ``model`` on the held-out segments. Leaves every random state as it was."""
+        device = next(model.parameters()).device
+        training, hop = model.training, self.preset.model.conditioner.hop
+        model.eval()
+        nats: dict[str, list[Tensor]] = {"right": [], "codes": [], "speaker": []}
+        mel_errors, counts = [], torch.zeros(self.preset.model.quantizer.codes, device=device)
+        first = (self.dev.spoken.shape[1] // hop - self.crop_frames) // 2
+        # The decoder has heard nothing before the crop; samples that feel it are left out.
+        skip = min(self.preset.model.decoder.receptive_field, self.preset.training.crop // 2)
+        for batch, other in self._dev_pieces(device):
+            quantized = model.quantize(batch.heard)
+            counts += torch.bincount(quantized.codes.flatten(), minlength=len(counts))
+            wrong = model.quantize(other.heard).values
+            wrong_speaker = (batch.speaker + max(1, len(model.speakers) // 2)) % len(model.speakers)
+            frames = model.frames(quantized.values, batch.speaker)
+            for name, steering in (
+                ("right", frames),
+                ("codes", model.frames(wrong, batch.speaker)),
+                ("speaker", model.frames(quantized.values, wrong_speaker)),
+            ):
+                nats[name].append(model.nats(batch.spoken, steering, (first, self.crop_frames))[:, skip:].mean(1))
+            target = self.mel(batch)
+            if target is not None and model.conditioner.mel_head is not None:
+                mel_errors.append(F.l1_loss(model.conditioner.mel_head(frames).float(), target))
+        model.train(training)
+        mean = {name: float(torch.cat(values).mean()) for name, values in nats.items()}
+        return HeldOut(
+            nats=mean["right"],
+            code_gap=mean["codes"] - mean["right"],
+            speaker_gap=mean["speaker"] - mean["right"],
+            mel=float(torch.stack(mel_errors).mean()) if mel_errors else 0.0,
+            perplexity=perplexity(counts),
+            used=int((counts > 0).sum()),
+        )
+
+    def _dev_pieces(self, device: torch.device, size: int = 8) -> Iterator[tuple[Batch, Batch]]:
+        """The held-out batch in pieces, each with the piece whose codes are the wrong ones for it."""
+        dev, count = self.dev, len(self.dev.speaker)
+        order = torch.arange(count)
+        for rows in order.split(size):
+            others = (rows + max(1, count // 2)) % count
+            yield tuple(  # type: ignore[misc]
+                Batch(dev.heard[r], dev.spoken[r], dev.speaker[r], 0).to(device) for r in (rows, others)
+            )

@@ -1,0 +1,270 @@
+"""The training loop: it takes steps, watches held-out speech, keeps the best, and can be stopped at any moment.
+
+Everything random in a step is drawn from seed, step and rank, so a run that was killed and resumed from its last
+checkpoint ends with the same weights as one that was not, to the bit on one CPU.
+"""
+
+from __future__ import annotations
+
+import math
+import pickle
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Any, cast
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from vqspeech.errors import InputError
+from vqspeech.files import atomic_path
+from vqspeech.model.checkpoint import save_model
+from vqspeech.model.quantizer import perplexity
+from vqspeech.model.vqvae import VQVAE
+from vqspeech.training.config import OptimizerConfig, write_preset
+from vqspeech.training.devices import Devices
+from vqspeech.training.log import Log
+from vqspeech.training.tasks import HeldOut, VQVAETask
+
+#: Seconds between two evaluations, two checkpoints, two lines of progress.
+EVALUATE_EVERY, SAVE_EVERY, REPORT_EVERY = 60.0, 60.0, 10.0
+#: Evaluations with too small a code gap before the run is given up, and the steps of grace after the decoder joined.
+PATIENCE, GRACE = 3, 1000
+
+
+def learning_rate_factor(step: int, steps: int, config: OptimizerConfig) -> float:
+    """Warm-up, plateau, then a linear fall to a hundredth at the last step."""
+    rise = min(1.0, (step + 1) / config.warm_up) if config.warm_up else 1.0
+    start = config.decay_from * steps
+    fall = (steps - step) / (steps - start) if step > start else 1.0
+    return rise * max(0.01, fall)
+
+
+@torch.no_grad()
+def _average(averaged: Any, current: Any, updates: Tensor, *, decay: float) -> None:
+    """Move the average of the weights; over few updates it is short, so that it never holds the first weights long."""
+    decay = min(decay, (1 + int(updates)) / (10 + int(updates)))
+    for mean, value in zip(averaged, current, strict=True):
+        mean.lerp_(value, 1 - decay)
+
+
+class CodesIgnoredError(InputError):
+    """The decoder has learnt to do without the codes."""
+
+
+class Trainer:
+    """Run a task.
+
+    Args:
+        task: what to train.
+        out: the experiment's folder; a run found there is resumed.
+        devices: where.
+    """
+
+    def __init__(self, task: VQVAETask, out: Path, devices: Devices) -> None:
+        self.task = task
+        self.out = out
+        self.devices = devices
+        self.config = task.preset.training
+        self.model = task.model.to(devices.device)
+        self.average = AveragedModel(self.model, multi_avg_fn=partial(_average, decay=self.config.average))
+        self.optimizers = task.optimizers()
+        self.rates = [[float(group["lr"]) for group in optimizer.param_groups] for optimizer in self.optimizers]
+        self.step = 0
+        self.best = math.inf
+        self.suspicions = 0
+        self.seconds = 0.0
+        self.usage = torch.zeros(task.preset.model.quantizer.codes, device=devices.device)
+        self.stop_signal: int | None = None
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint to resume from."""
+        return self.out / "checkpoints" / "last.pt"
+
+    def run(self) -> HeldOut:
+        """Train to the last step.
+
+        Returns:
+            The measures of the final weights.
+
+        Raises:
+            InputError: the folder holds another experiment, or a damaged checkpoint.
+            CodesIgnoredError: the codes turned out to be worth nothing to the decoder.
+            KeyboardInterrupt: stopped by a signal; the checkpoint is written.
+        """
+        self._resume()
+        module = self.devices.share(self.model)
+        if self.config.compile:
+            self.model.decoder.compile()
+        began = mark = time.monotonic() - self.seconds
+        evaluated = saved = reported = time.monotonic()
+        reported_step = self.step
+        with Log(self.out, self.devices.leads, self.step) as log, self._signals():
+            log.line(f"{self._size()}; {len(self.model.speakers)} speakers; step {self.step} of {self.config.steps}")
+            while self.step < self.config.steps and self.stop_signal is None:
+                terms = self._take_step(module)
+                now = time.monotonic()
+                if now - reported >= REPORT_EVERY or self.step == self.config.steps:
+                    speed = (self.step - reported_step) * self.config.batch * self.devices.world / (now - reported)
+                    self._report(log, terms, speed)
+                    reported, reported_step = now, self.step
+                if now - evaluated >= EVALUATE_EVERY:
+                    self._evaluate(log)
+                    evaluated = time.monotonic()
+                if now - saved >= SAVE_EVERY:
+                    self.seconds = now - began
+                    self._save()
+                    saved = now
+            self.seconds = time.monotonic() - mark
+            if self.stop_signal is not None:
+                self._save()
+                log.line(f"stopped at step {self.step}; the same command goes on from there")
+                raise KeyboardInterrupt
+            result = self._evaluate(log)
+            self._save()
+            return result
+
+    def _take_step(self, module: nn.Module) -> dict[str, Tensor]:
+        # A number of its own for each step and rank: nothing random needs to be kept in a checkpoint.
+        torch.manual_seed((self.config.seed * 1_000_003 + self.step) * 1_009 + self.devices.rank)
+        factor = learning_rate_factor(self.step, self.config.steps, self.config.optimizer)
+        for optimizer, rates in zip(self.optimizers, self.rates, strict=True):
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate * factor
+        self.task.prepare(self.step, self.devices.device)
+        batch = self.task.train(self.step).to(self.devices.device)
+        with self.devices.autocast():
+            loss, terms, codes = self.task.loss(module, batch, self.step)
+        self._zero_gradients()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.config.optimizer.clip)
+        for optimizer in self.optimizers:
+            optimizer.step()
+        if self.task.decoding(self.step):
+            self.average.update_parameters(self.model)
+        if self.model.quantizer.started:
+            self.usage.mul_(0.99).add_(torch.bincount(codes.flatten(), minlength=len(self.usage)))
+        self.step += 1
+        return terms
+
+    def _zero_gradients(self) -> None:
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+
+    def _report(self, log: Log, terms: dict[str, Tensor], segments_a_second: float) -> None:
+        numbers = {name: float(term) for name, term in terms.items()}
+        if not all(math.isfinite(value) for value in numbers.values()):
+            raise InputError(
+                f"the loss is no longer a number at step {self.step}", where=self.out, cure="lower the learning rates"
+            )
+        if self.model.quantizer.started:
+            numbers["perplexity"] = perplexity(self.usage)
+        samples = segments_a_second * (self.config.crop if self.task.decoding(self.step) else self.config.segment)
+        left = (self.config.steps - self.step) * self.config.batch * self.devices.world / max(segments_a_second, 1e-9)
+        log.progress(self.step, self.config.steps, numbers, samples_a_second=samples, seconds_left=left)
+
+    def _evaluate(self, log: Log) -> HeldOut:
+        averaged = cast(VQVAE, self.average.module) if self.average.n_averaged > 0 else self.model
+        with self.devices.autocast():
+            measures = self.task.evaluate(averaged)
+        log.evaluation(self.step, asdict(measures))
+        if self.task.decoding(self.step) and self.devices.leads and measures.nats < self.best:
+            self.best = measures.nats
+            save_model(averaged, self.out / "checkpoints" / "best")
+        joined = max(self.config.decode_from, self.config.quantize_from)
+        if self.step > joined + GRACE:
+            self.suspicions = self.suspicions + 1 if measures.code_gap < self.config.least_code_gap else 0
+            if self.suspicions >= PATIENCE:
+                raise CodesIgnoredError(
+                    f"the decoder ignores the codes: they are worth {measures.code_gap:.3f} nats a sample",
+                    where=self.out,
+                    cure="let the mel head teach the encoder first (training.decode_from), "
+                    "or set training.least_code_gap lower to go on",
+                )
+        return measures
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "step": self.step,
+            "best": self.best,
+            "suspicions": self.suspicions,
+            "seconds": self.seconds,
+            "speakers": list(self.model.speakers),
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "usage": self.usage,
+        }
+
+    def _save(self) -> None:
+        if self.devices.leads:
+            with atomic_path(self.last) as temporary:
+                torch.save(self._state(), temporary)
+        if dist.is_initialized():
+            dist.barrier()
+
+    def _resume(self) -> None:
+        config = self.out / "config.yaml"
+        if self.devices.leads:
+            _same_or_new(config, self.task)
+        if not self.last.exists():
+            return
+        cure = "remove it to begin again"
+        try:
+            state = torch.load(self.last, map_location=self.devices.device, weights_only=True)
+            if tuple(state["speakers"]) != self.model.speakers:
+                raise InputError("a checkpoint of other speakers", where=self.last, cure="use another --out")
+            self.model.load_state_dict(state["model"])
+            self.average.load_state_dict(state["average"])
+            for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+                optimizer.load_state_dict(saved)
+            self.step, self.best = int(state["step"]), float(state["best"])
+            self.suspicions, self.seconds = int(state["suspicions"]), float(state["seconds"])
+            self.usage.copy_(state["usage"])
+        except (RuntimeError, KeyError, EOFError, pickle.UnpicklingError, TypeError) as error:
+            first = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise InputError(f"a damaged checkpoint: {first}", where=self.last, cure=cure) from None
+
+    def _size(self) -> str:
+        parts = {name: sum(p.numel() for p in part.parameters()) for name, part in self.model.named_children()}
+        listed = ", ".join(f"{name} {count / 1e6:.2f} M" for name, count in parts.items())
+        return f"parameters: {listed}; {self.devices.device}, {self.config.precision}"
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Let the step in hand end before SIGINT or SIGTERM is obeyed; a second one ends at once."""
+
+        def note(number: int, _frame: FrameType | None) -> None:
+            if self.stop_signal is not None:
+                raise KeyboardInterrupt
+            self.stop_signal = number
+
+        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _same_or_new(config: Path, task: VQVAETask) -> None:
+    """Keep the preset beside the run; refuse to go on with another."""
+    from vqspeech.training.config import read_preset
+
+    if config.exists():
+        if read_preset(config) != task.preset:
+            raise InputError(
+                "the run in this folder was begun with another config",
+                where=config,
+                cure="use another --out, or the same config to go on",
+            )
+    else:
+        write_preset(task.preset, config)
