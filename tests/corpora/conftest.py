@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-
-from vqspeech.datadir import DataDir, Utterance
-
-Sound = Callable[..., Path]
+from small_corpora import Sound
 
 
 @pytest.fixture
@@ -28,7 +24,3 @@ def sound() -> Sound:
         return path
 
     return write
-
-
-def everything(parts: dict[str, DataDir]) -> dict[str, Utterance]:
-    return {utterance.id: utterance for part in parts.values() for utterance in part}

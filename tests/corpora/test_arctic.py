@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Sound, everything
+from small_corpora import Sound, everything
 
 from vqspeech.corpora.arctic import prepare
 from vqspeech.corpora.parts import Parts

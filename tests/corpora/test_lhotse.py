@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Sound, everything
+from small_corpora import Sound, everything
 
 from vqspeech.corpora.lhotse import prepare
 from vqspeech.corpora.parts import Parts
@@ -46,7 +46,7 @@ def test_one_channel_of_several_is_a_pipe(tmp_path: Path, sound: Sound) -> None:
 
 def test_a_recipe(tmp_path: Path, sound: Sound) -> None:
     for n in range(60):
-        sound(tmp_path / "waves_yesno" / f"{'_'.join(f'{n:08b}')}.wav")
+        sound(tmp_path / f"{'_'.join(f'{n:08b}')}.wav")
     found = everything(prepare(tmp_path, recipe="yesno"))
     assert len(found) == 60
     assert all(u.text for u in found.values())

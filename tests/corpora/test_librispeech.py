@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Sound, everything
+from small_corpora import Sound, everything
 
 from vqspeech.corpora.librispeech import prepare
 from vqspeech.corpora.parts import Parts
@@ -15,18 +15,15 @@ from vqspeech.errors import InputError
 @pytest.fixture
 def libri(tmp_path: Path, sound: Sound) -> Path:
     root = tmp_path / "LibriSpeech"
-    for part, speaker, chapter in (
-        ("train-clean-5", "19", "198"),
-        ("train-clean-5", "19", "227"),
-        ("dev-clean-2", "84", "1"),
-    ):
+    chapters = (("train-clean-5", "19", "198"), ("train-clean-5", "19", "227"), ("dev-clean-2", "84", "1"))
+    for part, speaker, chapter in chapters:
         names = [f"{speaker}-{chapter}-{n:04d}" for n in range(6)]
         for name in names:
             sound(root / part / speaker / chapter / f"{name}{'.opus' if chapter == '227' else '.flac'}")
         lines = "".join(f"{name} HELLO {name[-1]}\n" for name in names)
         (root / part / speaker / chapter / f"{speaker}-{chapter}.trans.txt").write_text(lines)
-    rows = ";ID  |SEX| SUBSET           |MINUTES| NAME\n19   | F | train-clean-100  | 25.19 | Kara\n84   | M | dev | 8 | X | Y\n"
-    (root / "SPEAKERS.TXT").write_text(rows)
+    rows = [";ID  |SEX| SUBSET           |MINUTES| NAME", "19   | F | train-clean-100  | 25.19 | Kara"]
+    (root / "SPEAKERS.TXT").write_text("\n".join([*rows, "84   | M | dev | 8 | X | Y"]))
     return root
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Sound, everything
+from small_corpora import Sound, everything
 
 from vqspeech.corpora.parts import Parts
 from vqspeech.corpora.vctk import prepare
@@ -111,5 +111,5 @@ def test_an_unknown_speaker_names_the_nearest(vctk092: Path) -> None:
 @pytest.mark.parametrize("make", [lambda p: None, lambda p: p.mkdir(), lambda p: (p / "wav48").mkdir(parents=True)])
 def test_another_layout_says_what_is_expected(tmp_path: Path, make: object) -> None:
     make(tmp_path / "x")  # type: ignore[operator]
-    with pytest.raises(InputError, match="expected wav48_silence_trimmed/p225/p225_001_mic1.flac"):
+    with pytest.raises(InputError, match="expected wav48_silence_trimmed/p225/"):
         prepare(tmp_path / "x")

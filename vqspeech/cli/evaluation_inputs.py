@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqspeech import alignment, codes
-from vqspeech.alignment import Alignment, Format, PhoneSet
+from vqspeech.alignment import Alignment, Format, PhoneSet, phone_class
 from vqspeech.codes import Codes
 from vqspeech.errors import InputError
 
@@ -27,14 +27,16 @@ T = TypeVar("T")
 
 #: Share by which codes may be longer or shorter than the phones before the user is told.
 _LENGTH_SLACK = 0.1
+#: Share of silent frames from which the user is told.
+_MUCH_SILENCE = 0.2
 
 
-def add_codes(parser: argparse.ArgumentParser) -> None:
+def add_codes(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """``--codes`` and what foreign codes need."""
     group = parser.add_argument_group("codes")
     group.add_argument(
         "--codes",
-        required=True,
+        required=required,
         metavar="PATH",
         help="codes.txt with codes.json beside it; or, with --frame-period, plain lists, fairseq's .km, textless's "
         "file|codes, or a folder of .npy",
@@ -149,6 +151,13 @@ def make_part(path: str, read: Codes, phones: Alignment, speakers: Mapping[str, 
     return Part(path, read, phones, pair(read, phones, speakers=speakers, where=path))
 
 
+def test_part(options: argparse.Namespace) -> tuple[Part, str]:
+    """The part that ``--codes`` and ``--phones`` name, and the name of the phone set."""
+    alignments, phone_set = read_phones([options.phones], options)
+    read = read_codes(options.codes, options)
+    return make_part(options.codes, read, alignments[0], read_speakers(options)), phone_set
+
+
 def notes_of(part: Part) -> list[str]:
     """What the reader of figures of this part must know."""
     pairing, notes = part.pairing, []
@@ -162,6 +171,10 @@ def notes_of(part: Part) -> list[str]:
             f"{len(pairing.without_codes)} utterances with phones have no codes and were left out, "
             f"e.g. {pairing.without_codes[0]}"
         )
+    labels = part.frames.labels
+    silent = float(np.mean([phone_class(labels[index]) == "silence" for index in part.frames.phones]))
+    if silent > _MUCH_SILENCE:
+        notes.append(f"{100 * silent:.0f} % of the frames are silent, which lifts the accuracy: see it without silence")
     share = pairing.unlabelled / len(part.frames)
     if share > 0.001:
         notes.append(f"{100 * share:.1f} % of the frames have no phone and count as silence")
@@ -199,6 +212,29 @@ def pooled_mfccs(part: Part, data: DataDir, *, where: str) -> NDArray[np.float32
         waveform = audio.read(utterance.recording, start=utterance.start, end=utterance.end)
         rows.append(pool(mfcc(waveform), info.times(frames), period=info.frame_period))
     return np.concatenate(rows)
+
+
+def read_vectors(path: str, dimensions: int) -> NDArray[np.float32]:
+    """A ``.npy`` array of numbers with so many dimensions."""
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise InputError(f"no NumPy array of numbers: {error}", where=path) from error
+    if not isinstance(array, np.ndarray) or array.ndim != dimensions or not np.issubdtype(array.dtype, np.number):
+        raise InputError("not an array of numbers of shape (rows, dimensions)", where=path)
+    if not np.isfinite(array).all():
+        raise InputError("a value is no finite number", where=path)
+    return array.astype(np.float32)
+
+
+def read_codebook(path: str | None, size: int) -> NDArray[np.float32] | None:
+    """A codebook, shape ``(codes, dimensions)``, with a vector for each code; None without a path."""
+    if path is None:
+        return None
+    codebook = read_vectors(path, 2)
+    if len(codebook) < size:
+        raise InputError(f"{len(codebook)} vectors for {size} codes", where=path, cure="give the codes' own codebook")
+    return codebook
 
 
 def examples(part: Part, data: DataDir, *, number: int = 4, longest: float = 7.0) -> list[Example]:

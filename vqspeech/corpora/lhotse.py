@@ -86,9 +86,8 @@ def _run_recipe(name: str, source: Path) -> dict[str, tuple[Any, Any]]:
         result = function(source)
     except Exception as error:  # each recipe fails in its own way on a layout it does not know
         cure = "lay the corpus out as lhotse expects, or prepare manifests with lhotse and give their folder"
-        raise InputError(
-            f"lhotse's recipe {name} failed: {error or type(error).__name__}", where=source, cure=cure
-        ) from error
+        problem = f"lhotse's recipe {name} failed: {str(error) or type(error).__name__}"
+        raise InputError(problem, where=source, cure=cure) from error
     if "recordings" in result:
         result = {"all": result}
     return {

@@ -19,7 +19,7 @@ from vqspeech.datadir.complaint import Complaint
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of a table: its first word, all that follows it, and the white space between the two."""
+    """One line of a table: its first word, all that follows it, and the white space between and behind."""
 
     line: int
     key: str
@@ -205,7 +205,7 @@ def read_table(path: Path) -> tuple[list[Row], list[Complaint]]:
             complaints.append(Complaint(path, number, problem, _FIX))
         key, gap, value = divide(line)
         if key:
-            rows.append(Row(number, key, value, gap))
+            rows.append(Row(number, key, value, gap + line[len(line.rstrip(" \t")) :]))
     if returns:
         complaints.append(Complaint(path, returns[0], f"Windows line end (on {len(returns)} lines)", _FIX))
     return rows, complaints

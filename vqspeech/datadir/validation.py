@@ -77,7 +77,7 @@ def _speaker_order(file: Path, rows: list[Row]) -> Iterator[Complaint]:
     """Sorted by utterance, the table must be sorted by speaker too."""
     for row in rows:
         if row.gap != rows[0].gap:
-            problem = f"{row.key} stands apart from its speaker by other white space than on line {rows[0].line}"
+            problem = f"{row.key} has other white space between or behind its ids than line {rows[0].line}"
             yield Complaint(file, row.line, problem, "Kaldi's sort heeds it; 'vqspeech fix' makes it one space")
             break
     ordered = sorted(rows, key=lambda row: row.key)

@@ -29,14 +29,15 @@ section { background: var(--paper); border: 1px solid var(--line); border-radius
 .big { font-size: 58px; line-height: 1; font-weight: 650; letter-spacing: -.02em; color: var(--accent); }
 .big small { font-size: 25px; font-weight: 500; }
 .interval { font-size: 15px; color: var(--soft); margin: 8px 0 14px; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px; margin-top: 22px; }
+.tiles { display: grid; grid-template-columns: repeat(4, 1fr); gap: 12px; margin-top: 22px; }
 .tile { background: var(--paper); border: 1px solid var(--line); border-radius: 10px; padding: 12px 16px; }
 .tile b { display: block; font-size: 23px; font-weight: 620; font-variant-numeric: tabular-nums; }
 .tile span { color: var(--soft); font-size: 12.5px; }
 figure { margin: 12px 0 0; } svg { max-width: 100%; height: auto; display: block; }
 .two { display: grid; grid-template-columns: 1fr 1fr; gap: 22px; } .two section { margin-top: 22px; }
 .scroll { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-size: 13.5px; font-variant-numeric: tabular-nums; margin-top: 10px; }
+table { border-collapse: collapse; width: 100%; font-size: 13.5px; font-variant-numeric: tabular-nums;
+  margin-top: 10px; }
 th, td { padding: 5px 10px; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th { color: var(--soft); font-weight: 550; } th:first-child, td:first-child { text-align: left; }
 tr.own td { background: #eaf4f9; font-weight: 620; }
@@ -51,7 +52,7 @@ ul.notes { margin: 6px 0 0; padding-left: 18px; } ul.notes li { margin: 3px 0; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 3px 18px; margin: 10px 0 0; font-size: 14px; }
 dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 footer { color: var(--soft); font-size: 12.5px; margin-top: 26px; }
-@media (max-width: 860px) { .headline, .two { grid-template-columns: 1fr; } }
+@media (max-width: 860px) { .headline, .two { grid-template-columns: 1fr; } .tiles { grid-template-columns: 1fr 1fr; } }
 @media print { body { background: #fff; } section, .tile { break-inside: avoid; } audio { display: none; } }
 """
 
@@ -106,8 +107,8 @@ def page(result: PhonemeResult, about: About, examples: Sequence[Example] = ()) 
         ),
         _section(
             "Phones and their classes",
-            "Recall of each phone (bars) and precision (dashes). In the table a frame counts as right when it was called "
-            "any phone of its class.",
+            "Recall of each phone (bars) and precision (dashes). In the table a frame counts as right when it was "
+            "called any phone of its class.",
             plots.phones(result) + _classes(result),
         ),
         '<div class="two">',
@@ -145,8 +146,8 @@ def _header(about: About) -> str:
     return (
         '<header><p class="kind">Phoneme evaluation of discrete units</p>'
         f"<h1>{escape(about.title)}</h1>"
-        f'<p class="lead">{about.codebook_size} codes at {1 / about.frame_period:g} Hz · {about.utterances:,} utterances '
-        f"of {about.speakers:,} speakers · {train} · phones {escape(about.phone_set)}</p></header>"
+        f'<p class="lead">{about.codebook_size} codes at {1 / about.frame_period:g} Hz · '
+        f"{about.utterances:,} utterances of {about.speakers:,} speakers · {train} · phones {escape(about.phone_set)}</p></header>"
     )
 
 
@@ -167,8 +168,8 @@ def _headline(result: PhonemeResult) -> str:
         f'<div class="big">{percent(scores.accuracy)}<small> %</small></div>'
         f'<p class="interval">{interval}</p>'
         f"<p>of frames are called their phone, by a map from codes to phones <b>{result.mapping}</b>.</p>"
-        f'<p class="lead">Learnt and scored on the same part, as the paper did: <b>{percent(scores.accuracy_same_part)} %'
-        f"</b>; the paper reports {percent(report.PAPER_ACCURACY)} % (128 codes at 25 Hz), and "
+        '<p class="lead">Learnt and scored on the same part, as the paper did: '
+        f"<b>{percent(scores.accuracy_same_part)} %</b>; the paper reports {percent(report.PAPER_ACCURACY)} % (128 codes at 25 Hz), and "
         f"{percent(report.PAPER_FLOOR)} % for its most likely phone.</p></div>"
         f"<figure>{chart}</figure></section>"
     )
@@ -268,8 +269,8 @@ def _codes(result: PhonemeResult) -> str:
     ]
     table = _table(["code", "phone", "frames", "its share, %", "entropy, bit", "mean run, frames"], rows)
     return (
-        '<section><h2>The map from codes to phones</h2><p class="lead">The phone each code was taken for, and how much of '
-        f"the code it makes up.</p><details><summary>{len(rows)} codes</summary>{table}</details></section>"
+        '<section><h2>The map from codes to phones</h2><p class="lead">The phone each code was taken for, and how much '
+        f"of the code it makes up.</p><details><summary>{len(rows)} codes</summary>{table}</details></section>"
     )
 
 

@@ -2,5 +2,6 @@
 
 from vqspeech.generation.engine import Engine, EngineName, Precision, Session
 from vqspeech.generation.generate import describe_engine, generate, make_engine
+from vqspeech.generation.stream import Generator
 
-__all__ = ["Engine", "EngineName", "Precision", "Session", "describe_engine", "generate", "make_engine"]
+__all__ = ["Engine", "EngineName", "Generator", "Precision", "Session", "describe_engine", "generate", "make_engine"]

@@ -37,6 +37,16 @@ def levels(precision: Precision) -> list[str]:
     return [level for level, name in available() if name == precision]
 
 
+def peak(level: str, precision: Precision) -> float:
+    """Multiply-adds a second of one core that does nothing else: the roof over many streams."""
+    return _native.peak(level, precision)
+
+
+def bandwidth(level: str, size: int) -> float:
+    """Bytes a second at which one core reads ``size`` bytes over and over: the roof over a single stream."""
+    return _native.bandwidth(level, size)
+
+
 class NativeEngine:
     """Run a WaveNet with the compiled kernel.
 

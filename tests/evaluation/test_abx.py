@@ -1,0 +1,181 @@
+"""ABX against a slow plain version written from the definition: nested loops, a table of path costs, no batching."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import defaultdict
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vqspeech.alignment import Interval
+from vqspeech.errors import InputError
+from vqspeech.evaluation import abx
+
+
+def angle(first: np.ndarray, second: np.ndarray) -> float:
+    cosine = float(first @ second / (np.linalg.norm(first) * np.linalg.norm(second)))
+    return math.acos(max(-1.0, min(1.0, cosine))) / math.pi
+
+
+def plain_warp(local: list[list[float]]) -> float:
+    """Dynamic time warping one cell at a time, the path traced back afterwards."""
+    height, width = len(local), len(local[0])
+    cost = {(-1, -1): 0.0}
+
+    def at(row: int, column: int) -> float:
+        return cost.get((row, column), math.inf)
+
+    for row, column in itertools.product(range(height), range(width)):
+        cost[row, column] = local[row][column] + min(at(row - 1, column - 1), at(row, column - 1), at(row - 1, column))
+    row, column, steps = height - 1, width - 1, 1
+    while (row, column) != (0, 0):
+        before = [(row - 1, column - 1), (row, column - 1), (row - 1, column)]
+        row, column = min(before, key=lambda place: at(*place) if place != (-1, -1) else math.inf)
+        steps += 1
+    return at(height - 1, width - 1) / steps
+
+
+def plain_abx(tokens: abx.Tokens, speaker: str) -> float:
+    """Every triple in turn, then means over contexts, speakers and pairs of phones."""
+    everything = range(len(tokens))
+
+    def distance(one: int, other: int) -> float:
+        return plain_warp([[angle(a, b) for b in tokens.sequences[other]] for a in tokens.sequences[one]])
+
+    cells: dict[tuple, list[float]] = defaultdict(list)
+    for a, b, x in itertools.product(everything, repeat=3):
+        if a == x or tokens.phones[a] != tokens.phones[x] or tokens.phones[b] == tokens.phones[a]:
+            continue
+        if not tokens.contexts[a] == tokens.contexts[b] == tokens.contexts[x]:
+            continue
+        if tokens.speakers[a] != tokens.speakers[b] or (tokens.speakers[x] == tokens.speakers[a]) != (
+            speaker == "within"
+        ):
+            continue
+        to_a, to_b = distance(a, x), distance(b, x)
+        wrong = 0.5 if math.isclose(to_a, to_b, abs_tol=1e-6) else float(to_a > to_b)
+        pair = (tokens.phones[a], tokens.phones[b])
+        cells[pair, (tokens.speakers[a], tokens.speakers[x]), tokens.contexts[a]].append(wrong)
+    by_speaker: dict[tuple, list[float]] = defaultdict(list)
+    for (pair, speakers, _), wrong in cells.items():
+        by_speaker[pair, speakers].append(sum(wrong) / len(wrong))
+    by_pair: dict[tuple, list[float]] = defaultdict(list)
+    for (pair, _), means in by_speaker.items():
+        by_pair[pair].append(sum(means) / len(means))
+    return sum(sum(means) / len(means) for means in by_pair.values()) / len(by_pair)
+
+
+def made_up_tokens(seed: int, number: int = 22) -> abx.Tokens:
+    generator = np.random.default_rng(seed)
+    phones = generator.choice(["a", "b", "c"], number).tolist()
+    centres = {"a": [1, 0, 0], "b": [0.6, 1, 0], "c": [0.5, 0.5, 1]}
+    return abx.Tokens(
+        sequences=[
+            np.array(centres[phone]) + generator.normal(size=(generator.integers(1, 5), 3)) * 0.5 for phone in phones
+        ],
+        phones=phones,
+        contexts=[(str(index), "") for index in generator.integers(0, 2, number)],
+        speakers=generator.choice(["s", "t", "u"], number).tolist(),
+    )
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("speaker", ["within", "across"])
+def test_error_is_the_slow_plain_versions(seed: int, speaker: abx.Speaker) -> None:
+    tokens = made_up_tokens(seed)
+    score = abx.evaluate(tokens, speaker=speaker)
+    assert score.error == pytest.approx(plain_abx(tokens, speaker), abs=1e-9)
+    assert 0 < score.error < 0.5
+    assert score.tokens == 22
+
+
+def test_codes_are_their_codebook_vectors() -> None:
+    generator = np.random.default_rng(3)
+    codebook = generator.normal(size=(6, 4)).astype(np.float32)
+    tokens = made_up_tokens(3)
+    codes = [generator.integers(0, 6, len(sequence)) for sequence in tokens.sequences]
+    by_code = abx.Tokens(codes, tokens.phones, tokens.contexts, tokens.speakers)
+    by_vector = abx.Tokens([codebook[row] for row in codes], tokens.phones, tokens.contexts, tokens.speakers)
+    score = abx.evaluate(by_code, speaker="within", table=abx.angular_distances(codebook))
+    assert score.error == pytest.approx(plain_abx(by_vector, "within"), abs=1e-9)
+    one_hot = abx.Tokens([np.eye(6)[row] for row in codes], tokens.phones, tokens.contexts, tokens.speakers)
+    score = abx.evaluate(by_code, speaker="across", table=abx.angular_distances(np.eye(6)))
+    assert score.error == pytest.approx(plain_abx(one_hot, "across"), abs=1e-9)
+
+
+@given(st.integers(1, 5), st.integers(1, 5), st.integers(0, 1000), st.booleans())
+def test_warping_is_the_slow_plain_versions(height: int, width: int, seed: int, whole: bool) -> None:
+    generator = np.random.default_rng(seed)
+    # Whole numbers bring ties, on which the path, and so its length, depends.
+    local = (
+        generator.integers(0, 2, (3, height, width)).astype(np.float32)
+        if whole
+        else generator.random((3, height, width))
+    )
+    assert abx.warp(local.astype(np.float32)) == pytest.approx(
+        [plain_warp(one.astype(np.float32).tolist()) for one in local], abs=1e-6
+    )
+
+
+def test_warping_by_hand() -> None:
+    # Straight down the diagonal costs nothing; a token against one of its frames has a path as long as itself.
+    assert abx.warp(np.array([[[0, 1], [1, 0]]], np.float32)) == pytest.approx([0])
+    assert abx.warp(np.array([[[0.2], [0.4]]], np.float32)) == pytest.approx([0.3])
+
+
+def test_perfect_units_err_never_and_equal_ones_half_the_time() -> None:
+    phones = ["a", "b"] * 6
+    codes = [np.array([0, 0]) if phone == "a" else np.array([1]) for phone in phones]
+    speakers = ["s"] * 6 + ["t"] * 6
+    tokens = abx.Tokens(codes, phones, [("", "")] * 12, speakers)
+    table = abx.angular_distances(np.eye(2))
+    for speaker in ("within", "across"):
+        assert abx.evaluate(tokens, speaker=speaker, table=table).error == 0
+        same = abx.Tokens([np.array([0])] * 12, phones, [("", "")] * 12, speakers)
+        assert abx.evaluate(same, speaker=speaker, table=table).error == 0.5
+
+
+def test_most_tokens_are_drawn() -> None:
+    tokens = made_up_tokens(5, 120)
+    everything = abx.evaluate(tokens, speaker="within", most_tokens=1000)
+    some = abx.evaluate(tokens, speaker="within", most_tokens=4)
+    assert some.triples < everything.triples
+    assert some.error == pytest.approx(everything.error, abs=0.1)
+    assert abx.evaluate(tokens, speaker="within", most_tokens=4) == some
+
+
+def test_nothing_to_compare_is_said() -> None:
+    lonely = abx.Tokens([np.ones((2, 3))] * 3, ["a", "a", "b"], [("", "")] * 3, ["s"] * 3)
+    with pytest.raises(InputError, match="across speakers"):
+        abx.evaluate(lonely, speaker="across")
+
+
+def test_tokens_are_the_frames_whose_centres_lie_in_them() -> None:
+    phones = [
+        Interval(0.0, 0.1, "sil"),
+        Interval(0.1, 0.2, "b"),
+        Interval(0.2, 0.3, "eh"),
+        Interval(0.3, 0.4, "g"),
+        Interval(0.4, 0.5, "sil"),
+    ]
+    codes = np.arange(25)
+    options = {"speakers": {"u": "s"}, "frame_period": 0.02, "offset": 0.01}
+    single = abx.cut_tokens({"u": codes}, {"u": phones}, task="any", **options)
+    assert [row.tolist() for row in single.sequences] == [[5, 6, 7, 8, 9], [10, 11, 12, 13, 14], [15, 16, 17, 18, 19]]
+    assert single.contexts == [("", "")] * 3
+    triphones = abx.cut_tokens({"u": codes}, {"u": phones}, task="triphone", **options)
+    # Next to silence there is no triphone.
+    assert (triphones.phones, triphones.contexts, triphones.speakers) == (["eh"], [("b", "g")], ["s"])
+    assert triphones.sequences[0].tolist() == list(range(5, 20))
+
+
+def test_tokens_without_a_frame_are_left_out() -> None:
+    phones = [Interval(0.0, 0.011, "b"), Interval(0.011, 0.1, "eh"), Interval(9.0, 9.1, "g")]
+    cut = abx.cut_tokens(
+        {"u": np.arange(3)}, {"u": phones}, speakers={"u": "s"}, frame_period=0.04, offset=0.02, task="any"
+    )
+    assert (cut.phones, cut.sequences[0].tolist()) == (["eh"], [0, 1])

@@ -1,0 +1,44 @@
+"""The speaker probe finds speakers that show in the codes, and none where they do not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from vqspeech.errors import InputError
+from vqspeech.evaluation import speakers
+
+
+def corpus(shared: bool, seed: int = 0) -> tuple[list[np.ndarray], list[str]]:
+    generator = np.random.default_rng(seed)
+    usage = generator.dirichlet(np.full(32, 0.3), size=1 if shared else 4)
+    names = [f"s{index % 4}" for index in range(48)]
+    return [generator.choice(32, 200, p=usage[0 if shared else int(name[1])]) for name in names], names
+
+
+def test_a_speaker_who_shows_in_the_codes_is_named() -> None:
+    scores = speakers.evaluate(*corpus(shared=False), codebook_size=32)
+    assert scores.accuracy == scores.balanced_accuracy == 1
+    assert (scores.speakers, scores.utterances, scores.chance, scores.left_out) == (4, 48, 0.25, 0)
+
+
+def test_codes_without_the_speaker_are_near_chance() -> None:
+    assert speakers.evaluate(*corpus(shared=True), codebook_size=32).accuracy < 0.5
+
+
+def test_speakers_with_one_utterance_are_left_out() -> None:
+    sequences, names = corpus(shared=False)
+    scores = speakers.evaluate([*sequences, np.array([1, 2])], [*names, "alone"], codebook_size=32)
+    assert (scores.speakers, scores.left_out) == (4, 1)
+
+
+def test_one_speaker_is_no_task() -> None:
+    with pytest.raises(InputError, match="two such speakers"):
+        speakers.evaluate([[0, 1], [1]], ["s", "s"], codebook_size=2)
+    with pytest.raises(InputError, match="1 utterances, but 2 speakers"):
+        speakers.evaluate([[0, 1]], ["s", "t"], codebook_size=2)
+
+
+def test_histograms_are_of_unit_length() -> None:
+    found = speakers.histograms([[0, 0, 0, 1], [2]], 4)
+    assert found == pytest.approx(np.array([[0.75**0.5, 0.5, 0, 0], [0, 0, 1, 0]]))

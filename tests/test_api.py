@@ -1,0 +1,146 @@
+"""``vqspeech.load()`` and what a loaded model does, on a model of random weights: shapes, seeds, seams, faults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import vqspeech
+from vqspeech.errors import InputError
+from vqspeech.model.checkpoint import save_model
+from vqspeech.model.vqvae import VQVAE
+from vqspeech.training.config import read_preset
+
+RATE, HOP = 16_000, 64
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model directory with random weights and three speakers."""
+    torch.manual_seed(0)
+    model = VQVAE(read_preset("tiny").model, ("anna", "bert", "p225"))
+    model.quantizer.start(torch.randn(2000, 32))
+    path = tmp_path_factory.mktemp("model")
+    save_model(model, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path) -> vqspeech.Model:
+    return vqspeech.load(folder)
+
+
+def noise(seconds: float, seed: int = 0) -> np.ndarray:
+    return (0.1 * np.random.default_rng(seed).standard_normal(round(seconds * RATE))).astype(np.float32)
+
+
+def test_a_code_lasts_one_hop_and_the_last_is_filled_up(model: vqspeech.Model) -> None:
+    for samples in (1, HOP - 1, HOP, HOP + 1, 1600):
+        codes = model.encode(noise(1)[:samples])
+        assert codes.shape == (-(-samples // HOP),)
+        assert codes.dtype == np.int32
+        assert 0 <= codes.min() <= codes.max() < 128
+
+
+def test_speech_decodes_to_a_hop_a_code_and_converts_to_its_own_length(model: vqspeech.Model) -> None:
+    assert model.decode(np.array([3, 5, 7]), "anna").shape == (3 * HOP,)
+    converted = model.convert(noise(0.1)[:1001], "bert")
+    assert converted.shape == (1001,)
+    assert converted.dtype == np.float32
+    assert np.isfinite(converted).all()
+
+
+def test_convert_is_encode_then_decode(model: vqspeech.Model) -> None:
+    waveform = noise(0.1)
+    decoded = model.decode(model.encode(waveform), "anna", seed=3)
+    np.testing.assert_array_equal(model.convert(waveform, "anna", seed=3), decoded[: len(waveform)])
+
+
+def test_the_seed_decides_the_samples_and_the_speaker_the_voice(model: vqspeech.Model) -> None:
+    codes = model.encode(noise(0.1))
+    first = model.decode(codes, "anna", seed=1)
+    np.testing.assert_array_equal(first, model.decode(codes, "anna", seed=1))
+    assert not np.array_equal(first, model.decode(codes, "anna", seed=2))
+    assert not np.array_equal(first, model.decode(codes, "bert", seed=1))
+
+
+def test_several_at_once_are_what_each_is_alone(model: vqspeech.Model) -> None:
+    sequences = [model.encode(noise(seconds, seed=i)) for i, seconds in enumerate((0.05, 0.12, 0.01))]
+    together = model.decode_many(sequences, "anna", seed=4)
+    for codes, waveform in zip(sequences, together, strict=True):
+        np.testing.assert_array_equal(waveform, model.decode(codes, "anna", seed=4))
+
+
+def test_a_long_recording_is_cut_into_blocks_without_a_seam(
+    model: vqspeech.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waveform = noise(7.3)
+    whole = model.encode(waveform)
+    frames = model._frames(whole, 1)
+    monkeypatch.setattr("vqspeech.api._BLOCK_SECONDS", 1)
+    # Rounding in convolutions of another length may tip a vector that lies between two codes.
+    assert (model.encode(waveform) != whole).mean() < 1e-3
+    torch.testing.assert_close(model._frames(whole, 1), frames, rtol=1e-4, atol=1e-5)
+
+
+def test_loudness_of_the_recording_does_not_matter(model: vqspeech.Model) -> None:
+    waveform = noise(0.5)
+    assert (model.encode(waveform) == model.encode(waveform * 0.05)).mean() > 0.999
+
+
+def test_silence_gives_finite_speech(model: vqspeech.Model) -> None:
+    assert np.isfinite(model.convert(np.zeros(800, np.float32), "anna")).all()
+
+
+def test_code_info_tells_rate_and_model(model: vqspeech.Model) -> None:
+    info = model.code_info
+    assert (info.codebook_size, info.frame_period, info.offset) == (128, HOP / RATE, HOP / 2 / RATE)
+    assert info.checksum is not None
+    assert len(info.checksum) == 64
+
+
+def test_an_unknown_speaker_is_told_the_nearest(model: vqspeech.Model) -> None:
+    with pytest.raises(InputError, match=r"no speaker 'p255'; nearest: p225.*vqspeech speakers"):
+        model.convert(noise(0.1), "p255")
+
+
+@pytest.mark.parametrize(
+    ("waveform", "problem"),
+    [
+        (np.zeros(0, np.float32), "shape"),
+        (np.zeros((2, 100), np.float32), "shape"),
+        (np.array([0.0, np.nan], np.float32), "NaN"),
+    ],
+)
+def test_unusable_waveforms_are_refused(model: vqspeech.Model, waveform: np.ndarray, problem: str) -> None:
+    with pytest.raises(InputError, match=problem):
+        model.encode(waveform)
+
+
+@pytest.mark.parametrize("codes", [np.array([128]), np.array([-1]), np.array([0.5]), np.zeros((2, 2), int), []])
+def test_unusable_codes_are_refused(model: vqspeech.Model, codes: np.ndarray) -> None:
+    with pytest.raises(InputError, match="code"):
+        model.decode(codes, "anna")
+
+
+def test_a_temperature_of_zero_needs_no_seed_and_a_negative_one_is_refused(model: vqspeech.Model) -> None:
+    codes = model.encode(noise(0.05))
+    np.testing.assert_array_equal(
+        model.decode(codes, "anna", seed=1, temperature=0), model.decode(codes, "anna", seed=2, temperature=0)
+    )
+    with pytest.raises(InputError, match="temperature"):
+        model.decode(codes, "anna", temperature=-1)
+
+
+def test_no_model_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no config.yaml.*model directory"):
+        vqspeech.load(tmp_path)
+
+
+def test_the_packaged_model_speaks_in_the_voices_of_its_list() -> None:
+    model = vqspeech.load()
+    assert "p225" in model.speakers
+    assert model.convert(noise(0.05), "p225").shape == (800,)

@@ -1,0 +1,231 @@
+#!/usr/bin/env python3
+"""How fast samples are drawn: every engine, precision, number of streams and cores, beside what the processor allows.
+
+Each round runs every case once, so that whatever else the machine does falls on all of them alike; figures are medians
+over rounds, and ratios are taken within a round.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from vqspeech.errors import InputError
+from vqspeech.generation import describe_engine, native_engine
+from vqspeech.generation.calibration import measure_activation_peaks
+from vqspeech.generation.engine import Engine, Precision
+from vqspeech.generation.native_engine import NativeEngine
+from vqspeech.generation.torch_engine import TorchEngine
+from vqspeech.model.config import WaveNetConfig
+from vqspeech.model.wavenet import WaveNet
+
+SAMPLE_RATE = 16_000
+CLASSES = 256
+HOP = 64
+SIZES = {
+    "small": WaveNetConfig(layers=20, cycle=10, kernel=2, residual=64, gate=64, skip=128, output=128),
+    "paper": WaveNetConfig(layers=30, cycle=10, kernel=2, residual=256, gate=256, skip=256, output=256),
+}
+
+
+@dataclass
+class Case:
+    """One line of the table.
+
+    Attributes:
+        run: draws so many samples in each stream.
+        seconds: wall time for a sample of one stream, one number a round.
+    """
+
+    size: str
+    engine: str
+    precision: Precision
+    streams: int
+    cores: int
+    sample_rate: int
+    run: Callable[[int], None]
+    samples: int = 1
+    seconds: list[float] = field(default_factory=list)
+
+    def prepare(self, seconds: float, most: int) -> None:
+        """Choose how many samples a run draws, to last ``seconds``."""
+        self.run(1)
+        while self.samples < most:
+            elapsed = self.once() * self.samples
+            if elapsed > seconds / 2:
+                self.samples = max(1, min(most, round(self.samples * seconds / elapsed)))
+                break
+            self.samples = min(most, self.samples * 4)
+
+    def once(self) -> float:
+        """Run once; wall seconds for a sample of one stream."""
+        torch.set_num_threads(self.cores)
+        start = time.perf_counter()
+        self.run(self.samples)
+        return (time.perf_counter() - start) / self.samples
+
+    def row(self, reference: Case) -> dict[str, object]:
+        """The line for ``--json``; ratios to ``reference`` round by round."""
+        rates = [self.streams / seconds for seconds in self.seconds]
+        ratios = [rate * seconds for rate, seconds in zip(rates, reference.seconds, strict=True)]
+        return {
+            "size": self.size,
+            "engine": self.engine,
+            "precision": self.precision,
+            "streams": self.streams,
+            "cores": self.cores,
+            "samples_per_second": round(statistics.median(rates), 2),
+            "real_time": round(statistics.median(rates) / self.sample_rate, 5),
+            "ratio_to_torch_cached": round(statistics.median(ratios), 4),
+        }
+
+
+def random_wavenet(config: WaveNetConfig) -> WaveNet:
+    """A WaveNet of random weights, with the scales that the 8-bit engine needs; speed does not depend on training."""
+    torch.manual_seed(0)
+    wavenet = WaveNet(config, classes=CLASSES, condition_channels=64).eval()
+    measure_activation_peaks(wavenet, [(torch.randint(CLASSES, (1, 16 * HOP)), torch.randn(1, 16, 64))])
+    return wavenet
+
+
+def full(wavenet: WaveNet) -> Callable[[int], None]:
+    """Draw samples as without queues: the whole receptive field for every sample."""
+    field_size = wavenet.config.receptive_field
+    frames = torch.randn(1, 1, wavenet.conditioning.in_features)
+    past = torch.randint(wavenet.classes, (1, field_size))
+
+    @torch.inference_mode()
+    def run(samples: int) -> None:
+        for _ in range(samples):
+            wavenet(past, frames)
+
+    return run
+
+
+def cached(engine: Engine, wavenet: WaveNet, streams: int, most: int) -> Callable[[int], None]:
+    """Draw samples with an engine, conditioning already projected."""
+    session = engine.open(streams)
+    frames = -(-most // HOP)
+    with torch.no_grad():
+        layers = wavenet.condition(torch.randn(1, frames, wavenet.conditioning.in_features)).expand(streams, -1, -1, -1)
+    layers = layers.contiguous()
+    uniforms = np.random.default_rng(0).random((streams, frames * HOP), dtype=np.float32)
+
+    def run(samples: int) -> None:
+        whole = -(-samples // HOP) * HOP if samples >= HOP else samples
+        # Fewer samples than a frame are one short frame.
+        session.push(layers[:, : max(1, whole // HOP)], np.ascontiguousarray(uniforms[:, :whole]))
+
+    return run
+
+
+def cases_of(size: str, wavenet: WaveNet, sample_rate: int, *, short: bool, most: int) -> list[Case]:
+    """All lines of one size; the first is torch cached, one stream on one core."""
+    torch_engine = TorchEngine(wavenet)
+
+    def case(engine: str, precision: Precision, streams: int, cores: int, run: Callable[[int], None]) -> Case:
+        return Case(size, engine, precision, streams, cores, sample_rate, run)
+
+    cases = [case("torch-cached", "fp32", 1, 1, cached(torch_engine, wavenet, 1, most))]
+    cases.append(case("torch-full", "fp32", 1, 1, full(wavenet)))
+    if not short:
+        cases.append(case("torch-cached", "fp32", 16, 1, cached(torch_engine, wavenet, 16, most)))
+    layouts = (
+        [(1, 1), (1, 2), (8, 1), (16, 2)] if short else [(1, 1), (1, 2)] + [(n, c) for n in (4, 8, 16) for c in (1, 2)]
+    )
+    precisions: tuple[Precision, ...] = ("fp32", "bf16", "int8")
+    for precision in precisions:
+        reason = native_engine.unsupported(wavenet, precision)
+        if reason:
+            print(f"{size}: no native {precision}: {reason}")
+            continue
+        for streams, cores in layouts:
+            engine = NativeEngine(wavenet, precision=precision, threads=cores)
+            cases.append(case("native", precision, streams, cores, cached(engine, wavenet, streams, most)))
+    return cases
+
+
+def macs(wavenet: WaveNet) -> tuple[int, int]:
+    """Multiply-adds a sample; and those whose weights one stream reads anew for each (past taps serve eight)."""
+    c = wavenet.config
+    past = sum((c.kernel - 1) * c.residual * 2 * c.gate for _ in c.dilations)
+    reread = sum((c.kernel - 1) * c.residual * 2 * c.gate // min(8, dilation) for dilation in c.dilations)
+    rest = c.layers * c.residual * 2 * c.gate + (c.layers - 1) * c.gate * c.residual
+    rest += c.layers * c.gate * c.skip + c.skip * c.output + c.output * wavenet.classes
+    return past + rest, reread + rest
+
+
+def roofline(size: str, wavenet: WaveNet, sample_rate: int) -> None:
+    """Print what one core could do if it only multiplied, or only read the weights."""
+    total, reread = macs(wavenet)
+    for precision, width in (("fp32", 4), ("bf16", 2), ("int8", 1)):
+        for level in native_engine.levels(precision)[:1]:  # type: ignore[arg-type]
+            peak = statistics.median(native_engine.peak(level, precision) for _ in range(3))
+            read = statistics.median(native_engine.bandwidth(level, width * total) for _ in range(3))
+            print(
+                f"{size:9} {precision:5} one core at most: {peak / 1e9:4.0f} G multiply-adds/s, or "
+                f"{peak / total / sample_rate:6.2f} x real time (many streams); {read / 1e9:4.0f} GB/s of "
+                f"{width * total / 1e6:.1f} MB weights, or {read / width / reread / sample_rate:6.2f} x (one stream)"
+            )
+
+
+def packaged() -> tuple[WaveNet, int] | None:
+    """The decoder of the packaged model, if there is one."""
+    import vqspeech
+
+    try:
+        model = vqspeech.load()
+    except (InputError, OSError) as error:
+        print(f"packaged: left out: {error}")
+        return None
+    return model.network.decoder, model.sample_rate
+
+
+def main() -> None:
+    """Measure, print the table, write the rows."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--short", action="store_true", help="fewer cases and rounds, in under a minute")
+    parser.add_argument("--json", metavar="FILE", help="write the rows there")
+    parser.add_argument("--sizes", nargs="+", choices=["small", "paper", "packaged"], default=None)
+    parser.add_argument("--rounds", type=int, default=None, help="runs of each case (7; 3 with --short)")
+    options = parser.parse_args()
+    sizes = options.sizes or (["small", "packaged"] if options.short else ["small", "paper", "packaged"])
+    rounds = options.rounds or (3 if options.short else 7)
+    seconds, most = (0.1, 4096) if options.short else (0.3, 16_384)
+    print(f"engine: {describe_engine()}; {os.cpu_count()} cores; {rounds} rounds")
+    rows: list[dict[str, object]] = []
+    for size in sizes:
+        found = packaged() if size == "packaged" else (random_wavenet(SIZES[size]), SAMPLE_RATE)
+        if found is None:
+            continue
+        wavenet, sample_rate = found
+        if not native_engine.MISSING:
+            roofline(size, wavenet, sample_rate)
+        cases = cases_of(size, wavenet, sample_rate, short=options.short, most=most)
+        for case in cases:
+            case.prepare(seconds, most)
+        for _ in range(rounds):
+            for case in cases:
+                case.seconds.append(case.once())
+        print(f"{'size':9} {'engine':13} {'':5} streams cores  samples/s  x real time  x torch cached")
+        for row in (case.row(cases[0]) for case in cases):
+            rows.append(row)
+            print(
+                f"{row['size']:9} {row['engine']:13} {row['precision']:5} {row['streams']:7} {row['cores']:5} "
+                f"{row['samples_per_second']:10.0f} {row['real_time']:12.4f} {row['ratio_to_torch_cached']:15.3f}"
+            )
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as file:  # noqa: PTH123 - a plain tool
+            json.dump(rows, file, indent=1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""Speaking code by code: samples come out while codes still come in."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vqspeech.errors import InputError
+from vqspeech.generation.engine import Engine
+from vqspeech.generation.generate import make_engine
+from vqspeech.generation.uniforms import Uniforms
+from vqspeech.model.vqvae import VQVAE
+
+
+class Generator:
+    """A voice that speaks codes as they come.
+
+    The conditioning network looks ``delay`` codes ahead, so the samples of a code come when so many further codes are
+    known. However the codes are cut into calls, the samples are the same.
+
+    Args:
+        network: in evaluation mode.
+        speaker: index of a voice, or a vector ``(speaker_dimension,)``, such as a blend of several.
+        seed: of the uniform numbers that samples are drawn with.
+        temperature: divides the logits; 0 takes the most likely class.
+        engine: made of ``network.decoder``; made here with ``make_engine`` if not given.
+
+    Attributes:
+        delay: codes that are pushed before the first samples come.
+
+    Example:
+        >>> generator = Generator(network, speaker=0)
+        >>> for code in codes:
+        ...     play(generator.push(code))
+        >>> play(generator.finish())
+    """
+
+    def __init__(
+        self,
+        network: VQVAE,
+        speaker: int | Tensor,
+        *,
+        seed: int = 0,
+        temperature: float = 1.0,
+        engine: Engine | None = None,
+    ) -> None:
+        if isinstance(speaker, int) and not 0 <= speaker < len(network.speakers):
+            raise InputError(f"no speaker {speaker}", cure=f"choose one from 0 to {len(network.speakers) - 1}")
+        self.delay = network.conditioner.context
+        self._network = network
+        self._speaker = network.conditioner.speakers.weight[speaker] if isinstance(speaker, int) else speaker
+        self._temperature = temperature
+        self._session = (engine or make_engine(network.decoder)).open(1)
+        self._uniforms = Uniforms(seed)
+        self._filter_state = 0.0
+        self._codes: list[int] = []  # from the first that the next one to be spoken can hear
+        self._behind = 0  # how many of them are spoken
+        self._finished = False
+
+    def push(self, *codes: int) -> NDArray[np.float32]:
+        """Take codes and speak those whose surroundings are now known.
+
+        Args:
+            codes: one or more.
+
+        Returns:
+            ``(samples,)``, in the end ``code_hop`` for each code; none while the delay lasts.
+
+        Raises:
+            InputError: a code is not in the codebook, or the generator is finished.
+        """
+        if self._finished:
+            raise InputError("this generator is finished", cure="make a new one")
+        size = self._network.config.quantizer.codes
+        for code in codes:
+            if not 0 <= code < size:
+                raise InputError(f"code {code}", cure=f"this model has codes from 0 to {size - 1}")
+        self._codes.extend(int(code) for code in codes)
+        return self._speak(len(self._codes) - self.delay)
+
+    def finish(self) -> NDArray[np.float32]:
+        """Speak the last ``delay`` codes, which nothing follows; ``(samples,)``."""
+        self._finished = True
+        return self._speak(len(self._codes))
+
+    def _speak(self, until: int) -> NDArray[np.float32]:
+        """Speak the codes before index ``until``."""
+        pieces = [np.zeros(0, np.float32)]
+        while self._behind < until:
+            pieces.append(self._waveform(self._frames(self._codes[: self._behind + 1 + self.delay])))
+            self._behind += 1
+            if self._behind > self.delay:
+                del self._codes[0]
+                self._behind -= 1
+                until -= 1
+        return np.concatenate(pieces)
+
+    @torch.no_grad()
+    def _frames(self, window: list[int]) -> Tensor:
+        """Steering of the code to be spoken, ``(1, frames a code, layers, 2 gate)``, from all that it can hear.
+
+        Windows of one size, one code at a time: then rounding is the same however codes are pushed.
+        """
+        network = self._network
+        device = network.quantizer.codebook.device
+        values = network.quantizer.lookup(torch.tensor([window], device=device))
+        frames = network.conditioner(values, self._speaker[None].to(device))
+        first = self._behind * network.conditioner.frames_per_code
+        return network.decoder.condition(frames[:, first : first + network.conditioner.frames_per_code])
+
+    def _waveform(self, layers: Tensor) -> NDArray[np.float32]:
+        samples = self._network.config.code_hop
+        classes = self._session.push(layers, self._uniforms.draw(samples)[None], self._temperature)
+        companding = self._network.companding
+        waveform, self._filter_state = companding.waveform(torch.from_numpy(classes[0]), self._filter_state)
+        return waveform
