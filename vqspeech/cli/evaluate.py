@@ -147,9 +147,9 @@ def _add_segmentation(parser: argparse.ArgumentParser) -> None:
         "--penalty",
         type=float,
         nargs="*",
-        default=[0.25, 0.5, 1.0],
+        default=[0.5, 1.0, 2.0],
         metavar="WEIGHT",
-        help="of duration-penalised segmentation, in units of the mean distance of two codes (0.25 0.5 1)",
+        help="of duration-penalised segmentation, in units of the mean distance of two codes (0.5 1 2)",
     )
     parser.add_argument("--codebook", metavar="NPY", help="vectors of the codes (codes, dimensions), for that distance")
     parser.add_argument("--tolerance", type=float, default=0.02, metavar="SECONDS", help="of a hit (0.02)")

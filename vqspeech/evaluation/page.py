@@ -147,7 +147,8 @@ def _header(about: About) -> str:
         '<header><p class="kind">Phoneme evaluation of discrete units</p>'
         f"<h1>{escape(about.title)}</h1>"
         f'<p class="lead">{about.codebook_size} codes at {1 / about.frame_period:g} Hz · '
-        f"{about.utterances:,} utterances of {about.speakers:,} speakers · {train} · phones {escape(about.phone_set)}</p></header>"
+        f"{about.utterances:,} utterances of {about.speakers:,} speakers · {train} · "
+        f"phones {escape(about.phone_set)}</p></header>"
     )
 
 
@@ -169,8 +170,9 @@ def _headline(result: PhonemeResult) -> str:
         f'<p class="interval">{interval}</p>'
         f"<p>of frames are called their phone, by a map from codes to phones <b>{result.mapping}</b>.</p>"
         '<p class="lead">Learnt and scored on the same part, as the paper did: '
-        f"<b>{percent(scores.accuracy_same_part)} %</b>; the paper reports {percent(report.PAPER_ACCURACY)} % (128 codes at 25 Hz), and "
-        f"{percent(report.PAPER_FLOOR)} % for its most likely phone.</p></div>"
+        f"<b>{percent(scores.accuracy_same_part)} %</b>; the paper reports "
+        f"{percent(report.PAPER_ACCURACY)} % (128 codes at 25 Hz), and {percent(report.PAPER_FLOOR)} % for its most "
+        "likely phone.</p></div>"
         f"<figure>{chart}</figure></section>"
     )
 

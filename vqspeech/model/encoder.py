@@ -80,7 +80,8 @@ class Encoder(nn.Module):
         for block in self.blocks:
             x = block(x)
         if config.instance_norm:
-            x = F.instance_norm(x.float())
+            # The same as F.instance_norm, which refuses an utterance of a single code.
+            x = F.layer_norm(x.float(), x.shape[-1:])
         z: Tensor = self.projection(x).float()
         if config.frame_norm:
             # Without parameters and over one frame alone, so that it is the same in training and in use: batch

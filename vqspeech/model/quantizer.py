@@ -93,7 +93,7 @@ class Quantizer(nn.Module):
     def start(self, vectors: Tensor, iterations: int = 10) -> None:
         """Place the codebook by k-means on data, ``(n, dimension)``, and quantise from now on.
 
-        Every process of a distributed run must call it with the same vectors.
+        In a distributed run every process must call it; all take the codebook of the first.
         """
         vectors = vectors.float()
         codes = self.config.codes
@@ -103,6 +103,9 @@ class Quantizer(nn.Module):
             used = counts > 0
             self.codebook.data[used] = sums[used] / counts[used, None]
             self.codebook.data[~used] = _draw(vectors, int((~used).sum()))
+        if dist.is_initialized():
+            # Each process drew its own first vectors.
+            dist.broadcast(self.codebook.data, src=0)
         # As if the averages had long been fed batches in which every code is used alike.
         self.counts.fill_(1.0)
         self.sums.copy_(self.codebook)
@@ -127,7 +130,9 @@ class Quantizer(nn.Module):
         self.counts.mul_(keep).add_(counts / fair, alpha=1 - keep)
         self.sums.mul_(keep).add_(sums / fair, alpha=1 - keep)
         if self.config.update == "ema":
-            self.codebook.data.copy_(self.sums / self.counts.clamp_min(1e-5)[:, None])
+            # A quotient of two numbers that have both all but died away says nothing: such a code stays where it is.
+            alive = self.counts > 1e-5
+            self.codebook.data[alive] = self.sums[alive] / self.counts[alive, None]
         dead = self.counts < self.config.restart_below
         if dead.any():
             self._restart(dead, vectors)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from vqspeech.errors import InputError
+from vqspeech.generation.calibration import measure_activation_peaks
 from vqspeech.melspectrogram import log_mel
 from vqspeech.model.quantizer import perplexity
 from vqspeech.model.vqvae import VQVAE
@@ -21,8 +22,8 @@ from vqspeech.training.segments import Batch, Segments, held_out
 
 #: Held-out segments evaluated each time.
 HELD_OUT_SEGMENTS = 40
-#: Batches that the codebook is placed on.
-START_BATCHES = 8
+#: Batches that the codebook is placed on, and that the decoder's activations are measured on.
+START_BATCHES, CALIBRATION_BATCHES = 8, 4
 
 
 @dataclass(frozen=True)
@@ -128,17 +129,30 @@ class VQVAETask:
         if step < self.preset.training.quantize_from or quantizer.started:
             return
         vectors = []
-        for extra in range(START_BATCHES):
-            # Batches that no step sees: numbered from beyond the last, alike on every rank.
-            heard = self._shared_batch(self.preset.training.steps + extra).heard.to(device)
-            z = self.model.encoder(self.model.companding.shape(heard))
+        for batch in self._extra_batches(START_BATCHES, device):
+            z = self.model.encoder(self.model.companding.shape(batch.heard))
             vectors.append(z.transpose(1, 2).flatten(0, 1))
         quantizer.start(torch.cat(vectors))
 
-    def _shared_batch(self, step: int) -> Batch:
+    @torch.no_grad()
+    def calibrate(self, model: VQVAE) -> None:
+        """Measure the range of the decoder's activations on training speech, for engines that compute in 8 bits."""
+        pieces = []
+        training = model.training
+        model.eval()
+        for batch in self._extra_batches(CALIBRATION_BATCHES, next(model.parameters()).device):
+            classes = model.companding.classes(batch.spoken)
+            frames = model.frames(model.quantize(batch.heard).values, batch.speaker)
+            pieces.append((classes[:, :-1], frames))
+        measure_activation_peaks(model.decoder, pieces)
+        model.train(training)
+
+    def _extra_batches(self, count: int, device: torch.device) -> Iterator[Batch]:
+        """Batches that no step sees, alike on every rank: numbered from beyond the last step."""
         rank, self.train.rank = self.train.rank, 0
         try:
-            return self.train(step)
+            for extra in range(count):
+                yield self.train(self.preset.training.steps + extra).to(device)
         finally:
             self.train.rank = rank
 

@@ -104,7 +104,7 @@ class Trainer:
         module = self.devices.share(self.model)
         if self.config.compile:
             self.model.decoder.compile()
-        began = mark = time.monotonic() - self.seconds
+        began = time.monotonic() - self.seconds
         evaluated = saved = reported = time.monotonic()
         reported_step = self.step
         with Log(self.out, self.devices.leads, self.step) as log, self._signals():
@@ -123,7 +123,7 @@ class Trainer:
                     self.seconds = now - began
                     self._save()
                     saved = now
-            self.seconds = time.monotonic() - mark
+            self.seconds = time.monotonic() - began
             if self.stop_signal is not None:
                 self._save()
                 log.line(f"stopped at step {self.step}; the same command goes on from there")
@@ -178,6 +178,7 @@ class Trainer:
         log.evaluation(self.step, asdict(measures))
         if self.task.decoding(self.step) and self.devices.leads and measures.nats < self.best:
             self.best = measures.nats
+            self.task.calibrate(averaged)
             save_model(averaged, self.out / "checkpoints" / "best")
         joined = max(self.config.decode_from, self.config.quantize_from)
         if self.step > joined + GRACE:

@@ -5,6 +5,7 @@
 #include "network.h"
 
 #define INLINE inline __attribute__((always_inline))
+#define NOINLINE __attribute__((noinline))
 // Make the compiler believe that a vector is used and changed here.
 #if defined(__x86_64__)
 #define KEEP(vector) asm volatile("" : "+v"(vector))
@@ -95,7 +96,9 @@ template <class P> struct Kernel {
         for (long k = 0; k < words; k++, weights += stride) {
             typename P::Operand weight[W];
 #pragma GCC unroll 8
-            for (int v = 0; v < W; v++) weight[v] = P::load(weights + v * lanes);
+            for (int v = 0; v < W; v++) {
+                weight[v] = P::load(weights + v * lanes);
+            }
 #pragma GCC unroll 8
             for (int n = 0; n < N; n++) {
                 const typename P::Operand x = P::spread(input[n] + k);
@@ -168,7 +171,7 @@ template <class P> struct Kernel {
     }
 
     // The past taps of one layer for the block of samples that begins at `time`, if one does.
-    static void past_taps(const Network& net, const Work& work, int l, long time) {
+    static NOINLINE void past_taps(const Network& net, const Work& work, int l, long time) {
         const Layer& layer = net.layers[l];
         const int block = work.streams[0]->blocks[l];
         if (time & (block - 1)) return;
@@ -215,7 +218,7 @@ template <class P> struct Kernel {
     }
 
     // The gated units of one layer from its current input and its past taps, then the input of the next layer.
-    static INLINE void layer(const Network& net, const Work& work, int l, long time) {
+    static NOINLINE void layer(const Network& net, const Work& work, int l, long time) {
         const Layer& here = net.layers[l];
         const bool last = l + 1 == net.sizes.layers;
         const long slot = time & (here.span - 1);
@@ -261,7 +264,7 @@ template <class P> struct Kernel {
     }
 
     // Add the skip connections of one group of layers to the sum.
-    static INLINE void skip(const Network& net, const Work& work, int chunk) {
+    static NOINLINE void skip(const Network& net, const Work& work, int chunk) {
         const Matrix& m = net.skips[chunk];
         const bool last = chunk + 1 == static_cast<int>(net.skips.size());
         in_groups(work, [&](int count, Stream* const* streams) INLINE_LAMBDA {
@@ -287,7 +290,7 @@ template <class P> struct Kernel {
     }
 
     // From the skip sum to the logits.
-    static INLINE void outputs(const Network& net, const Work& work) {
+    static NOINLINE void outputs(const Network& net, const Work& work) {
         in_groups(work, [&](int count, Stream* const* streams) INLINE_LAMBDA {
             const Word *inputs[kColumns], *starts[kColumns];
             for (int n = 0; n < count; n++) inputs[n] = streams[n]->summed, starts[n] = net.hidden.start;
@@ -364,28 +367,61 @@ template <class P> struct Kernel {
             }
     }
 
-    // Samples `from` to `to` of the call; `from` is where the streams stand.
-    static void run(const Network& net, const Work& work, long from, long to) {
+    // One item of the work that two threads share: for each sample and each group of layers, its part of the skip sum,
+    // then its past taps for the next sample.
+    static void item(const Network& net, const Work& work, long begin, long index) {
+        const int items = 2 * static_cast<int>(net.skips.size());
+        const int chunk = static_cast<int>(index % items) / 2;
+        if (index % 2 == 0) return skip(net, work, chunk);
+        const int first = chunk * net.skip_layers, end = last_layer(net, chunk);
+        for (int l = first; l < end; l++) past_taps(net, work, l, begin + index / items + 1);
+    }
+
+    static INLINE int last_layer(const Network& net, int chunk) {
+        const int end = (chunk + 1) * net.skip_layers;
+        return end < net.sizes.layers ? end : net.sizes.layers;
+    }
+
+    // Do the next shared item, if no thread is at it.
+    static INLINE bool try_item(const Network& net, const Work& work, long begin, long index) {
+        Handoff& handoff = *work.handoff;
+        long expected = index;
+        if (!handoff.claimed.compare_exchange_strong(expected, index + 1, std::memory_order_acquire)) return false;
+        item(net, work, begin, index);
+        handoff.done.store(index + 1, std::memory_order_release);
+        return true;
+    }
+
+    // See that shared items are done up to `target`, whose inputs are there. What the helper has not begun is done
+    // here, so that a helper that gets no processor holds up nothing.
+    static void complete(const Network& net, const Work& work, long begin, long target) {
+        Patience patience;
+        for (long done; (done = work.handoff->done.load(std::memory_order_acquire)) < target;)
+            if (!try_item(net, work, begin, done)) patience.wait();
+    }
+
+    // Samples `from` to `to` of the call, which began at time `begin`.
+    static void run(const Network& net, const Work& work, long begin, long from, long to) {
         const int layers = net.sizes.layers;
-        const long begin = work.streams[0]->time;
+        const long items = 2 * static_cast<long>(net.skips.size());
         Handoff* const handoff = work.handoff;
         for (long t = from; t < to; t++) {
-            const long time = begin + (t - from);
+            const long time = begin + t;
             if (work.given)
                 for (int n = 0; n < work.count; n++) work.streams[n]->previous = work.given[n][t];
             if (t % work.hop == 0) load_steering(net, work, t / work.hop);
+            if (handoff) complete(net, work, begin, t * items);  // it reads what embed() overwrites
             embed(net, work, time);
-            if (handoff && !wait_for(handoff->past, t * layers, *work.stop)) return;
             for (int l = 0; l < layers; l++) {
                 layer(net, work, l, time);
                 if (handoff) {
                     handoff->gated.store(t * layers + l + 1, std::memory_order_release);
                 } else {
                     past_taps(net, work, l, time + 1);
-                    if ((l + 1) % net.skip_layers == 0 || l + 1 == layers) skip(net, work, l / net.skip_layers);
+                    if (l + 1 == last_layer(net, l / net.skip_layers)) skip(net, work, l / net.skip_layers);
                 }
             }
-            if (handoff && !wait_for(handoff->skipped, t + 1, *work.stop)) return;
+            if (handoff) complete(net, work, begin, (t + 1) * items - 1);
             outputs(net, work);
             for (int n = 0; n < work.count; n++) {
                 Stream& stream = *work.streams[n];
@@ -398,25 +434,23 @@ template <class P> struct Kernel {
                 }
             }
         }
-        if (handoff && !wait_for(handoff->past, to * layers, *work.stop)) return;
-        for (int n = 0; n < work.count; n++) work.streams[n]->time = begin + (to - from);
+        if (handoff) complete(net, work, begin, to * items);
     }
 
-    // The other thread of all runs of a call: skip sums as gated units come, and past taps of the next sample behind them.
-    static void help(const Network& net, const Work& work, long samples) {
-        const int layers = net.sizes.layers, chunks = static_cast<int>(net.skips.size());
-        const long begin = work.streams[0]->time;
+    // The second thread of all runs of a call: shared items as their inputs come.
+    static void help(const Network& net, const Work& work, long begin, long samples) {
+        const int chunks = static_cast<int>(net.skips.size());
         Handoff& handoff = *work.handoff;
-        for (long done = 0; done < samples; done++)
-            for (int chunk = 0; chunk < chunks; chunk++) {
-                const int first = chunk * net.skip_layers;
-                const int end = first + net.skip_layers < layers ? first + net.skip_layers : layers;
-                if (!wait_for(handoff.gated, done * layers + end, *work.stop)) return;
-                skip(net, work, chunk);
-                if (chunk + 1 == chunks) handoff.skipped.store(done + 1, std::memory_order_release);
-                for (int l = first; l < end; l++) past_taps(net, work, l, begin + done + 1);
-                handoff.past.store(done * layers + end, std::memory_order_release);
+        Patience patience;
+        for (long done; (done = handoff.done.load(std::memory_order_acquire)) < samples * 2 * chunks;) {
+            const long needed = done / (2 * chunks) * net.sizes.layers + last_layer(net, done % (2 * chunks) / 2);
+            if (handoff.gated.load(std::memory_order_acquire) >= needed && try_item(net, work, begin, done)) {
+                patience = {};
+            } else {
+                if (work.stop->load(std::memory_order_relaxed)) return;
+                patience.wait();
             }
+        }
     }
 
     // What the processor could do at best, for comparison: all accumulators of a tile, operands in registers.

@@ -177,12 +177,12 @@ class Streams {
     };
 
     // Run slice after slice; `pause` is called between two and says whether to go on.
-    template <class Pause> void slices(const Work& work, long samples, const Pause& pause) const {
+    template <class Pause> void slices(const Work& work, long begin, long samples, const Pause& pause) const {
         long from = 0, length = 8;
         while (from < samples) {
             const long to = std::min(samples, from + length);
             const auto start = Clock::now();
-            network_->engine.run(*network_, work, from, to);
+            network_->engine.run(*network_, work, begin, from, to);
             if (!pause()) return;
             const double seconds = std::max(Seconds(Clock::now() - start).count(), 1e-6);
             length = std::clamp(static_cast<long>(static_cast<double>(to - from) * kSlice / seconds), 1L, 4 * length);
@@ -191,6 +191,7 @@ class Streams {
     }
 
     void advance(const Call& call) {
+        const long begin = streams_[0]->time;
         std::atomic<bool> stop{false};
         Handoff handoff;
         const bool shared = count() == 1 && threads_ > 1;
@@ -212,17 +213,17 @@ class Streams {
         for (int part = 1; part < parts; part++)
             others.emplace_back([&, part] {
                 const int first = count() * part / parts, end = count() * (part + 1) / parts;
-                slices(call.work(first, end - first, stop, nullptr), call.samples, [&] { return !stop.load(); });
+                slices(call.work(first, end - first, stop, nullptr), begin, call.samples, [&] { return !stop.load(); });
                 leave();
             });
         if (shared)
             others.emplace_back([&] {
-                network_->engine.help(*network_, call.work(0, 1, stop, &handoff), call.samples);
+                network_->engine.help(*network_, call.work(0, 1, stop, &handoff), begin, call.samples);
                 leave();
             });
         bool broken = false;
         auto pause = [&] { return !(broken = broken || interrupted()); };
-        slices(call.work(0, count() / parts, stop, shared ? &handoff : nullptr), call.samples, pause);
+        slices(call.work(0, count() / parts, stop, shared ? &handoff : nullptr), begin, call.samples, pause);
         {
             std::unique_lock<std::mutex> lock(mutex);
             while (running > 0 && !broken) {
@@ -235,6 +236,7 @@ class Streams {
         stop = broken;
         for (std::thread& other : others) other.join();
         broken_ = broken;
+        for (const auto& stream : streams_) stream->time = begin + call.samples;
         if (broken) {
             const py::gil_scoped_acquire acquired;
             throw py::error_already_set();

@@ -132,15 +132,18 @@ struct Work {
     Handoff* handoff;                 // set when a second thread computes past taps and skip sums
 };
 
-// How far each of two threads on the same streams has come, counted over the whole call.
+// What two threads on the same streams tell each other, counted over the whole call. See Kernel::item.
 struct Handoff {
-    alignas(64) std::atomic<long> gated{0};   // layers x samples whose gated units are there
-    alignas(64) std::atomic<long> skipped{0};  // samples whose skip sum is there
-    alignas(64) std::atomic<long> past{0};     // samples whose past taps are there, beyond the first
+    alignas(64) std::atomic<long> gated{0};    // layers x samples whose gated units are there
+    alignas(64) std::atomic<long> claimed{0};  // shared items that a thread has begun
+    alignas(64) std::atomic<long> done{0};     // shared items that are done; one at a time
 };
 
-// Wait, at first busily and then giving way, until `counter` reaches `value`; false if the call was stopped.
-bool wait_for(const std::atomic<long>& counter, long value, const std::atomic<bool>& stop);
+// Wait busily at first, then give way to others.
+struct Patience {
+    int spins = 0;
+    void wait();
+};
 
 // One precision on one set of processor features.
 struct Engine {
@@ -149,8 +152,8 @@ struct Engine {
     int lanes;                                  // of a vector
     int sums;                                   // accumulators of a tile
     bool (*supported)();                        // whether this processor has what it needs
-    void (*run)(const Network&, const Work&, long from, long to);  // everything, or what the helper leaves when there is a handoff
-    void (*help)(const Network&, const Work&, long samples);       // the helper's part of a whole call
+    void (*run)(const Network&, const Work&, long begin, long from, long to);  // everything, or what the helper leaves when there is a handoff
+    void (*help)(const Network&, const Work&, long begin, long samples);       // the helper's part of a whole call
     void (*multiply)(long times);               // `sums` multiply-adds of whole vectors in registers, so many times
     void (*read)(const Word* data, long words);  // and nothing else
 };

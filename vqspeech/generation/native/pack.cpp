@@ -159,47 +159,54 @@ Network::Network(const Sizes& s, const Weights& w, const Engine& chosen) : sizes
         halves[i / lanes * 2 * lanes + i % lanes] = i;
         halves[(i / lanes * 2 + 1) * lanes + i % lanes] = s.gate + i;
     }
-    const Places gate_columns = places(s.gate, gate), residual_rows = places(s.residual, residual);
+    const auto chunk_columns = [&](int first, int end) {
+        Places columns;
+        for (int l = first; l < end; l++) {
+            const Places one = places(s.gate, gate, static_cast<long>(l) * s.gate);
+            columns.insert(columns.end(), one.begin(), one.end());
+        }
+        return columns;
+    };
+    // One tap of a layer; all taps share accumulators, so also their scale.
+    const long stride = static_cast<long>(s.kernel) * s.residual;
+    const auto tap = [&](int l, int k) {
+        const float* const source = w.dilated + l * 2 * s.gate * stride;
+        std::vector<float> peaks(halves.size(), 0);
+        for (size_t r = 0; r < halves.size(); r++)
+            for (long c = 0; halves[r] >= 0 && c < stride; c++)
+                peaks[r] = std::max(peaks[r], std::fabs(source[halves[r] * stride + c]));
+        const Places columns = places(s.residual, residual, static_cast<long>(k) * s.residual);
+        return packer.pack(source, stride, halves, columns, nullptr, step(l, 127), 128, &peaks);
+    };
+    // In the order of their use, so that one long run through memory is a sample; past taps, used less often, last.
     for (int l = 0; l < s.layers; l++) {
         Layer layer;
         layer.dilation = 1 << (l % s.cycle);
         for (layer.span = 1; layer.span < (s.kernel - 1) * layer.dilation;) layer.span *= 2;
         layer.input = {1 / step(l, 127), 128};
-        const long stride = static_cast<long>(s.kernel) * s.residual;
-        const float* const source = w.dilated + l * 2 * s.gate * stride;
-        std::vector<float> peaks(halves.size(), 0);  // all taps share accumulators, so also their scale
-        for (size_t r = 0; r < halves.size(); r++)
-            for (long c = 0; halves[r] >= 0 && c < stride; c++)
-                peaks[r] = std::max(peaks[r], std::fabs(source[halves[r] * stride + c]));
-        auto tap = [&](int k) {
-            const Places columns = places(s.residual, residual, static_cast<long>(k) * s.residual);
-            return packer.pack(source, stride, halves, columns, nullptr, step(l, 127), 128, &peaks);
-        };
-        layer.current = tap(s.kernel - 1);
-        for (int k = s.kernel - 2; k >= 0; k--) layer.past.push_back(tap(k));
-        Word* const start = arena_->take<Word>(halves.size());  // of all taps: the first product begins with it
-        std::copy_n(layer.current.start, halves.size(), start);
-        for (const Matrix& m : layer.past)
-            for (size_t r = 0; r < halves.size(); r++) start[r] += p == Precision::int8 ? m.start[r] : 0;
-        layer.past.front().start = start;
+        layer.current = tap(l, s.kernel - 1);
         if (l + 1 < s.layers)
-            layer.residual = packer.pack(w.residual + l * s.residual * s.gate, s.gate, residual_rows, gate_columns,
-                                         w.residual_bias + l * s.residual, 1 / 127.0f, 128);
+            layer.residual = packer.pack(w.residual + l * s.residual * s.gate, s.gate, places(s.residual, residual),
+                                         places(s.gate, gate), w.residual_bias + l * s.residual, 1 / 127.0f, 128);
         layers.push_back(std::move(layer));
-    }
-    for (int first = 0; first < s.layers; first += skip_layers) {
-        Places columns;
-        for (int l = first; l < std::min(s.layers, first + skip_layers); l++) {
-            const Places one = places(s.gate, gate, static_cast<long>(l) * s.gate);
-            columns.insert(columns.end(), one.begin(), one.end());
-        }
-        skips.push_back(packer.pack(w.skip, static_cast<long>(s.layers) * s.gate, places(s.skip, skip), columns,
-                                    first ? nullptr : w.skip_bias, 1 / 127.0f, 128));
+        const int first = l / skip_layers * skip_layers;
+        if (l + 1 == std::min(s.layers, first + skip_layers))
+            skips.push_back(packer.pack(w.skip, static_cast<long>(s.layers) * s.gate, places(s.skip, skip),
+                                        chunk_columns(first, l + 1), first ? nullptr : w.skip_bias, 1 / 127.0f, 128));
     }
     hidden = packer.pack(w.hidden, s.skip, places(s.output, output), places(s.skip, skip), w.hidden_bias,
                          step(s.layers, 255), 0);
     logits = packer.pack(w.output, s.output, places(s.classes, classes), places(s.output, output), w.output_bias,
                          step(s.layers + 1, 255), 0);
+    for (int l = 0; l < s.layers; l++) {
+        Layer& layer = layers[l];
+        for (int k = s.kernel - 2; k >= 0; k--) layer.past.push_back(tap(l, k));
+        Word* const start = arena_->take<Word>(halves.size());  // of all taps: the first product begins with it
+        std::copy_n(layer.current.start, halves.size(), start);
+        for (const Matrix& m : layer.past)
+            for (size_t r = 0; r < halves.size(); r++) start[r] += p == Precision::int8 ? m.start[r] : 0;
+        layer.past.front().start = start;
+    }
 }
 
 Stream::Stream(const Network& n, int block, int index) : previous(n.sizes.classes / 2) {
@@ -237,18 +244,14 @@ Stream::Stream(const Network& n, int block, int index) : previous(n.sizes.classe
     }
 }
 
-bool wait_for(const std::atomic<long>& counter, long value, const std::atomic<bool>& stop) {
-    for (int spins = 0; counter.load(std::memory_order_acquire) < value; spins++) {
-        if (stop.load(std::memory_order_relaxed)) return false;
-        if (spins < 2000) {
+void Patience::wait() {
+    if (spins++ < 2000) {
 #if defined(__x86_64__)
-            __builtin_ia32_pause();
+        __builtin_ia32_pause();
 #endif
-        } else {
-            std::this_thread::yield();
-        }
+    } else {
+        std::this_thread::yield();
     }
-    return true;
 }
 
 }  // namespace vqspeech

@@ -1,0 +1,180 @@
+"""``vqspeech.model.checkpoint``: a model directory comes back to the bit, and what is wrong with one is said."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file, save_file
+from small_models import make_config, make_model
+
+from vqspeech.errors import InputError
+from vqspeech.model import checkpoint
+from vqspeech.model.checkpoint import checksum, load_model, model_folder, read_speakers, save_model
+
+FILES = ["config.yaml", "speakers.txt", "model.safetensors"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    save_model(make_model(), tmp_path / "model")
+    return tmp_path / "model"
+
+
+def complaint(folder: Path) -> InputError:
+    with pytest.raises(InputError) as caught:
+        load_model(folder)
+    assert "\n" not in str(caught.value)
+    assert caught.value.cure
+    return caught.value
+
+
+@pytest.mark.parametrize("update", ["loss", "ema"])
+def test_everything_comes_back_to_the_bit(tmp_path: Path, update: str) -> None:
+    model = make_model(make_config(quantizer={"update": update}))
+    model.decoder.activation_peaks.uniform_()
+    save_model(model, tmp_path)
+    loaded = load_model(tmp_path)
+    assert loaded.config == model.config
+    assert loaded.speakers == model.speakers == read_speakers(tmp_path)
+    assert not loaded.training
+    assert loaded.state_dict().keys() == model.state_dict().keys()
+    for name, tensor in loaded.state_dict().items():
+        assert tensor.dtype == model.state_dict()[name].dtype
+        assert torch.equal(tensor, model.state_dict()[name]), name
+    trained = {name: parameter.requires_grad for name, parameter in loaded.named_parameters()}
+    assert trained == {name: parameter.requires_grad for name, parameter in model.named_parameters()}
+
+
+def test_a_loaded_model_computes_the_same(folder: Path) -> None:
+    waveform, speaker = torch.randn(1, 160), torch.tensor([1])
+    results = []
+    for model in (make_model().eval(), load_model(folder)):
+        quantized = model.quantize(waveform)
+        results.append((quantized.codes, model.frames(quantized.values, speaker)))
+    assert torch.equal(results[0][0], results[1][0])
+    assert torch.equal(results[0][1], results[1][1])
+
+
+def test_the_config_is_complete_and_plain_yaml(folder: Path) -> None:
+    tree = yaml.safe_load((folder / "config.yaml").read_text())
+    assert set(tree) == {"audio", "encoder", "quantizer", "conditioner", "decoder"}
+    assert tree["encoder"]["strides"] == [4, 4]
+
+
+def test_a_card_that_is_there_stays(folder: Path) -> None:
+    (folder / "README.md").write_text("the card")
+    save_model(make_model(seed=1), folder)
+    assert (folder / "README.md").read_text() == "the card"
+
+
+def test_the_checksum_is_of_the_weights(folder: Path, tmp_path: Path) -> None:
+    save_model(make_model(), tmp_path / "same")
+    save_model(make_model(seed=1), tmp_path / "other")
+    assert checksum(folder) == checksum(tmp_path / "same") != checksum(tmp_path / "other")
+
+
+def test_the_folder_of_an_experiment_stands_for_its_best_model(folder: Path, tmp_path: Path) -> None:
+    best = tmp_path / "exp" / "checkpoints" / "best"
+    shutil.copytree(folder, best)
+    (tmp_path / "exp" / "config.yaml").write_text("the run's own preset")
+    assert model_folder(tmp_path / "exp") == best
+    assert load_model(tmp_path / "exp").speakers == ("ann", "bob", "cyd")
+
+
+@pytest.mark.parametrize("missing", FILES)
+def test_a_missing_file_is_named(folder: Path, missing: str) -> None:
+    (folder / missing).unlink()
+    error = complaint(folder)
+    assert error.where == str(folder)
+    assert missing in error.problem
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    assert str(tmp_path / "nowhere") in str(complaint(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize("kept", [0, 4, 8, 100, -1])
+def test_truncated_weights_are_named(folder: Path, kept: int) -> None:
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:kept])
+    assert complaint(folder).where == str(weights)
+
+
+def test_a_file_of_something_else_is_named(folder: Path) -> None:
+    (folder / "model.safetensors").write_bytes(b"RIFF" + bytes(1000))
+    assert complaint(folder).where == str(folder / "model.safetensors")
+
+
+@pytest.mark.parametrize("fault", ["shape", "missing", "extra"])
+def test_tensors_that_do_not_fit_the_config_are_named(folder: Path, fault: str) -> None:
+    weights = folder / "model.safetensors"
+    tensors = load_file(weights)
+    if fault == "shape":
+        tensors["quantizer.codebook"] = torch.zeros(9, 5)
+    elif fault == "missing":
+        del tensors["quantizer.codebook"]
+    else:
+        tensors["quantizer.codebook2"] = torch.zeros(1)
+    save_file(tensors, weights)
+    error = complaint(folder)
+    assert error.where == str(weights)
+    assert "quantizer.codebook" in error.problem
+
+
+def test_another_number_of_speakers_is_told(folder: Path) -> None:
+    (folder / "speakers.txt").write_text("ann\nbob\n")
+    assert "conditioner.speakers" in complaint(folder).problem
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "named"),
+    [
+        ("decoder.layers", 0, "layers"),
+        ("decoder.layers", "many", "layers"),
+        ("encoder.colour", 1, "colour"),
+        ("encoder.strides", [], "strides"),
+        ("conditioner.hop", 3, "conditioner.hop"),
+        ("quantizer.update", "magic", "update"),
+        ("audio", None, "audio"),
+    ],
+)
+def test_a_config_that_is_wrong_is_named_with_its_key(folder: Path, path: str, value: Any, named: str) -> None:
+    tree = yaml.safe_load((folder / "config.yaml").read_text())
+    node = tree
+    *parents, key = path.split(".")
+    for parent in parents:
+        node = node[parent]
+    node[key] = value
+    (folder / "config.yaml").write_text(yaml.safe_dump(tree))
+    error = complaint(folder)
+    assert error.where == str(folder / "config.yaml")
+    assert named in error.problem
+
+
+@pytest.mark.parametrize("text", [b"", b"audio: [", b"\xff\xfe\x00", b"a\x00b", b"- 1"])
+def test_a_config_that_is_no_yaml_mapping_is_named(folder: Path, text: bytes) -> None:
+    (folder / "config.yaml").write_bytes(text)
+    assert complaint(folder).where == str(folder / "config.yaml")
+
+
+def test_speakers_that_are_no_text_are_named(folder: Path) -> None:
+    (folder / "speakers.txt").write_bytes(b"ann\nb\xffb\ncyd\n")
+    assert complaint(folder).where == str(folder / "speakers.txt")
+
+
+def test_interrupted_the_old_weights_stay(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def half_done(_tensors: Any, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    before = (folder / "model.safetensors").read_bytes()
+    monkeypatch.setattr(checkpoint, "save_file", half_done)
+    with pytest.raises(KeyboardInterrupt):
+        save_model(make_model(seed=1), folder)
+    assert (folder / "model.safetensors").read_bytes() == before
+    assert sorted(file.name for file in folder.iterdir()) == sorted(FILES)
