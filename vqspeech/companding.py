@@ -69,12 +69,26 @@ def de_emphasis(waveform: np.ndarray, coefficient: float, state: float = 0.0) ->
     Returns:
         ``(time,)`` float64 and the state for the next call, so that a stream can be undone piece by piece.
     """
-    from scipy.signal import lfilter
+    restored = _accumulate(np.asarray(waveform, np.float64), coefficient, state)
+    return restored, float(restored[-1]) if len(restored) else state
 
-    if len(waveform) == 0:
-        return np.zeros(0), state
-    restored, _ = lfilter([1.0], [1.0, -coefficient], np.asarray(waveform, np.float64), zi=[coefficient * state])
-    return restored, float(restored[-1])
+
+def _accumulate(values: np.ndarray, coefficient: float, state: float, block: int = 64) -> np.ndarray:
+    """``x[t] = values[t] + coefficient x[t - 1]`` from ``x[-1] = state``, by blocks and the ends of blocks.
+
+    scipy's ``lfilter`` does the same, but to import it takes longer than to convert a short recording.
+    """
+    count = len(values)
+    if count <= 1:
+        return values + coefficient * state
+    powers = coefficient ** np.arange(block + 1)
+    blocks = np.pad(values, (0, -count % block)).reshape(-1, block)
+    ages = np.subtract.outer(np.arange(block), np.arange(block))
+    within = blocks @ np.where(ages >= 0, powers[np.maximum(ages, 0)], 0.0).T
+    # The ends of blocks obey the same recursion, one step a block.
+    ends = _accumulate(within[:, -1], powers[block], state)
+    before = np.concatenate([[state], ends[:-1]])
+    return (within + before[:, None] * powers[1:]).reshape(-1)[:count]
 
 
 @dataclass(frozen=True)

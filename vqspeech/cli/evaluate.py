@@ -15,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from vqspeech.cli import evaluate_conversion
 from vqspeech.cli import evaluation_inputs as inputs
 from vqspeech.errors import InputError
 from vqspeech.files import atomic_open
@@ -27,6 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_segmentation(measures.add_parser("segmentation", help="boundaries of units against boundaries of phones"))
     _add_abx(measures.add_parser("abx", help="ABX error, within and across speakers, of codes or features"))
     _add_speakers(measures.add_parser("speakers", help="how well a linear probe tells the speaker from the codes"))
+    evaluate_conversion.add_conversion(
+        measures.add_parser("conversion", help="voice, words, quality and pitch of converted speech")
+    )
+    evaluate_conversion.add_reconstruction(
+        measures.add_parser("reconstruction", help="the same for speech said again in its own voice")
+    )
 
 
 def run(options: argparse.Namespace) -> int | None:
@@ -36,6 +43,8 @@ def run(options: argparse.Namespace) -> int | None:
         "segmentation": _segmentation,
         "abx": _abx,
         "speakers": _speakers,
+        "conversion": evaluate_conversion.conversion,
+        "reconstruction": evaluate_conversion.reconstruction,
     }
     commands[options.measure](options)
     return None

@@ -55,8 +55,16 @@ def model_folder(folder: str | os.PathLike[str]) -> Path:
 
 
 def read_speakers(folder: str | os.PathLike[str]) -> tuple[str, ...]:
-    """The voices of the model in ``folder``, in the order of their vectors."""
-    return tuple((model_folder(folder) / "speakers.txt").read_text(encoding="utf-8").split())
+    """The voices of the model in ``folder``, in the order of their vectors.
+
+    Raises:
+        InputError: a file of the model is missing, or its list of speakers is no text.
+    """
+    listing = model_folder(folder) / "speakers.txt"
+    try:
+        return tuple(listing.read_text(encoding="utf-8").split())
+    except UnicodeDecodeError as error:
+        raise InputError(f"not UTF-8 text: {error}", where=listing, cure="take it from the backup") from None
 
 
 def load_model(folder: str | os.PathLike[str]) -> VQVAE:
@@ -76,11 +84,11 @@ def load_model(folder: str | os.PathLike[str]) -> VQVAE:
         raise InputError(f"not a model's config: {error}", where=config_file, cure="take it from the backup") from None
     config.check(str(config_file))
     speakers = read_speakers(folder)
-    # Its tensors are all replaced by those of the file: none need be initialised.
-    with torch.device("meta"):
+    # Its random first weights are all replaced; drawing them must not disturb the user's random numbers.
+    with torch.random.fork_rng(devices=[]):
         model = VQVAE(config, speakers)
     try:
-        model.load_state_dict(load_file(weights), assign=True)
+        model.load_state_dict(load_file(weights))
     except SafetensorError as error:
         raise InputError(f"damaged: {error}", where=weights, cure="take it from the backup") from None
     except RuntimeError as error:

@@ -168,11 +168,11 @@ class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
         Raises:
             InputError: the parts do not fit together; names the key.
         """
+        if not self.encoder.strides:
+            raise InputError("model.encoder.strides is empty", where=where, cure="give one stride a convolution")
         if self.code_hop % self.conditioner.hop:
             raise InputError(
                 f"model.conditioner.hop is {self.conditioner.hop}, but a code lasts {self.code_hop} samples",
                 where=where,
                 cure="choose a divisor of the product of model.encoder.strides",
             )
-        if not self.encoder.strides:
-            raise InputError("model.encoder.strides is empty", where=where, cure="give one stride a convolution")

@@ -6,10 +6,10 @@ import re
 import unicodedata
 
 _ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen"
-).split()
-_TENS = "_ _ twenty thirty forty fifty sixty seventy eighty ninety".split()
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+)  # fmt: skip
+_TENS = ("", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _SCALES = ((10**9, "billion"), (10**6, "million"), (1000, "thousand"), (100, "hundred"))
 _ORDINALS = {
     "one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth",
@@ -19,6 +19,7 @@ _SPELT_OUT = {
     "mr": "mister", "mrs": "missus", "dr": "doctor", "ok": "okay", "alright": "all right", "etc": "et cetera",
 }  # fmt: skip
 _SIGNS = {"&": " and ", "%": " percent ", "£": " pounds ", "$": " dollars "}
+_APOSTROPHES = "'`\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}"
 #: Numbers from here on are read digit by digit.
 _MOST = 10**12
 
@@ -37,7 +38,7 @@ def normalise(text: str) -> str:
     text = re.sub(r"(?<=\d)\.(?=\d)", " point ", text)
     text = re.sub(r"(\d+)(st|nd|rd|th)\b", lambda found: f" {_ordinal(int(found[1]))} ", text)
     text = re.sub(r"\d+", lambda found: f" {_spoken(found[0])} ", text)
-    text = "".join(c for c in text if not unicodedata.combining(c) and c not in "'’‘`")
+    text = "".join(c for c in text if not unicodedata.combining(c) and c not in _APOSTROPHES)
     words = re.sub(r"[^\w]|_", " ", text).split()
     return " ".join(_SPELT_OUT.get(word, word) for word in words)
 

@@ -164,6 +164,10 @@ template <class P> struct Kernel {
         }
     }
 
+    static INLINE void prefetch(const Word* from, int words) {
+        for (int i = 0; i < words; i += 16) __builtin_prefetch(from + i);
+    }
+
     // Call body(count, streams) for at most kColumns streams at a time.
     template <class Body> static INLINE void in_groups(const Work& work, const Body& body) {
         for (int first = 0; first < work.count; first += kColumns)
@@ -191,6 +195,9 @@ template <class P> struct Kernel {
                         inputs[column] = stream.rings[l] + slot * net.residual_words;
                         sums[column] = stream.past[l] + j * 2 * net.gate;
                         starts[column] = tap ? sums[column] : m.start;
+                        // What the same tap will read next time; many streams' rings are too much for the near cache.
+                        prefetch(stream.rings[l] + ((at + block) & (layer.span - 1)) * net.residual_words,
+                                 net.residual_words);
                     }
                 }
                 product(m, column, inputs, starts, [&](int n, int vector, auto& sum) INLINE_LAMBDA {
@@ -317,8 +324,8 @@ template <class P> struct Kernel {
     }
 
     // The first class whose cumulative probability exceeds `uniform`; the most likely class at temperature 0.
+    // `logits` are overwritten; behind the padded classes there is room for one number for every 16 of them.
     static int draw(float* logits, int classes, int padded, float temperature, float uniform) {
-        int best = 0;
         for (int i = classes; i < padded; i++) logits[i] = logits[0];
         Float highest = I::load(logits);
         for (int i = lanes; i < padded; i += lanes) highest = I::max(highest, I::load(logits + i));
@@ -326,32 +333,39 @@ template <class P> struct Kernel {
         I::store(spill, highest);
         float peak = spill[0];
         for (int i = 1; i < lanes; i++) peak = spill[i] > peak ? spill[i] : peak;
-        while (best < classes - 1 && logits[best] != peak) best++;
-        if (temperature == 0) return best;
+        if (temperature == 0) return first(logits, classes, peak);
         const Float sharpness = I::set(1 / temperature);
         for (int i = 0; i < padded; i += lanes)
             I::store(logits + i, exponential<I>((I::load(logits + i) - I::set(peak)) * sharpness));
         for (int i = classes; i < padded; i++) logits[i] = 0;
         // Sums of 16 first, then within the 16 where the number falls.
         constexpr int step = 16;
-        auto sixteen = [&](int from) {
-            float sum = 0;
-            for (int i = from; i < from + step && i < classes; i++) sum += logits[i];
-            return sum;
-        };
-        float total = 0, before = 0;
-        for (int i = 0; i < classes; i += step) total += sixteen(i);
+        float* const sums = logits + padded;
+        const int groups = (classes + step - 1) / step;
+        float total = 0;
+        for (int group = 0; group < groups; group++) {
+            const float* const from = logits + group * step;
+            const int count = classes - group * step < step ? classes - group * step : step;
+            float even = 0, odd = 0;
+            for (int i = 0; i + 1 < count; i += 2) even += from[i], odd += from[i + 1];
+            sums[group] = even + odd + (count % 2 ? from[count - 1] : 0);
+            total += sums[group];
+        }
         // Weights that exponential() could not tell from nothing are never drawn.
         const float threshold = uniform * total > 1e-30f ? uniform * total : 1e-30f;
-        int from = 0;
-        for (; from + step < classes; from += step) {
-            const float sum = sixteen(from);
-            if (before + sum > threshold) break;
-            before += sum;
-        }
-        for (int i = from; i < classes; i++)
+        float before = 0;
+        int group = 0;
+        while (group + 1 < groups && before + sums[group] <= threshold) before += sums[group++];
+        for (int i = group * step; i < classes; i++)
             if ((before += logits[i]) > threshold) return i;
-        return best;
+        return first(logits, classes, 1);
+    }
+
+    // Where a value, which is there, is first.
+    static int first(const float* values, int count, float value) {
+        int i = 0;
+        while (i < count - 1 && values[i] != value) i++;
+        return i;
     }
 
     static void load_steering(const Network& net, const Work& work, long frame) {

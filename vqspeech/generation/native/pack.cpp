@@ -217,7 +217,7 @@ Stream::Stream(const Network& n, int block, int index) : previous(n.sizes.classe
         past_words += round_up(static_cast<size_t>(blocks.back()) * 2 * n.gate, kLine);
     }
     const size_t layers = n.layers.size();
-    const size_t other = layers * 2 * n.gate + n.residual + n.skip + n.classes + layers * n.gate_words + n.skip_words +
+    const size_t other = layers * 2 * n.gate + n.residual + n.skip + n.classes + n.classes / 16 + 1 + layers * n.gate_words + n.skip_words +
                          n.output_words + 16 * kLine;
     // Streams begin at different cache sets.
     const size_t skew = static_cast<size_t>(index % 8) * 9 * kLine;
@@ -225,7 +225,7 @@ Stream::Stream(const Network& n, int block, int index) : previous(n.sizes.classe
     arena_->take<char>(skew);
     x = arena_->take<float>(n.residual);
     sum = arena_->take<float>(n.skip);
-    logits = arena_->take<float>(n.classes);
+    logits = arena_->take<float>(n.classes + n.classes / 16 + 1);
     summed = arena_->take<Word>(n.skip_words);
     hidden = arena_->take<Word>(n.output_words);
     gated = arena_->take<Word>(layers * n.gate_words);

@@ -1,0 +1,99 @@
+"""``pack`` and ``train`` as a user types them, on the sample in the repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from vqspeech.cli.main import main
+from vqspeech.datadir import DataDir, Utterance
+
+SAMPLE = Path(__file__).parents[2] / "egs" / "quickstart" / "sample"
+BRIEF = [
+    "training.steps=6",
+    "training.batch=2",
+    "training.segment=2048",
+    "training.crop=512",
+    "training.quantize_from=2",
+    "training.decode_from=3",
+    "training.precision=fp32",
+]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Data directories train and dev, two speakers."""
+    for part, number in (("train", "001"), ("dev", "002")):
+        DataDir(
+            Utterance(id=f"{speaker}-{number}", speaker=speaker, recording=str(SAMPLE / f"{speaker}-{number}.flac"))
+            for speaker in ("rms", "slt")
+        ).write(tmp_path / part)
+    return tmp_path
+
+
+def train(data: Path, *words: str) -> int:
+    parts = ["--data", str(data / "train"), "--dev", str(data / "dev"), "--out", str(data / "exp")]
+    return main(["train", "tiny", *parts, "--device", "cpu", *words])
+
+
+def test_a_model_is_trained_from_data_directories_and_speaks(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train(data, *BRIEF) == 0
+    assert "nats a sample" in capsys.readouterr().out
+    exp = data / "exp"
+    assert yaml.safe_load((exp / "config.yaml").read_text())["training"]["steps"] == 6
+    assert "held out" in (exp / "train.log").read_text()
+    assert list((exp / "tensorboard").iterdir())
+    words = ["convert", "--model", str(exp), "--src", str(SAMPLE / "slt-002.flac"), "--speaker", "rms"]
+    assert main([*words, "--precision", "int8", "--out", str(data / "out.wav")]) == 0
+    assert (data / "out.wav").stat().st_size > 1000
+
+
+def test_a_pack_trains_the_same_model_as_the_directory_it_was_made_from(data: Path) -> None:
+    assert train(data, *BRIEF) == 0
+    first = (data / "exp" / "checkpoints" / "best" / "model.safetensors").read_bytes()
+    assert main(["pack", str(data / "train"), str(data / "train.pack"), "--jobs", "1"]) == 0
+    words = ["--data", str(data / "train.pack"), "--dev", str(data / "dev"), "--out", str(data / "again")]
+    assert main(["train", "tiny", *words, "--device", "cpu", *BRIEF]) == 0
+    assert (data / "again" / "checkpoints" / "best" / "model.safetensors").read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["training.stepz=6"], "no such key"),
+        (["training.steps=many"], "training.steps"),
+        (["training.segment=1000"], "whole number of codes"),
+        (["--device", "abacus"], "no device"),
+    ],
+)
+def test_faults_are_one_line_and_exit_code_2(
+    data: Path, words: list[str], problem: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(data, *words) == 2
+    error = capsys.readouterr().err.strip()
+    assert problem in error
+    assert len(error.splitlines()) == 1
+
+
+def test_a_pack_of_another_rate_is_refused(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["pack", str(data / "train"), str(data / "train.pack"), "--sample-rate", "8000"])
+    words = ["--data", str(data / "train.pack"), "--dev", str(data / "dev"), "--out", str(data / "exp")]
+    assert main(["train", "tiny", *words, *BRIEF]) == 2
+    assert "--sample-rate 16000" in capsys.readouterr().err
+
+
+def test_missing_disguises_are_refused_with_the_command_that_makes_them(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["pack", str(data / "train"), str(data / "train.pack")])
+    words = ["--data", str(data / "train.pack"), "--dev", str(data / "dev"), "--out", str(data / "exp")]
+    assert main(["train", "tiny", *words, *BRIEF, "training.disguise=0.5", "training.disguises=2"]) == 2
+    assert "vqspeech pack --disguises 2" in capsys.readouterr().err
+
+
+def test_no_data_is_one_clear_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--data", str(tmp_path / "no"), "--dev", str(tmp_path / "no"), "--out", str(tmp_path / "exp")]
+    assert main(["train", "tiny", *words]) == 2
+    assert "vqspeech prepare" in capsys.readouterr().err
