@@ -144,6 +144,7 @@ def test_jitter_is_of_training_alone() -> None:
 
 
 RATE, HOP, SAMPLES = 8000, 64, 8192
+BREATH = 0.1
 
 
 def vowel_glide(start_hz: float, end_hz: float, formants: tuple[tuple[float, float], ...]) -> Tensor:
@@ -158,6 +159,8 @@ def vowel_glide(start_hz: float, end_hz: float, formants: tuple[tuple[float, flo
             1 / (1 + ((frequency - (first + (last - first) * time)) / 120) ** 2) for first, last in formants
         )
         sound += np.where(frequency < 0.45 * RATE, level, 0.0) * np.sin(harmonic * phase) / harmonic**0.5
+    # A little breath: without it the decoder learns the utterance by heart and loses its way in its own first mistake.
+    sound += BREATH * sound.std() * np.random.default_rng(0).standard_normal(SAMPLES)
     sound *= np.clip(np.minimum(time, 1 - time) / 0.05, 0, 1)
     return torch.from_numpy(0.06 * sound / sound.std()).float()[None]
 

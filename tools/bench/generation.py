@@ -166,8 +166,9 @@ def macs(wavenet: WaveNet) -> tuple[int, int]:
 def roofline(size: str, wavenet: WaveNet, sample_rate: int) -> None:
     """Print what one core could do if it only multiplied, or only read the weights."""
     total, reread = macs(wavenet)
-    for precision, width in (("fp32", 4), ("bf16", 2), ("int8", 1)):
-        for level in native_engine.levels(precision)[:1]:  # type: ignore[arg-type]
+    widths: dict[Precision, int] = {"fp32": 4, "bf16": 2, "int8": 1}
+    for precision, width in widths.items():
+        for level in native_engine.levels(precision)[:1]:
             peak = statistics.median(native_engine.peak(level, precision) for _ in range(3))
             read = statistics.median(native_engine.bandwidth(level, width * total) for _ in range(3))
             print(

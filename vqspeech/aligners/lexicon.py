@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import unicodedata
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from vqspeech.alignment import ARPABET
@@ -92,21 +94,15 @@ class Speller:
 
 def _load() -> Any:
     try:
-        import nltk
+        nltk: Any = importlib.import_module("nltk")
+        # g2p-en asks the network for a dictionary and a tagger when imported. Neither is of use here, where the
+        # dictionary has been looked into already and words come one by one, and an aligner must work offline.
+        download, nltk.download = nltk.download, lambda *_, **__: False
+        try:
+            module: Any = importlib.import_module("g2p_en.g2p")
+        finally:
+            nltk.download = download
     except ImportError as error:
         raise MissingExtraError("g2p-en", extra="align", purpose="a word that is not in the dictionary") from error
-    # g2p-en asks the network for a dictionary and a tagger when imported. Neither is of use here, where the dictionary
-    # has been looked into already and words come one by one, and an aligner must work without a network.
-    download, nltk.download = nltk.download, lambda *_, **__: False
-    try:
-        import g2p_en.g2p as module
-    except ImportError as error:
-        raise MissingExtraError("g2p-en", extra="align", purpose="a word that is not in the dictionary") from error
-    finally:
-        nltk.download = download
-
-    class NoDictionary:
-        dict = staticmethod(dict)
-
-    module.cmudict = NoDictionary
+    module.cmudict = SimpleNamespace(dict=dict)
     return module.G2p()

@@ -22,6 +22,8 @@ RATE, FRAME_RATE = 16_000, 100
 #: than the 10 ms step.
 FRAME_OFFSET = 0.0078
 _SILENT_WORDS = ("<s>", "</s>", "<sil>", "sil", "(NULL)")
+#: Marks a word whose pronunciation is not the dictionary's, so that it need not be replaced there.
+_OWN = "~"
 _PHONES = {"sil": "sil", "+spn+": "spn", "+nsn+": "spn"}
 
 
@@ -87,29 +89,29 @@ class Aligner:
         # The word lattice of the first pass now and then leaves a path that the second cannot follow.
         for bestpath in (True, False):
             decoder = self._decoder(bestpath=bestpath)
-            self._learn(decoder, words)
+            names = self._names(decoder, words)
             try:
-                return _intervals(_two_passes(decoder, samples, " ".join(words)), len(waveform) / RATE)
+                return _intervals(_two_passes(decoder, samples, " ".join(names)), len(waveform) / RATE)
             except RuntimeError as error:
                 reason = str(error)
         raise AlignmentFailure(f"the text is not found in the sound ({reason.strip() or 'no path'})")
 
-    def _learn(self, decoder: Decoder, words: list[str]) -> None:
+    def _names(self, decoder: Decoder, words: list[str]) -> list[str]:
+        """The words as the decoder knows them, those of the lexicon and those spelt under names of their own."""
+        names = {}
         for word in dict.fromkeys(words):
-            phones = self._lexicon.get(word)
-            known = decoder.lookup_word(word)
-            if known is not None and (phones is None or known.lower().split() == list(phones)):
+            if word not in self._lexicon and decoder.lookup_word(word) is not None:
+                names[word] = word
                 continue
-            if known is not None:
-                # Its dictionary cannot be changed, so a lexicon's own pronunciation takes the place by reloading none.
-                continue
-            if phones is None:
+            if word not in self._lexicon:
                 try:
-                    phones = self._speller(word)
+                    self._lexicon[word] = self._speller(word)
                 except LookupError:
                     raise AlignmentFailure(f"no pronunciation of {word!r}: give it in a --lexicon") from None
-                self._lexicon[word] = phones
-            decoder.add_word(word, " ".join(phones).upper(), True)
+            names[word] = word + _OWN
+            if decoder.lookup_word(names[word]) is None:
+                decoder.add_word(names[word], " ".join(self._lexicon[word]).upper(), True)
+        return [names[word] for word in words]
 
 
 def _two_passes(decoder: Decoder, samples: bytes, text: str) -> Any:
@@ -138,9 +140,9 @@ def _intervals(found: Any, duration: float) -> Aligned:
     words: list[Interval] = []
     for word in found:
         start, end = _time(word.start), _time(word.start + word.duration)
-        name = word.name.split("(")[0] if not word.name.startswith("(") else word.name
         if word.name not in _SILENT_WORDS and not word.name.startswith("+"):
-            words.append(Interval(start, min(end, duration), name))
+            # read(2) is the second pronunciation of read.
+            words.append(Interval(start, min(end, duration), word.name.split("(")[0].removesuffix(_OWN)))
         for phone in word:
             label = _PHONES.get(phone.name.lower(), canonical(phone.name))
             end = min(_time(phone.start + phone.duration), duration)

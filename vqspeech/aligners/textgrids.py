@@ -57,8 +57,8 @@ def read_textgrids(
         except InputError as error:
             failed[utterance] = str(error)
             continue
-        name = words or next((tier for tier in tiers if tier.lower().endswith("words")), None)
-        read[utterance] = Aligned(row, tiers.get(name, []) if name else [])
+        tier = words or next((name for name in tiers if name.lower().endswith("words")), "")
+        read[utterance] = Aligned(row, tiers.get(tier, []))
     if not read:
         first = next(iter(failed.items()), ("no utterance", "nothing to look for"))
         raise InputError(f"no alignment of any utterance; {first[0]}: {first[1]}", where=folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -16,7 +16,9 @@ from vqspeech.files import atomic_open
 if TYPE_CHECKING:
     from vqspeech.api import Model
     from vqspeech.datadir import DataDir, Utterance
-    from vqspeech.evaluation.conversion import Pair, Reader, Recording
+    from vqspeech.evaluation.conversion import Result
+    from vqspeech.evaluation.conversion_page import Example
+    from vqspeech.evaluation.conversion_pairs import Pair, Reader, Recording
     from vqspeech.evaluation.judges import Judges
 
 Measure = Literal["conversion", "reconstruction"]
@@ -96,6 +98,7 @@ def reconstruction(options: argparse.Namespace) -> None:
 
 def _run(options: argparse.Namespace, measure: Measure) -> None:
     from vqspeech.cli.progress import bar
+    from vqspeech.evaluation import conversion_page as page
     from vqspeech.evaluation import conversion_report as report
     from vqspeech.evaluation import judges as panel
     from vqspeech.evaluation.conversion import evaluate
@@ -142,6 +145,16 @@ def _run(options: argparse.Namespace, measure: Measure) -> None:
             json.dump(report.results(result, about), file, indent=1, ensure_ascii=False)
             file.write("\n")
         print(f"written: {options.out / 'RESULTS.json'}")
+        with atomic_open(options.out / "report.html") as file:
+            file.write(page.page(result, about, _examples(result, waveforms)))
+        print(f"written: {options.out / 'report.html'}")
+
+
+def _examples(result: Result, waveforms: Mapping[str, Reader]) -> Iterator[Example]:
+    from vqspeech.evaluation.conversion_page import EXAMPLES, Example
+
+    for pair, row, real in list(zip(result.pairs, result.converted.rows, result.real, strict=True))[:EXAMPLES]:
+        yield Example(row, pair.source.text, pair.source.read(), waveforms[pair.name](), real.read())
 
 
 def _engine(model: Model) -> str:
@@ -162,7 +175,7 @@ def _recordings(folders: Sequence[str]) -> list[Recording]:
 
 def _recording(utterance: Utterance) -> Recording:
     from vqspeech import audio
-    from vqspeech.evaluation.conversion import Recording
+    from vqspeech.evaluation.conversion_pairs import Recording
 
     length = utterance.duration
     if length is None and utterance.start is not None and utterance.end is not None:
@@ -192,7 +205,7 @@ def _chosen(
     references: dict[str, list[Recording]],
 ) -> list[Pair]:
     """A balanced set of pairs for a model."""
-    from vqspeech.evaluation.conversion import Pair, balanced, relation
+    from vqspeech.evaluation.conversion_pairs import Pair, balanced, relation
 
     for name in options.targets or ():
         model.speaker_index(name)
@@ -238,7 +251,7 @@ def _given(
 ) -> tuple[list[Pair], dict[str, Reader]]:
     """The pairs whose converted files are in a folder, and those files."""
     from vqspeech import audio
-    from vqspeech.evaluation.conversion import Pair, balanced, relation
+    from vqspeech.evaluation.conversion_pairs import Pair, balanced, relation
 
     folder: Path = options.converted
     if not folder.is_dir():

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from vqspeech.evaluation.conversion import FIELDS, Result, Row, System
+from vqspeech.evaluation.conversion import Result
+from vqspeech.evaluation.conversion_rows import FIELDS, Row, System
 
 #: Names of systems and groups, as people read them.
 NAMES = {
@@ -15,6 +16,8 @@ NAMES = {
     "griffin_lim": "source through Griffin-Lim",
     "real_target": "real target",
 }
+#: What a reader looks for first.
+HEADLINES = ("similarity_target", "target_wins", "wer", "dnsmos")
 #: Figure -> its heading in a table, its format, and what it is multiplied by.
 _COLUMNS: dict[str, tuple[str, str, float]] = {
     "similarity_target": ("to target", ".3f", 1),
@@ -86,6 +89,12 @@ def results(result: Result, about: About) -> dict[str, Any]:
     }
 
 
+def shown(result: Result) -> tuple[str, ...]:
+    """The columns of a table: figures that any of the systems has."""
+    systems = (result.converted, *result.floors.values(), *result.ceilings.values())
+    return tuple(name for name in result.columns if any(one.mean[name] is not None for one in systems))
+
+
 def cells(figures: Mapping[str, float | None], columns: tuple[str, ...]) -> list[str]:
     """Figures as text, a dash where there is none."""
     texts = []
@@ -108,15 +117,15 @@ def system_name(about: About) -> str:
 
 def comparison(result: Result, about: About) -> list[list[str]]:
     """The system between its floors and ceilings, a row each, under ``["", *headings(columns)]``."""
-    rows = [[NAMES.get(name, name), *cells(one.mean, result.columns)] for name, one in result.floors.items()]
-    rows.append([system_name(about), *cells(result.converted.mean, result.columns)])
-    return rows + [[NAMES.get(name, name), *cells(one.mean, result.columns)] for name, one in result.ceilings.items()]
+    rows = [[NAMES.get(name, name), *cells(one.mean, shown(result))] for name, one in result.floors.items()]
+    rows.append([system_name(about), *cells(result.converted.mean, shown(result))])
+    return rows + [[NAMES.get(name, name), *cells(one.mean, shown(result))] for name, one in result.ceilings.items()]
 
 
 def groups(result: Result, *, targets: bool) -> list[list[str]]:
     """Means of the groups: those of each target, or the others."""
     return [
-        [name, *cells(figures, result.columns)]
+        [name, *cells(figures, shown(result))]
         for name, figures in result.groups.items()
         if name.startswith("target ") == targets
     ]
@@ -133,12 +142,8 @@ def interval(result: Result, name: str) -> str:
 
 def table(result: Result, about: About) -> str:
     """The report as the terminal shows it."""
-    own = system_name(about)
-    rows = [["", *headings(result.columns)]]
-    for row in comparison(result, about):
-        rows.append(row)
-        if row[0] == own and result.intervals.bounds:
-            rows.append(["", *(interval(result, name) for name in result.columns)])
+    rows = [["", *headings(shown(result))]]
+    rows += comparison(result, about)
     rows += [[f"  {name}", *rest] for name, *rest in groups(result, targets=False)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     speakers = len({row.target for row in result.converted.rows})
@@ -149,8 +154,10 @@ def table(result: Result, about: About) -> str:
     lines.append("")
     if result.intervals.unit:
         drawn = "targets" if result.intervals.unit == "speakers" else "pairs"
+        bounds = (f"{headings((name,))[0]} {interval(result, name)}" for name in HEADLINES if name in result.columns)
         lines.append(
-            f"in brackets: {result.intervals.confidence:.0%} intervals, resampling {result.intervals.units} {drawn}"
+            f"{result.intervals.confidence:.0%} intervals, resampling {result.intervals.units} {drawn}: "
+            + ", ".join(bounds)
         )
     lines += [f"{name}: {judge}" for name, judge in result.judges.items() if name in FIELDS]
     lines += [f"note: {note}" for note in (*about.notes, *result.notes)]

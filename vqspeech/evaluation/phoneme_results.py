@@ -107,7 +107,7 @@ class PhonemeResult:
         code_to_phone: the codes that occur.
         run_lengths: number of runs of 1, 2, 3 … frames, shape ``(longest run,)``.
         phone_frames: number of phones of 1, 2, 3 … frames, shape ``(longest,)``.
-        usage: share of codes used so far and perplexity, by frames seen, as ``(frames, used codes, perplexity)``.
+        usage: frames seen, codes that have occurred in them and their perplexity, from beginning to end.
         floors: systems that know nothing of the phones, by name.
         ceilings: systems that were taught the phones, by name.
     """

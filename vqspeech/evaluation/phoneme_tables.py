@@ -78,12 +78,11 @@ def code_table(
 
 
 def usage_over_time(part: Frames, points: int = 200) -> tuple[tuple[int, int, float], ...]:
-    """Frames seen, codes used so far, and perplexity of the stretch since the point before."""
+    """Frames seen, codes that have occurred in them, and their perplexity."""
     ends = np.unique(np.linspace(0, len(part), points + 1).astype(int))
-    seen = np.zeros(part.codebook_size, bool)
+    counts = np.zeros(part.codebook_size, np.int64)
     rows = []
     for start, end in pairwise(ends):
-        counts = np.bincount(part.codes[start:end], minlength=part.codebook_size)
-        seen |= counts > 0
-        rows.append((int(end), int(seen.sum()), perplexity(counts)))
+        counts += np.bincount(part.codes[start:end], minlength=part.codebook_size)
+        rows.append((int(end), int(np.count_nonzero(counts)), perplexity(counts)))
     return tuple(rows)

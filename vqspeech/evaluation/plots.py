@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Class of phones -> colour (Paul Tol's bright scheme, told apart by the colour-blind too).
+#: Class of phones -> colour (after Paul Tol, told apart by the colour-blind too; dark enough for text).
 CLASS_COLOURS = {
     "vowels": "#4477aa",
     "stops": "#ee6677",
     "affricates": "#aa3377",
     "fricatives": "#228833",
-    "nasals": "#ccbb44",
-    "approximants": "#66ccee",
+    "nasals": "#b8960c",
+    "approximants": "#1f9fc4",
     "silence": "#9a9a9a",
     "other": "#777777",
 }
@@ -279,13 +279,13 @@ def run_lengths(result: PhonemeResult, *, frame_period: float) -> str:
 
 
 def usage(result: PhonemeResult, *, codebook_size: int, frame_period: float) -> str:
-    """Codes used so far and perplexity, stretch by stretch."""
+    """Codes used so far and their perplexity."""
     seen = np.array(result.usage)
     minutes = seen[:, 0] * frame_period / 60
     with _style():
         figure = _figure(5.4, 2.5, layout="constrained")
         axes = figure.subplots()
-        axes.plot(minutes, seen[:, 2], color=_QUIET, lw=1, label="perplexity of each stretch")
+        axes.plot(minutes, seen[:, 2], color="#7a8794", lw=1.4, label="perplexity so far")
         axes.plot(minutes, seen[:, 1], color=_ACCENT, lw=1.6, label="codes used so far")
         axes.axhline(codebook_size, color="#c2410c", lw=0.9, ls=(0, (4, 3)), label=f"codebook ({codebook_size})")
         axes.set_xlabel("speech, minutes")

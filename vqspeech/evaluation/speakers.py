@@ -71,11 +71,11 @@ def evaluate(
             cure="the probe needs two such speakers; is utt2spk right?",
         )
     features = histograms([sequences[place] for place in kept], codebook_size)
-    true = index[kept]
+    true: NDArray[np.int64] = index[kept]
     folds = StratifiedKFold(int(min(FOLDS, counts[counts > 1].min())), shuffle=True, random_state=seed)
     # C = 100: histograms of unit length are small numbers, and the usual 1 would hold the probe back.
     named = cross_val_predict(LogisticRegression(C=100, max_iter=1000), features, true, cv=folds)
-    right = named == true
+    right = np.asarray(named) == true
     return SpeakerScores(
         accuracy=float(right.mean()),
         balanced_accuracy=float(np.mean([right[true == speaker].mean() for speaker in np.unique(true)])),

@@ -74,7 +74,7 @@ class TrainingConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     precision: Literal["fp32", "bf16"]
     compile: bool
     least_code_gap: float
-    seed: int
+    seed: Annotated[int, Meta(ge=0, lt=2**32)]
     optimizer: OptimizerConfig
 
 
@@ -167,7 +167,10 @@ def _apply(tree: Any, change: str) -> None:
         node = node.get(parent) if isinstance(node, dict) else None
     if not equals or not isinstance(node, dict) or key not in node:
         raise InputError(f"no such key: {change!r}", cure="write section.key=value, for example training.steps=1000")
-    node[key] = yaml.safe_load(value)
+    try:
+        node[key] = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise InputError(f"the value is not YAML: {change!r}", cure="quote it, or mend the brackets") from None
 
 
 def _convert(tree: Any, where: str) -> Preset:

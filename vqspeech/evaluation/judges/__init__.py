@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from vqspeech.errors import MissingExtraError
 from vqspeech.evaluation.judges.pitch import Contour
+from vqspeech.evaluation.judges.words import WordErrors
 
 Name = Literal["similarity", "words", "quality", "pitch", "cepstra"]
 NAMES: tuple[Name, ...] = get_args(Name)
@@ -35,7 +36,7 @@ class SpeakerJudge(Protocol):
 
 
 class Recogniser(Protocol):
-    """Writes down what is said.
+    """Writes down what is said, and counts what of it is wrong.
 
     Attributes:
         name: for the report.
@@ -45,6 +46,10 @@ class Recogniser(Protocol):
 
     def transcribe(self, waveform: NDArray[np.float32]) -> str:
         """``(samples,)`` at 16 kHz -> words."""
+        ...
+
+    def errors(self, said: str, heard: str) -> WordErrors | None:
+        """What was heard against what was said; None if no words were said."""
         ...
 
 

@@ -15,7 +15,49 @@ from vqspeech.evaluation.judges.text import normalise
 _PCM_16 = 32767
 
 
-class FasterWhisper:
+@dataclass(frozen=True, slots=True)
+class WordErrors:
+    """What a recogniser got wrong.
+
+    Attributes:
+        errors: words substituted, left out and put in.
+        words: of the reference.
+    """
+
+    errors: int
+    words: int
+
+    @property
+    def rate(self) -> float:
+        """Word error rate; above 1 where more is heard than was said."""
+        return self.errors / self.words
+
+
+class _Counting:
+    """Counts word errors with jiwer.
+
+    Raises:
+        MissingExtraError: jiwer is not installed.
+    """
+
+    def __init__(self) -> None:
+        try:
+            import jiwer  # noqa: F401
+        except ImportError as error:
+            raise MissingExtraError("jiwer", extra="judge", purpose="the word error rate") from error
+
+    def errors(self, said: str, heard: str) -> WordErrors | None:
+        """What was heard against what was said, both normalised; None if no words were said."""
+        import jiwer
+
+        reference = normalise(said)
+        if not reference:
+            return None
+        found = jiwer.process_words(reference, normalise(heard))
+        return WordErrors(found.substitutions + found.deletions + found.insertions, len(reference.split()))
+
+
+class FasterWhisper(_Counting):
     """Whisper (Radford et al. 2022) run by CTranslate2.
 
     Args:
@@ -34,7 +76,7 @@ class FasterWhisper:
             from faster_whisper import WhisperModel
         except ImportError as error:
             raise MissingExtraError("faster-whisper", extra="judge", purpose="Whisper's word error rate") from error
-        _require_jiwer()
+        super().__init__()
         folder = Path(model)
         local = folder.exists() or os.sep in model
         if local:
@@ -70,7 +112,7 @@ class FasterWhisper:
         return " ".join(segment.text.strip() for segment in segments)
 
 
-class PocketSphinx:
+class PocketSphinx(_Counting):
     """The recogniser embedded in the package of that name: American English, many more errors than Whisper.
 
     Raises:
@@ -84,7 +126,7 @@ class PocketSphinx:
             from pocketsphinx import Decoder
         except ImportError as error:
             raise MissingExtraError("pocketsphinx", extra="align", purpose="the embedded word error rate") from error
-        _require_jiwer()
+        super().__init__()
         self._decoder = Decoder(loglevel="FATAL")
 
     def transcribe(self, waveform: NDArray[np.float32]) -> str:
@@ -95,39 +137,3 @@ class PocketSphinx:
         self._decoder.end_utt()
         found = self._decoder.hyp()
         return found.hypstr if found else ""
-
-
-def _require_jiwer() -> None:
-    try:
-        import jiwer  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError("jiwer", extra="judge", purpose="the word error rate") from error
-
-
-@dataclass(frozen=True, slots=True)
-class WordErrors:
-    """What a recogniser got wrong.
-
-    Attributes:
-        errors: words substituted, left out and put in.
-        words: of the reference.
-    """
-
-    errors: int
-    words: int
-
-    @property
-    def rate(self) -> float:
-        """Word error rate; above 1 where more is heard than was said."""
-        return self.errors / self.words
-
-
-def count(reference: str, heard: str) -> WordErrors | None:
-    """Errors of what was heard against what was said, both normalised; None if the reference holds no words."""
-    import jiwer
-
-    said, got = normalise(reference), normalise(heard)
-    if not said:
-        return None
-    found = jiwer.process_words(said, got)
-    return WordErrors(found.substitutions + found.deletions + found.insertions, len(said.split()))

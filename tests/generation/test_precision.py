@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from small_wavenets import make_wavenet
+from torch import Tensor
+
+import vqspeech
+from vqspeech import audio
+from vqspeech.errors import InputError
+from vqspeech.generation import native_engine
+from vqspeech.generation.calibration import measure_activation_peaks
+from vqspeech.generation.native_engine import NativeEngine
+from vqspeech.model.wavenet import WaveNet
+
+SPEECH = Path(__file__).resolve().parents[3] / "shared" / "data" / "cmu_us_slt_arctic"
+
+
+def peaks_by_the_formulas(wavenet: WaveNet, previous: Tensor, frames: Tensor) -> Tensor:
+    """What ``measure_activation_peaks`` measures, written as the formulas of ``vqspeech.model.wavenet`` are."""
+    c = wavenet.config
+    layers = wavenet.condition(frames).repeat_interleave(previous.shape[1] // frames.shape[1], 1)
+    x = wavenet.embedding(previous)
+    peaks, gated = [], []
+    for layer, dilation in enumerate(c.dilations):
+        peaks.append(x.abs().max())
+        taps = [F.pad(x, (0, 0, back * dilation, 0))[:, : x.shape[1]] for back in range(c.kernel - 1, -1, -1)]
+        a, b = (wavenet.dilated[layer](torch.cat(taps, -1)) + layers[:, :, layer]).chunk(2, -1)
+        gated.append(torch.tanh(a) * torch.sigmoid(b))
+        x = x + wavenet.residual[layer](gated[-1])
+    summed = F.relu(wavenet.skip(torch.cat(gated, -1)))
+    return torch.stack([*peaks, summed.max(), F.relu(wavenet.hidden(summed)).max()])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kernel", [2, 3])
+def test_peaks_are_the_largest_over_all_batches(kernel: int) -> None:
+    wavenet = make_wavenet(kernel=kernel)
+    wavenet.form = "plain"
+    batches = [(torch.randint(wavenet.classes, (2, 40)), torch.randn(2, 5, 5)) for _ in range(3)]
+    peaks = measure_activation_peaks(wavenet, iter(batches))
+    expected = torch.stack([peaks_by_the_formulas(wavenet, *batch) for batch in batches]).amax(0)
+    torch.testing.assert_close(peaks, expected)
+    torch.testing.assert_close(wavenet.state_dict()["activation_peaks"], expected)
+    assert wavenet.form == "plain"
+
+
+@pytest.fixture(scope="module")
+def model() -> vqspeech.Model:
+    try:
+        return vqspeech.load()
+    except InputError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def held_out(model: vqspeech.Model) -> list[tuple[Tensor, Tensor]]:
+    """Real speech as ``previous`` classes and conditioning frames, a second and a half of each recording."""
+    recordings = sorted(SPEECH.rglob("*.flac")) + sorted(SPEECH.rglob("*.wav"))
+    if not recordings:
+        pytest.skip("no speech here")
+    return list(_teacher_forced(model, recordings[:8]))
+
+
+@torch.no_grad()
+def _teacher_forced(model: vqspeech.Model, recordings: list[Path]) -> Iterator[tuple[Tensor, Tensor]]:
+    network = model.network
+    for index, recording in enumerate(recordings):
+        waveform = torch.from_numpy(audio.read(recording, rate=model.sample_rate, start=0.5, end=2.0))[None]
+        waveform = waveform[:, : waveform.shape[1] // network.config.code_hop * network.config.code_hop]
+        speaker = torch.tensor([index % len(network.speakers)])
+        frames = network.frames(network.quantize(waveform).values, speaker)
+        classes = network.companding.classes(waveform)
+        silence = torch.full_like(classes[:, :1], network.companding.silence)
+        yield torch.cat([silence, classes[:, :-1]], 1), frames
+
+
+@pytest.mark.parametrize(("precision", "most"), [("fp32", 1e-9), ("bf16", 1e-4), ("int8", 1e-3)])
+@torch.no_grad()
+def test_a_trained_model_says_the_same_in_every_precision(
+    precision: native_engine.Precision, most: float, model: vqspeech.Model, held_out: list[tuple[Tensor, Tensor]]
+) -> None:
+    decoder = model.network.decoder
+    reason = native_engine.unsupported(decoder, precision)
+    if reason:
+        pytest.skip(reason)
+    engine = NativeEngine(decoder, precision=precision)
+    divergences = []
+    for previous, frames in held_out:
+        expected = decoder(previous, frames).double().log_softmax(-1)
+        logits = engine.open(1).score(decoder.condition(frames), previous.numpy())
+        got = torch.from_numpy(logits).double().log_softmax(-1)
+        divergences.append((expected.exp() * (expected - got)).sum(-1))
+        if precision == "fp32":
+            assert (got - expected).abs().max() < 1e-3
+            assert torch.equal(got.argmax(-1), expected.argmax(-1))
+    assert torch.cat(divergences, 1).mean() <= most
