@@ -27,18 +27,20 @@ CORE = [
     "praat-parselmouth>=0.4.5",  # pitch and formants: training augmentation and reports; TextGrids
     "scikit-learn>=1.4",  # k-means floors, information measures and probes of the phoneme report
     "librosa>=0.10.2",  # spectral features and time warping of the reports
+    "matplotlib>=3.8",  # the pages of the reports
     "tqdm>=4.60",  # progress of long commands
 ]
 EXTRAS = {
     "train": ["tensorboard>=2.16", "lhotse>=1.24"],
-    "align": ["pocketsphinx>=5.0.3"],
-    # Resemblyzer asks for webrtcvad, which must be compiled and imports pkg_resources, gone from setuptools 81 on;
-    # webrtcvad-wheels is the same module without either fault.
+    "align": ["pocketsphinx>=5.0.3", "g2p-en>=2.1"],  # the second for words outside the dictionary
+    # Resemblyzer itself asks for webrtcvad, which is compiled from source. Where that fails:
+    # pip install --no-deps resemblyzer, then webrtcvad-wheels, which is the same module.
     "judge": [
         "resemblyzer>=0.1.4",
         "webrtcvad-wheels",
-        "setuptools<81",
         "speechmos",
+        "onnxruntime>=1.17",  # speechmos needs these two and does not say so
+        "requests",
         "faster-whisper>=1.1",
         "jiwer>=3",
     ],

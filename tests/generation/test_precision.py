@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -10,7 +11,6 @@ from small_wavenets import make_wavenet
 from torch import Tensor
 
 import vqspeech
-from vqspeech import audio
 from vqspeech.errors import InputError
 from vqspeech.generation import native_engine
 from vqspeech.generation.calibration import measure_activation_peaks
@@ -59,8 +59,8 @@ def model() -> vqspeech.Model:
 
 @pytest.fixture(scope="module")
 def held_out(model: vqspeech.Model) -> list[tuple[Tensor, Tensor]]:
-    """Real speech as ``previous`` classes and conditioning frames, a second and a half of each recording."""
-    recordings = sorted(SPEECH.rglob("*.flac")) + sorted(SPEECH.rglob("*.wav"))
+    """Real speech as ``previous`` classes and conditioning frames, up to a second and a half of each recording."""
+    recordings = sorted((SPEECH / "wav").glob("*"))
     if not recordings:
         pytest.skip("no speech here")
     return list(_teacher_forced(model, recordings[:8]))
@@ -70,7 +70,7 @@ def held_out(model: vqspeech.Model) -> list[tuple[Tensor, Tensor]]:
 def _teacher_forced(model: vqspeech.Model, recordings: list[Path]) -> Iterator[tuple[Tensor, Tensor]]:
     network = model.network
     for index, recording in enumerate(recordings):
-        waveform = torch.from_numpy(audio.read(recording, rate=model.sample_rate, start=0.5, end=2.0))[None]
+        waveform = torch.from_numpy(model.read(recording)[: 3 * model.sample_rate // 2])[None]
         waveform = waveform[:, : waveform.shape[1] // network.config.code_hop * network.config.code_hop]
         speaker = torch.tensor([index % len(network.speakers)])
         frames = network.frames(network.quantize(waveform).values, speaker)
@@ -96,6 +96,9 @@ def test_a_trained_model_says_the_same_in_every_precision(
         got = torch.from_numpy(logits).double().log_softmax(-1)
         divergences.append((expected.exp() * (expected - got)).sum(-1))
         if precision == "fp32":
-            assert (got - expected).abs().max() < 1e-3
-            assert torch.equal(got.argmax(-1), expected.argmax(-1))
+            assert np.abs(logits - decoder(previous, frames).numpy()).max() <= 1e-4
+            # Where two classes are as likely as rounding can tell, either may be called the most likely.
+            best = expected.topk(2, -1).values
+            clear = best[..., 0] - best[..., 1] > 1e-4
+            assert torch.equal(got.argmax(-1)[clear], expected.argmax(-1)[clear])
     assert torch.cat(divergences, 1).mean() <= most

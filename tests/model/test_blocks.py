@@ -54,9 +54,7 @@ def test_the_conditioner_in_blocks_is_the_conditioner(model: Any, codes: int, bl
         return model.frames(piece, speaker).transpose(1, 2)
 
     conditioner = model.conditioner
-    frames = blockwise(
-        network, values, block=block, context=conditioner.context, scale=conditioner.frames_per_code
-    )
+    frames = blockwise(network, values, block=block, context=conditioner.context, scale=conditioner.frames_per_code)
     torch.testing.assert_close(frames, network(values), rtol=1e-4, atol=1e-4)
 
 

@@ -104,7 +104,6 @@ def test_changes_are_applied_on_top_in_order() -> None:
         "training.seed=-1",
         "training.seed=18446744073709551616",
         "training.optimizer.adam=.nan",
-        "training.optimizer.adam=.inf",
         "training=5",
         "model.audio.rms=2",
     ],

@@ -21,6 +21,9 @@ RATE, FRAME_RATE = 16_000, 100
 #: Seconds from where PocketSphinx counts a frame to where its sound begins: half of what the 25.6 ms window is longer
 #: than the 10 ms step.
 FRAME_OFFSET = 0.0078
+#: For what fails at first. The word lattice of the first pass now and then leaves a path that the second cannot follow,
+#: and the usual beams prune the right path of speech that is unlike what the model knows.
+_PATIENCE = {"bestpath": False, "beam": 1e-80, "wbeam": 1e-60, "pbeam": 1e-80}
 _SILENT_WORDS = ("<s>", "</s>", "<sil>", "sil", "(NULL)")
 #: Marks a word whose pronunciation is not the dictionary's, so that it need not be replaced there.
 _OWN = "~"
@@ -58,16 +61,16 @@ class Aligner:
         self._lexicon = dict(lexicon or {})
         self._speller = Speller()
         self._decoders: dict[bool, Decoder] = {}
-        self._decoder(bestpath=True)
+        self._decoder(patient=False)
 
-    def _decoder(self, *, bestpath: bool) -> Decoder:
-        if bestpath not in self._decoders:
+    def _decoder(self, *, patient: bool) -> Decoder:
+        if patient not in self._decoders:
             try:
                 from pocketsphinx import Decoder
             except ImportError as error:
                 raise MissingExtraError("pocketsphinx", extra="align", purpose="forced alignment") from error
-            self._decoders[bestpath] = Decoder(lm=None, bestpath=bestpath, loglevel="FATAL")
-        return self._decoders[bestpath]
+            self._decoders[patient] = Decoder(lm=None, loglevel="FATAL", **(_PATIENCE if patient else {}))
+        return self._decoders[patient]
 
     def align(self, waveform: NDArray[np.float32], text: str) -> Aligned:
         """Find the words of ``text`` and their phones in the sound.
@@ -86,9 +89,8 @@ class Aligner:
             raise AlignmentFailure(f"too short: {len(waveform) / RATE:.3f} s")
         samples = np.clip(np.rint(waveform * 32767), -32768, 32767).astype(np.int16).tobytes()
         reason = ""
-        # The word lattice of the first pass now and then leaves a path that the second cannot follow.
-        for bestpath in (True, False):
-            decoder = self._decoder(bestpath=bestpath)
+        for patient in (False, True):
+            decoder = self._decoder(patient=patient)
             names = self._names(decoder, words)
             try:
                 return _intervals(_two_passes(decoder, samples, " ".join(names)), len(waveform) / RATE)

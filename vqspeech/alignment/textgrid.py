@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vqspeech.alignment.intervals import Interval
-from vqspeech.errors import InputError, MissingExtraError
+from vqspeech.errors import InputError
 from vqspeech.files import atomic_open
 
 #: Decimals of times: below any sample's length.
@@ -54,11 +54,9 @@ def read_tiers(path: str | os.PathLike[str]) -> dict[str, list[Interval]]:
     Raises:
         InputError: Praat cannot read the file.
     """
-    try:
-        import parselmouth
-        from parselmouth.praat import call
-    except ImportError as error:
-        raise MissingExtraError("praat-parselmouth", extra="eval", purpose="reading a TextGrid") from error
+    import parselmouth
+    from parselmouth.praat import call
+
     path = Path(path)
     with path.open("rb"):  # an OSError for an absent file, in the system's words
         pass

@@ -28,13 +28,14 @@ COMMANDS: dict[str, dict[str, str]] = {
         "fix": "repair a data directory: sort it, drop what is incomplete",
         "combine": "join data directories into one",
         "split": "split a data directory by speaker or by utterance",
+        "align": "align words and phones of transcribed speech in time",
         "pack": "pack a data directory into one file to train from",
     },
     "train": {
         "train": "train a model from a preset and a data directory",
     },
     "evaluate": {
-        "evaluate": "measure discrete units against phoneme labels",
+        "evaluate": "measure units against phonemes, and converted speech against its target",
     },
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -34,8 +35,9 @@ class Panel:
         self.judges = judges
         self.all = references
         self.references: dict[str, list[Recording]] = {}
-        generator = np.random.default_rng(seed)
         for speaker in sorted(references):
+            # A draw of its own for each, so that a speaker more or less changes nothing for the others.
+            generator = np.random.default_rng([seed, zlib.crc32(speaker.encode())])
             fit = [one for one in references[speaker] if one.duration is None or _SHORTEST <= one.duration <= _LONGEST]
             kept = fit if len(fit) > 1 else list(references[speaker])
             order = generator.permutation(len(kept))[:MOST_REFERENCES]

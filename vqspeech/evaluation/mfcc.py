@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vqspeech.errors import MissingExtraError
-
 #: Seconds of a window and from one to the next, the field's custom.
 WINDOW, HOP = 0.025, 0.01
 #: Cepstral coefficients; with their first and second differences, 39 dimensions.
@@ -26,14 +24,9 @@ def mfcc(waveform: ArrayLike, rate: int = 16_000) -> NDArray[np.float32]:
 
     Returns:
         Shape ``(frames, 39)``.
-
-    Raises:
-        MissingExtraError: librosa is not installed.
     """
-    try:
-        import librosa
-    except ImportError as error:
-        raise MissingExtraError("librosa", extra="eval", purpose="the MFCC floors") from error
+    import librosa
+
     window, hop = round(WINDOW * rate), round(HOP * rate)
     samples = np.asarray(waveform, np.float32)
     if samples.size < window:

@@ -84,7 +84,7 @@ def page(result: PhonemeResult, about: About, examples: Sequence[Example] = ()) 
         examples: utterances to look at and listen to.
 
     Raises:
-        MissingExtraError: matplotlib is not installed.
+        InputError: matplotlib is not installed.
     """
     scores = result.scores
     body = [

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vqspeech.alignment import PHONE_CLASSES, Interval, phone_class
 from vqspeech.codes import runs
-from vqspeech.errors import MissingExtraError
+from vqspeech.errors import InputError
 from vqspeech.evaluation.phoneme_results import PhonemeResult
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _style(salt: str = "") -> AbstractContextManager[None]:
     try:
         import matplotlib as mpl
     except ImportError as error:
-        raise MissingExtraError("matplotlib", extra="eval", purpose="the page of a report") from error
+        raise InputError("the page of a report needs matplotlib", cure="pip install matplotlib") from error
     return mpl.rc_context({**_STYLE, "svg.hashsalt": salt})
 
 
@@ -238,22 +238,13 @@ def phones(result: PhonemeResult) -> str:
         axes = figure.subplots()
         colours = [CLASS_COLOURS[phone_class(row.name)] for row in rows]
         axes.bar(range(len(rows)), [100 * row.recall for row in rows], width=0.72, color=colours)
-        axes.plot(
-            range(len(rows)),
-            [100 * row.precision for row in rows],
-            ls="",
-            marker="_",
-            color=_INK,
-            ms=9,
-            label="precision",
-        )
+        axes.plot(range(len(rows)), [100 * row.precision for row in rows], ls="", marker="_", color=_INK, ms=9)
         axes.set_xticks(range(len(rows)), [row.name for row in rows])
         axes.tick_params(axis="x", length=0)
         _colour_ticks(axes.xaxis, [row.name for row in rows])
         axes.set_xlim(-0.7, len(rows) - 0.3)
         axes.set_ylim(0, 100)
         axes.set_ylabel("recall, %")
-        axes.legend(frameon=False, loc="upper right", fontsize=8)
         return _svg(figure, "phones")
 
 

@@ -26,7 +26,7 @@ def disguise(waveform: NDArray[np.float32], sample_rate: int, rng: np.random.Gen
         ``(samples,)``. What Praat finds too short to analyse comes back unchanged.
     """
     import parselmouth
-    from parselmouth.praat import call
+    from parselmouth.praat import call, run
 
     formants = FORMANT_FACTOR ** rng.uniform(-1, 1)
     pitch = PITCH_FACTOR ** rng.uniform(-1, 1)
@@ -36,6 +36,8 @@ def disguise(waveform: NDArray[np.float32], sample_rate: int, rng: np.random.Gen
         voiced = contour[contour > 0]
         # Praat leaves the pitch alone at 0; without a voiced frame there is none to change.
         median = float(np.median(voiced)) * pitch if len(voiced) else 0.0
+        # Praat rearranges voiceless stretches at random, from a generator of its own.
+        run(f"random_initializeWithSeedUnsafelyButPredictably ({rng.integers(1, 2**31)})")
         changed = call(sound, "Change gender", 75.0, 500.0, formants, median, 1.0, 1.0).values[0]
     except parselmouth.PraatError:
         return waveform

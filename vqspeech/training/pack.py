@@ -91,7 +91,7 @@ def read_pack(path: str | os.PathLike[str]) -> Pack:
             speakers=tuple(json.loads(metadata["speakers"])),
             utterances=tuple(json.loads(metadata["utterances"])),
         )
-    except (struct.error, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+    except (struct.error, LookupError, AttributeError, TypeError, ValueError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError("not a pack, or cut short", where=path, cure=cure) from None

@@ -109,7 +109,7 @@ class Trainer:
         reported_step = self.step
         with Log(self.out, self.devices.leads, self.step) as log, self._signals():
             log.line(f"{self._size()}; {len(self.model.speakers)} speakers; step {self.step} of {self.config.steps}")
-            while self.step < self.config.steps and self.stop_signal is None:
+            while self.step < self.config.steps and not self._stopping():
                 terms = self._take_step(module)
                 now = time.monotonic()
                 if now - reported >= REPORT_EVERY or self.step == self.config.steps:
@@ -131,6 +131,14 @@ class Trainer:
             result = self._evaluate(log)
             self._save()
             return result
+
+    def _stopping(self) -> bool:
+        """Whether any process was told to stop: all leave the loop after the same step, or one would wait for ever."""
+        if self.devices.world > 1:
+            told = torch.tensor(int(self.stop_signal or 0), device=self.devices.device)
+            dist.all_reduce(told, dist.ReduceOp.MAX)
+            self.stop_signal = int(told) or None
+        return self.stop_signal is not None
 
     def _take_step(self, module: nn.Module) -> dict[str, Tensor]:
         # A number of its own for each step and rank: nothing random needs to be kept in a checkpoint.
@@ -162,9 +170,7 @@ class Trainer:
     def _report(self, log: Log, terms: dict[str, Tensor], segments_a_second: float) -> None:
         numbers = {name: float(term) for name, term in terms.items()}
         if not all(math.isfinite(value) for value in numbers.values()):
-            raise InputError(
-                f"the loss is no longer a number at step {self.step}", where=self.out, cure="lower the learning rates"
-            )
+            raise self._diverged()
         if self.model.quantizer.started:
             numbers["perplexity"] = perplexity(self.usage)
         samples = segments_a_second * (self.config.crop if self.task.decoding(self.step) else self.config.segment)
@@ -176,7 +182,7 @@ class Trainer:
         with self.devices.autocast():
             measures = self.task.evaluate(averaged)
         log.evaluation(self.step, asdict(measures))
-        if self.task.decoding(self.step) and self.devices.leads and measures.nats < self.best:
+        if self.average.n_averaged > 0 and self.devices.leads and measures.nats < self.best:
             self.best = measures.nats
             self.task.calibrate(averaged)
             save_model(averaged, self.out / "checkpoints" / "best")
@@ -205,12 +211,18 @@ class Trainer:
             "usage": self.usage,
         }
 
+    def _diverged(self) -> InputError:
+        return InputError(
+            f"the loss is no longer a number at step {self.step}", where=self.out, cure="lower the learning rates"
+        )
+
     def _save(self) -> None:
-        if self.devices.leads:
-            with atomic_path(self.last) as temporary:
-                torch.save(self._state(), temporary)
-        if dist.is_initialized():
-            dist.barrier()
+        if not self.devices.leads:
+            return
+        if not all(bool(parameter.isfinite().all()) for parameter in self.model.parameters()):
+            raise self._diverged()
+        with atomic_path(self.last) as temporary:
+            torch.save(self._state(), temporary)
 
     def _resume(self) -> None:
         config = self.out / "config.yaml"
@@ -230,7 +242,9 @@ class Trainer:
             self.step, self.best = int(state["step"]), float(state["best"])
             self.suspicions, self.seconds = int(state["suspicions"]), float(state["seconds"])
             self.usage.copy_(state["usage"])
-        except (RuntimeError, KeyError, EOFError, pickle.UnpicklingError, TypeError) as error:
+        except InputError:
+            raise
+        except (RuntimeError, LookupError, EOFError, pickle.UnpicklingError, TypeError, ValueError) as error:
             first = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(f"a damaged checkpoint: {first}", where=self.last, cure=cure) from None
 

@@ -30,11 +30,12 @@ def normalise(text: str) -> str:
     Lower case; accents and apostrophes dropped, other marks turned into spaces; what stands in brackets left out (a
     recogniser's ``[noise]``); numbers and common abbreviations spelt out. English.
     """
-    text = unicodedata.normalize("NFKD", text.lower())
+    # Twice: a letter may come out of a sign (the one for "service mark"), and a mark off a letter made small.
+    text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).lower())
     text = re.sub(r"[\[(<][^\])>]*[\])>]", " ", text)
     for sign, word in _SIGNS.items():
         text = text.replace(sign, word)
-    text = re.sub(r"(?<=\d),(?=\d{3})", "", text)
+    text = re.sub(r"\d{1,3}(,\d{3})+\b", lambda found: _spoken(found[0].replace(",", ""), year=False), text)
     text = re.sub(r"(?<=\d)\.(?=\d)", " point ", text)
     text = re.sub(r"(\d+)(st|nd|rd|th)\b", lambda found: f" {_ordinal(int(found[1]))} ", text)
     text = re.sub(r"\d+", lambda found: f" {_spoken(found[0])} ", text)
@@ -43,12 +44,12 @@ def normalise(text: str) -> str:
     return " ".join(_SPELT_OUT.get(word, word) for word in words)
 
 
-def _spoken(digits: str) -> str:
+def _spoken(digits: str, *, year: bool = True) -> str:
     number = int(digits)
     if number >= _MOST or (len(digits) > 1 and digits[0] == "0"):
         return " ".join(_ONES[int(digit)] for digit in digits)
     # Years are read in two halves.
-    if len(digits) == 4 and 1100 <= number < 2000 and number % 100 >= 10:
+    if year and len(digits) == 4 and 1100 <= number < 2000 and number % 100 >= 10:
         return f"{_cardinal(number // 100)} {_cardinal(number % 100)}"
     return _cardinal(number)
 

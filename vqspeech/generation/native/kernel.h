@@ -215,12 +215,10 @@ template <class P> struct Kernel {
         for (int n = 0; n < work.count; n++) {
             Stream& stream = *work.streams[n];
             const float* const row = net.embedding + stream.previous * net.residual;
+            const Word* const words = net.embedded + stream.previous * net.residual_words;
             Word* const to = stream.rings[0] + slot * net.residual_words;
-            for (int v = 0; v * lanes < net.residual; v++) {
-                const Float x = I::load(row + v * lanes);
-                I::store(stream.x + v * lanes, x);
-                P::put(to, v, x, net.layers[0].input);
-            }
+            for (int i = 0; i < net.residual; i += lanes) I::store(stream.x + i, I::load(row + i));
+            for (int i = 0; i < net.residual_words; i++) to[i] = words[i];
         }
     }
 

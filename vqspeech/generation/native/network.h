@@ -86,7 +86,8 @@ struct Network {
     // Widths padded to whole vectors, and the words of an activation of that width.
     int residual, gate, skip, output, classes;
     int residual_words, gate_words, skip_words, output_words;
-    const float* embedding = nullptr;
+    const float* embedding = nullptr;    // (classes, residual)
+    const Word* embedded = nullptr;      // the same as the first layer reads it, (classes, residual words)
     std::vector<Layer> layers;
     int skip_layers;                // layers whose gated units enter one product of the skip sum
     std::vector<Matrix> skips;

@@ -30,6 +30,16 @@ uint16_t to_bf16(float value) {
     return static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 
+// Store one number of an activation, as the kernels' put() does.
+void put_activation(Precision precision, Word* word, int part, float value, float factor) {
+    if (precision == Precision::fp32)
+        std::memcpy(word, &value, sizeof value);
+    else if (precision == Precision::bf16)
+        reinterpret_cast<uint16_t*>(word)[part] = to_bf16(value);
+    else
+        reinterpret_cast<uint8_t*>(word)[part] = static_cast<uint8_t>(std::lrint(value * factor) + 128);
+}
+
 // Which source row or column stands at each packed place; -1 is padding.
 using Places = std::vector<long>;
 
@@ -144,15 +154,32 @@ Network::Network(const Sizes& s, const Weights& w, const Engine& chosen) : sizes
     auto of = [&](size_t rows, size_t columns) { return Packer::bytes(p, rows, columns); };
     bytes = s.layers * (s.kernel * of(2 * gate, residual) + of(2 * gate, 0) + of(residual, gate)) +
             chunks * of(skip, static_cast<size_t>(skip_layers) * gate) + of(output, skip) + of(classes, output);
-    arena_ = std::make_unique<Arena>(bytes + sizeof(float) * s.classes * residual + kLine);
+    arena_ = std::make_unique<Arena>(bytes + sizeof(float) * s.classes * (residual + residual_words) + 2 * kLine);
     Packer packer(*arena_, engine);
 
     float* const table = arena_->take<float>(static_cast<size_t>(s.classes) * residual);
     for (int k = 0; k < s.classes; k++) std::copy_n(w.embedding + k * s.residual, s.residual, table + k * residual);
     embedding = table;
 
+    // The first layer reads rows of this table, so that 8-bit steps can fit each channel; its weights make up for them.
+    std::vector<float> share(s.residual, 1);
+    float widest = 1e-6f;
+    for (int i = 0; i < s.classes * s.residual; i++) widest = std::max(widest, std::fabs(w.embedding[i]));
+    for (int c = 0; p == Precision::int8 && c < s.residual; c++) {
+        share[c] = 1e-3f;
+        for (int k = 0; k < s.classes; k++)
+            share[c] = std::max(share[c], std::fabs(w.embedding[k * s.residual + c]) / widest);
+    }
+    Word* const words = arena_->take<Word>(static_cast<size_t>(s.classes) * residual_words);
+    for (int k = 0; k < s.classes; k++)
+        for (int c = 0; c < residual; c++)
+            put_activation(p, words + k * residual_words + c / per, c % per, table[k * residual + c],
+                           127 / widest / (c < s.residual ? share[c] : 1));
+    embedded = words;
+
     // Signed activations are stored with 128 added, as the processor multiplies unsigned by signed bytes.
     auto step = [&](int index, int levels) {
+        if (index == 0) return widest / static_cast<float>(levels);
         const float range = index < s.layers ? kLayerRange : kHeadRange;
         return std::max(w.peaks[index], 1e-6f) * range / static_cast<float>(levels);
     };
@@ -175,8 +202,10 @@ Network::Network(const Sizes& s, const Weights& w, const Engine& chosen) : sizes
     };
     // One tap of a layer; all taps share accumulators, so also their scale.
     const long stride = static_cast<long>(s.kernel) * s.residual;
+    std::vector<float> first_layer(w.dilated, w.dilated + 2 * s.gate * stride);
+    for (size_t i = 0; i < first_layer.size(); i++) first_layer[i] *= share[i % s.residual];
     const auto tap = [&](int l, int k) {
-        const float* const source = w.dilated + l * 2 * s.gate * stride;
+        const float* const source = l ? w.dilated + l * 2 * s.gate * stride : first_layer.data();
         std::vector<float> peaks(halves.size(), 0);
         for (size_t r = 0; r < halves.size(); r++)
             for (long c = 0; halves[r] >= 0 && c < stride; c++)
