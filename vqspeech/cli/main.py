@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from concurrent.futures import BrokenExecutor
 
 from vqspeech import __version__
 from vqspeech.errors import InputError
@@ -59,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit status (0, 2 for bad input, 130 when interrupted)."""
+    """Run one command; return its exit status (0, 2 for bad input, 130 when interrupted, 1 otherwise)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     parser = _parser()
     if not words:
@@ -94,6 +95,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output (head, less) has gone; Python would complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
+    except BrokenExecutor:
+        print(f"vqspeech {command}: a worker process was killed (out of memory? try --jobs 1)", file=sys.stderr)
+        return 1
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         print(f"vqspeech {command}: {where}{error.strerror or error}", file=sys.stderr)

@@ -70,7 +70,7 @@ def evaluate(
             f"{len(names)} speakers, of whom {np.count_nonzero(counts > 1)} have two utterances or more",
             cure="the probe needs two such speakers; is utt2spk right?",
         )
-    features = histograms([sequences[place] for place in kept], codebook_size)
+    features = histograms([sequences[int(place)] for place in kept], codebook_size)
     true: NDArray[np.int64] = index[kept]
     folds = StratifiedKFold(int(min(FOLDS, counts[counts > 1].min())), shuffle=True, random_state=seed)
     # C = 100: histograms of unit length are small numbers, and the usual 1 would hold the probe back.
