@@ -99,6 +99,17 @@ def test_a_folder_goes_on_where_it_stopped(tmp_path: Path, model: str, capsys: p
     assert "1 were there already" in capsys.readouterr().err
 
 
+def test_two_recordings_of_one_name_are_refused_before_anything_is_written(
+    tmp_path: Path, model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record(tmp_path / "a.wav")
+    record(tmp_path / "a.flac")
+    words = ["convert", "--src", str(tmp_path), "--speaker", "anna", "--out", str(tmp_path / "out"), "--model", model]
+    assert main(words) == 2
+    assert "written twice" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_data_directory_is_converted_utterance_by_utterance(tmp_path: Path, model: str) -> None:
     recording = str(record(tmp_path / "long.wav", seconds=0.5))
     DataDir(

@@ -148,7 +148,7 @@ RATE, HOP, SAMPLES = 8000, 64, 8192
 
 
 def vowel_glide(start_hz: float, end_hz: float, formants: tuple[tuple[float, float], ...]) -> Tensor:
-    """About a second of a voice whose pitch glides and whose formants move from the first to the second of each pair."""
+    """A second of a voice whose pitch glides and whose formants move from the first to the second of each pair."""
     time = np.arange(SAMPLES) / SAMPLES
     pitch = start_hz + (end_hz - start_hz) * time
     phase = 2 * np.pi * np.cumsum(pitch) / RATE

@@ -55,6 +55,7 @@ class Targets:
         self.several = several
         self.force = force
         self.skipped = 0
+        self.given: dict[str, str] = {}
         is_file = out is not None and (
             str(out) == "-" or (out.suffix.lower() in (".wav", ".flac") and not out.is_dir())
         )
@@ -66,12 +67,15 @@ class Targets:
         """The file for an utterance, or None if it is there already.
 
         Raises:
-            InputError: the only one is there already.
+            InputError: the only one is there already, or two recordings have the same name.
         """
         path = self.file
         if path is None:
             folder = self.out or (Path() if recording == "-" else Path(recording).parent)
             path = str(folder / f"{name}-{self.speaker}.wav")
+        other = self.given.setdefault(path, recording)
+        if other != recording:
+            raise InputError(f"would be written twice, from {other} and {recording}", where=path, cure="rename one")
         if path == "-" or self.force or not Path(path).exists():
             return path
         if self.several:
