@@ -181,3 +181,7 @@ def test_an_unknown_preset_is_answered_with_those_there_are(name: str) -> None:
 
 def test_a_preset_of_tests_is_sound() -> None:
     assert isinstance(make_preset(), Preset)
+
+
+def test_an_exponent_needs_no_point() -> None:
+    assert read_preset("tiny", ["training.optimizer.adam=2e-4"]).training.optimizer.adam == 2e-4

@@ -175,7 +175,8 @@ def _apply(tree: Any, change: str) -> None:
 
 def _convert(tree: Any, where: str) -> Preset:
     try:
-        return msgspec.convert(tree, Preset)
+        # Not strict: YAML takes 2e-4, without a point, for text.
+        return msgspec.convert(tree, Preset, strict=False)
     except msgspec.ValidationError as error:
         problem, _, path = str(error).partition(" - at ")
         key = path.strip("`").removeprefix("$.") or "the file"

@@ -188,7 +188,10 @@ class VQVAETask:
         for batch, other in self._dev_pieces(device):
             quantized = model.quantize(batch.heard)
             counts += torch.bincount(quantized.codes.flatten(), minlength=len(counts))
+            # The codes of another segment; of a single one, its own half a segment late.
             wrong = model.quantize(other.heard).values
+            if len(self.dev.speaker) == 1:
+                wrong = wrong.roll(wrong.shape[2] // 2, 2)
             wrong_speaker = (batch.speaker + max(1, len(model.speakers) // 2)) % len(model.speakers)
             frames = model.frames(quantized.values, batch.speaker)
             for name, steering in (
