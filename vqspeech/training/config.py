@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -116,6 +117,17 @@ class Preset(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         insist(training.decode_from < training.steps, "training.decode_from is not below training.steps", "lower it")
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML that also takes 2e-4, without a point, for a number."""
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"[-+]?\d+[eE][-+]?\d+$"), list("-+0123456789"))
+
+
+def _load_yaml(text: str) -> Any:
+    return yaml.load(text, _Loader)  # _Loader is a safe one
+
+
 def presets() -> tuple[str, ...]:
     """Names of the presets in the package."""
     folder = resources.files("vqspeech") / "presets"
@@ -145,7 +157,7 @@ def read_preset(name: str | os.PathLike[str], changes: Sequence[str] = ()) -> Pr
 def _parse(file: Path, changes: Sequence[str]) -> Preset:
     where = str(file)
     try:
-        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
+        tree = _load_yaml(file.read_text(encoding="utf-8"))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         raise InputError(f"not YAML: {error.problem}", where=file, line=line, cure="mend the syntax") from None
@@ -168,15 +180,14 @@ def _apply(tree: Any, change: str) -> None:
     if not equals or not isinstance(node, dict) or key not in node:
         raise InputError(f"no such key: {change!r}", cure="write section.key=value, for example training.steps=1000")
     try:
-        node[key] = yaml.safe_load(value)
+        node[key] = _load_yaml(value)
     except yaml.YAMLError:
         raise InputError(f"the value is not YAML: {change!r}", cure="quote it, or mend the brackets") from None
 
 
 def _convert(tree: Any, where: str) -> Preset:
     try:
-        # Not strict: YAML takes 2e-4, without a point, for text.
-        return msgspec.convert(tree, Preset, strict=False)
+        return msgspec.convert(tree, Preset)
     except msgspec.ValidationError as error:
         problem, _, path = str(error).partition(" - at ")
         key = path.strip("`").removeprefix("$.") or "the file"
