@@ -177,6 +177,7 @@ template <class P> struct Kernel {
     // The past taps of one layer for the block of samples that begins at `time`, if one does.
     static NOINLINE void past_taps(const Network& net, const Work& work, int l, long time) {
         const Layer& layer = net.layers[l];
+        if (layer.past.empty()) return;
         const int block = work.streams[0]->blocks[l];
         if (time & (block - 1)) return;
         const int group = kColumns / block;
@@ -192,12 +193,11 @@ template <class P> struct Kernel {
                     const long slot = at & (layer.span - 1);
                     for (int n = 0; n < count; n++, column++) {
                         const Stream& stream = *work.streams[first + n];
-                        inputs[column] = stream.rings[l] + slot * net.residual_words;
+                        inputs[column] = stream.rings[l] + slot * layer.words;
                         sums[column] = stream.past[l] + j * 2 * net.gate;
                         starts[column] = tap ? sums[column] : m.start;
                         // What the same tap will read next time; many streams' rings are too much for the near cache.
-                        prefetch(stream.rings[l] + ((at + block) & (layer.span - 1)) * net.residual_words,
-                                 net.residual_words);
+                        prefetch(stream.rings[l] + ((at + block) & (layer.span - 1)) * layer.words, layer.words);
                     }
                 }
                 product(m, column, inputs, starts, [&](int n, int vector, auto& sum) INLINE_LAMBDA {
@@ -215,10 +215,31 @@ template <class P> struct Kernel {
         for (int n = 0; n < work.count; n++) {
             Stream& stream = *work.streams[n];
             const float* const row = net.embedding + stream.previous * net.residual;
-            const Word* const words = net.embedded + stream.previous * net.residual_words;
-            Word* const to = stream.rings[0] + slot * net.residual_words;
+            Word* const to = stream.rings[0] + slot * net.layers[0].words;
             for (int i = 0; i < net.residual; i += lanes) I::store(stream.x + i, I::load(row + i));
-            for (int i = 0; i < net.residual_words; i++) to[i] = words[i];
+            if (net.looked_up)
+                *to = static_cast<Word>(stream.previous);
+            else
+                for (int i = 0; i < net.residual; i += lanes) P::put(to, i / lanes, I::load(row + i), {});
+        }
+    }
+
+    static INLINE void put_gated(const Network& net, Stream& stream, int l, int vector, Float z) {
+        P::put(stream.gated + l * net.gate_words, vector, z, net.gated);
+        if (net.layers[l].residual.words > net.gate_words) P::put(stream.fine_gated, vector, z, net.fine_gated);
+    }
+
+    // The gated units of the first layer, where it is looked up.
+    static INLINE void look_up(const Network& net, Stream& stream, long time) {
+        const Layer& first = net.layers[0];
+        for (int row = 0; row < 2 * net.gate; row += 2 * lanes) {
+            Float a = I::load(stream.steering + row), b = I::load(stream.steering + row + lanes);
+            for (int tap = 0; tap < net.sizes.kernel; tap++) {
+                const long seen = stream.rings[0][((time - tap) & (first.span - 1)) * first.words];
+                const float* const sums = net.looked_up + (tap * (net.sizes.classes + 1L) + seen) * 2 * net.gate + row;
+                a = a + I::load(sums), b = b + I::load(sums + lanes);
+            }
+            put_gated(net, stream, 0, row / (2 * lanes), P::gated_unit(a, b));
         }
     }
 
@@ -230,13 +251,18 @@ template <class P> struct Kernel {
         const long next_slot = last ? 0 : time & (net.layers[l + 1].span - 1);
         in_groups(work, [&](int count, Stream* const* streams) INLINE_LAMBDA {
             const Word *inputs[kColumns], *starts[kColumns];
+            const bool looked_up = here.past.empty();
             for (int n = 0; n < count; n++) {
+                if (looked_up) {
+                    look_up(net, *streams[n], time);
+                    continue;
+                }
                 const Stream& stream = *streams[n];
                 const long at = time & (stream.blocks[l] - 1);
-                inputs[n] = stream.rings[l] + slot * net.residual_words;
+                inputs[n] = stream.rings[l] + slot * here.words;
                 starts[n] = stream.past[l] + at * 2 * net.gate;
             }
-            product(here.current, count, inputs, starts, [&](int n, int vector, auto& sum) INLINE_LAMBDA {
+            if (!looked_up) product(here.current, count, inputs, starts, [&](int n, int vector, auto& sum) INLINE_LAMBDA {
                 constexpr int W = sizeof(sum) / sizeof(Sum);
                 const float* const steering = streams[n]->steering + (l * 2L * net.gate + vector * lanes);
 #pragma GCC unroll 4
@@ -244,18 +270,18 @@ template <class P> struct Kernel {
                     const float* const scale = here.current.scale + (vector + v) * lanes;
                     const Float a = P::value(sum[v], scale, I::load(steering + v * lanes));
                     const Float b = P::value(sum[v + 1], scale + lanes, I::load(steering + (v + 1) * lanes));
-                    P::put(streams[n]->gated + l * net.gate_words, (vector + v) / 2, P::gated_unit(a, b), net.gated);
+                    put_gated(net, *streams[n], l, (vector + v) / 2, P::gated_unit(a, b));
                 }
             });
             if (last) return;
             const Matrix& m = here.residual;
             for (int n = 0; n < count; n++) {
-                inputs[n] = streams[n]->gated + l * net.gate_words;
+                inputs[n] = m.words > net.gate_words ? streams[n]->fine_gated : streams[n]->gated + l * net.gate_words;
                 starts[n] = m.start;
             }
             product(m, count, inputs, starts, [&](int n, int vector, auto& sum) INLINE_LAMBDA {
                 constexpr int W = sizeof(sum) / sizeof(Sum);
-                Word* const to = streams[n]->rings[l + 1] + next_slot * net.residual_words;
+                Word* const to = streams[n]->rings[l + 1] + next_slot * net.layers[l + 1].words;
 #pragma GCC unroll 8
                 for (int v = 0; v < W; v++) {
                     const long row = (vector + v) * lanes;

@@ -33,15 +33,22 @@ struct Matrix {
 
 constexpr int panel_width(int vectors) { return vectors >= 8 ? 8 : vectors >= 4 ? 4 : vectors >= 2 ? 2 : 1; }
 
-// How an activation becomes 8 bits: round(factor x + offset), clipped to 0 ... 255.
+// How an activation becomes 8 bits: round(factor x + offset), clipped to 0 ... 255. What the rounding left over may
+// follow `rest` words behind it, as round(kRest left over) + kRestOffset; 0 for none.
 struct Quantizer {
     float factor = 1;
     float offset = 0;
+    int rest = 0;
 };
+
+// Weights of the rest are those of the activation by kRest, so both enter the same accumulators.
+constexpr int kRest = 16;
+constexpr int kRestOffset = kRest / 2;
 
 struct Layer {
     int dilation = 0;
     int span = 0;                    // slots of the ring of past inputs, a power of two; the slot of a time is its rest
+    int words = 0;                   // of an input in the ring
     std::vector<Matrix> past;        // one a tap, the newest first; their accumulators go on into `current`
     Matrix current;                  // rows in turn a vector of the tanh half and one of the sigmoid half
     Matrix residual;                 // absent in the last layer, whose output nobody reads
@@ -87,12 +94,14 @@ struct Network {
     int residual, gate, skip, output, classes;
     int residual_words, gate_words, skip_words, output_words;
     const float* embedding = nullptr;    // (classes, residual)
-    const Word* embedded = nullptr;      // the same as the first layer reads it, (classes, residual words)
+    // But in fp32, the first layer looks up what each tap, the newest first, makes of each class, and last of the zeros
+    // before the first sample: (kernel, classes + 1, 2 gate). Its ring holds classes, it has no `past` and no `current`.
+    const float* looked_up = nullptr;
     std::vector<Layer> layers;
     int skip_layers;                // layers whose gated units enter one product of the skip sum
     std::vector<Matrix> skips;
     Matrix hidden, logits;
-    Quantizer gated, summed, hidden_input;
+    Quantizer gated, fine_gated, summed, hidden_input;
     size_t bytes = 0;               // of packed weights
 
   private:
@@ -111,6 +120,7 @@ struct Stream {
     float* steering;                // (layers, 2 gate) of the current frame
     float *x, *sum, *logits;        // residual stream, skip sum
     Word *gated, *summed, *hidden;  // inputs of the products: (layers, gate words), ...
+    Word* fine_gated;               // the gated units of one layer with their rests
 
   private:
     std::unique_ptr<Arena> arena_;

@@ -21,6 +21,11 @@ constexpr size_t kHugePage = size_t{2} << 20;
 // so rare that finer steps are worth clipping them (measured: least divergence from fp32).
 constexpr float kLayerRange = 1.02f;
 constexpr float kHeadRange = 0.75f;
+// In 8 bits, layers after the first whose inputs, and layers whose gated units on their way to the next, keep the rest of
+// their rounding: what goes wrong there goes through all others, and their taps are the nearest in time (measured: most
+// of the divergence from fp32).
+constexpr int kFineInputs = 3;
+constexpr int kFineGates = 2;
 
 size_t round_up(size_t value, size_t unit) { return (value + unit - 1) / unit * unit; }
 
@@ -28,16 +33,6 @@ uint16_t to_bf16(float value) {
     uint32_t bits;
     std::memcpy(&bits, &value, sizeof bits);
     return static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-}
-
-// Store one number of an activation, as the kernels' put() does.
-void put_activation(Precision precision, Word* word, int part, float value, float factor) {
-    if (precision == Precision::fp32)
-        std::memcpy(word, &value, sizeof value);
-    else if (precision == Precision::bf16)
-        reinterpret_cast<uint16_t*>(word)[part] = to_bf16(value);
-    else
-        reinterpret_cast<uint8_t*>(word)[part] = static_cast<uint8_t>(std::lrint(value * factor) + 128);
 }
 
 // Which source row or column stands at each packed place; -1 is padding.
@@ -56,9 +51,12 @@ class Packer {
 
     // A source is `places[row] * stride + places[column]`. `peaks` are the largest weights of the rows when several
     // matrices share accumulators. `step` is the value of one unit of the 8-bit input.
-    Matrix pack(const float* source, long stride, const Places& rows, const Places& columns, const float* bias,
-                float step, int offset, const std::vector<float>* peaks = nullptr) {
+    // A `fine` matrix has the same columns once more, for the rests of the inputs.
+    Matrix pack(const float* source, long stride, const Places& rows, Places columns, const float* bias, float step,
+                int offset, const std::vector<float>* peaks = nullptr, bool fine = false) {
         const int per = per_word(precision_);
+        const long once = static_cast<long>(columns.size()) / per;
+        for (size_t c = 0, count = columns.size(); fine && c < count; c++) columns.push_back(columns[c]);
         Matrix m;
         m.vectors = static_cast<int>(rows.size()) / lanes_;
         m.words = static_cast<long>(columns.size()) / per;
@@ -87,10 +85,13 @@ class Packer {
         Word* next = weights;
         for (int vector = 0; vector < m.vectors;) {
             const int width = panel_width(m.vectors - vector);
-            for (long word = 0; word < m.words; word++)
+            for (long word = 0; word < m.words; word++) {
+                const float share = word < once ? 1 : 1.0f / kRest;
+                const int added = word < once ? offset : kRestOffset;
                 for (int row = vector * lanes_; row < (vector + width) * lanes_; row++, next++)
                     for (int part = 0; part < per; part++)
-                        put(next, part, at(row, word * per + part), inverse[row], offset, start + row);
+                        put(next, part, at(row, word * per + part), inverse[row] * share, added, start + row);
+            }
             vector += width;
         }
         m.weights = weights;
@@ -152,38 +153,29 @@ Network::Network(const Sizes& s, const Weights& w, const Engine& chosen) : sizes
     const int chunks = (s.layers + skip_layers - 1) / skip_layers;
 
     auto of = [&](size_t rows, size_t columns) { return Packer::bytes(p, rows, columns); };
-    bytes = s.layers * (s.kernel * of(2 * gate, residual) + of(2 * gate, 0) + of(residual, gate)) +
-            chunks * of(skip, static_cast<size_t>(skip_layers) * gate) + of(output, skip) + of(classes, output);
-    arena_ = std::make_unique<Arena>(bytes + sizeof(float) * s.classes * (residual + residual_words) + 2 * kLine);
+    const bool lookup = p != Precision::fp32;
+    const auto fine_input = [&](int l) { return p == Precision::int8 && l > 0 && l <= kFineInputs; };
+    const auto fine_gate = [&](int l) { return p == Precision::int8 && l < kFineGates; };
+    bytes = chunks * of(skip, static_cast<size_t>(skip_layers) * gate) + of(output, skip) + of(classes, output);
+    for (int l = 0; l < s.layers; l++) {
+        if (l || !lookup) bytes += s.kernel * of(2 * gate, (fine_input(l) ? 2 : 1) * residual) + of(2 * gate, 0);
+        bytes += of(residual, (fine_gate(l) ? 2 : 1) * gate);
+    }
+    const size_t looked_up_size = lookup ? static_cast<size_t>(s.kernel) * (s.classes + 1) * 2 * gate : 0;
+    arena_ = std::make_unique<Arena>(bytes + sizeof(float) * (s.classes * residual + looked_up_size) + 2 * kLine);
     Packer packer(*arena_, engine);
 
     float* const table = arena_->take<float>(static_cast<size_t>(s.classes) * residual);
     for (int k = 0; k < s.classes; k++) std::copy_n(w.embedding + k * s.residual, s.residual, table + k * residual);
     embedding = table;
 
-    // The first layer reads rows of this table, so that 8-bit steps can fit each channel; its weights make up for them.
-    std::vector<float> share(s.residual, 1);
-    float widest = 1e-6f;
-    for (int i = 0; i < s.classes * s.residual; i++) widest = std::max(widest, std::fabs(w.embedding[i]));
-    for (int c = 0; p == Precision::int8 && c < s.residual; c++) {
-        share[c] = 1e-3f;
-        for (int k = 0; k < s.classes; k++)
-            share[c] = std::max(share[c], std::fabs(w.embedding[k * s.residual + c]) / widest);
-    }
-    Word* const words = arena_->take<Word>(static_cast<size_t>(s.classes) * residual_words);
-    for (int k = 0; k < s.classes; k++)
-        for (int c = 0; c < residual; c++)
-            put_activation(p, words + k * residual_words + c / per, c % per, table[k * residual + c],
-                           127 / widest / (c < s.residual ? share[c] : 1));
-    embedded = words;
-
     // Signed activations are stored with 128 added, as the processor multiplies unsigned by signed bytes.
     auto step = [&](int index, int levels) {
-        if (index == 0) return widest / static_cast<float>(levels);
         const float range = index < s.layers ? kLayerRange : kHeadRange;
         return std::max(w.peaks[index], 1e-6f) * range / static_cast<float>(levels);
     };
     gated = {127, 128};
+    fine_gated = {127, 128, gate_words};
     summed = {1 / step(s.layers, 255), 0};
     hidden_input = {1 / step(s.layers + 1, 255), 0};
 
@@ -202,27 +194,44 @@ Network::Network(const Sizes& s, const Weights& w, const Engine& chosen) : sizes
     };
     // One tap of a layer; all taps share accumulators, so also their scale.
     const long stride = static_cast<long>(s.kernel) * s.residual;
-    std::vector<float> first_layer(w.dilated, w.dilated + 2 * s.gate * stride);
-    for (size_t i = 0; i < first_layer.size(); i++) first_layer[i] *= share[i % s.residual];
     const auto tap = [&](int l, int k) {
-        const float* const source = l ? w.dilated + l * 2 * s.gate * stride : first_layer.data();
+        const float* const source = w.dilated + l * 2 * s.gate * stride;
         std::vector<float> peaks(halves.size(), 0);
         for (size_t r = 0; r < halves.size(); r++)
             for (long c = 0; halves[r] >= 0 && c < stride; c++)
                 peaks[r] = std::max(peaks[r], std::fabs(source[halves[r] * stride + c]));
         const Places columns = places(s.residual, residual, static_cast<long>(k) * s.residual);
-        return packer.pack(source, stride, halves, columns, nullptr, step(l, 127), 128, &peaks);
+        return packer.pack(source, stride, halves, columns, nullptr, step(l, 127), 128, &peaks, fine_input(l));
     };
+    if (lookup) {
+        // Exact, and less work than a product: few classes make few different inputs.
+        float* next = arena_->take<float>(looked_up_size);
+        looked_up = next;
+        for (int back = 0; back < s.kernel; back++) {
+            const float* const weights = w.dilated + (s.kernel - 1 - back) * static_cast<long>(s.residual);
+            for (int k = 0; k <= s.classes; k++)
+                for (const long row : halves) {
+                    float sum = 0;
+                    for (int c = 0; k < s.classes && row >= 0 && c < s.residual; c++)
+                        sum += weights[row * stride + c] * w.embedding[static_cast<long>(k) * s.residual + c];
+                    *next++ = sum;
+                }
+        }
+    }
     // In the order of their use, so that one long run through memory is a sample; past taps, used less often, last.
     for (int l = 0; l < s.layers; l++) {
         Layer layer;
         layer.dilation = 1 << (l % s.cycle);
-        for (layer.span = 1; layer.span < (s.kernel - 1) * layer.dilation;) layer.span *= 2;
-        layer.input = {1 / step(l, 127), 128};
-        layer.current = tap(l, s.kernel - 1);
+        const bool by_class = l == 0 && lookup;
+        // Products of past taps are made a sample ahead, so the present input may take the place of the oldest.
+        for (layer.span = 1; layer.span < (s.kernel - 1) * layer.dilation + (by_class ? 1 : 0);) layer.span *= 2;
+        layer.words = by_class ? 1 : (fine_input(l) ? 2 : 1) * residual_words;
+        layer.input = {1 / step(l, 127), 128, fine_input(l) ? residual_words : 0};
+        if (!by_class) layer.current = tap(l, s.kernel - 1);
         if (l + 1 < s.layers)
             layer.residual = packer.pack(w.residual + l * s.residual * s.gate, s.gate, places(s.residual, residual),
-                                         places(s.gate, gate), w.residual_bias + l * s.residual, 1 / 127.0f, 128);
+                                         places(s.gate, gate), w.residual_bias + l * s.residual, 1 / 127.0f, 128,
+                                         nullptr, fine_gate(l));
         layers.push_back(std::move(layer));
         const int first = l / skip_layers * skip_layers;
         if (l + 1 == std::min(s.layers, first + skip_layers))
@@ -233,7 +242,7 @@ Network::Network(const Sizes& s, const Weights& w, const Engine& chosen) : sizes
                          step(s.layers, 255), 0);
     logits = packer.pack(w.output, s.output, places(s.classes, classes), places(s.output, output), w.output_bias,
                          step(s.layers + 1, 255), 0);
-    for (int l = 0; l < s.layers; l++) {
+    for (int l = lookup ? 1 : 0; l < s.layers; l++) {
         Layer& layer = layers[l];
         for (int k = s.kernel - 2; k >= 0; k--) layer.past.push_back(tap(l, k));
         Word* const start = arena_->take<Word>(halves.size());  // of all taps: the first product begins with it
@@ -248,11 +257,11 @@ Stream::Stream(const Network& n, int block, int index) : previous(n.sizes.classe
     size_t ring_words = 0, past_words = 0;
     for (const Layer& layer : n.layers) {
         blocks.push_back(std::min(block, layer.dilation));
-        ring_words += round_up(static_cast<size_t>(layer.span) * n.residual_words, kLine);
+        ring_words += round_up(static_cast<size_t>(layer.span) * layer.words, kLine);
         past_words += round_up(static_cast<size_t>(blocks.back()) * 2 * n.gate, kLine);
     }
     const size_t layers = n.layers.size();
-    const size_t other = layers * 2 * n.gate + n.residual + n.skip + n.classes + n.classes / 16 + 1 + layers * n.gate_words + n.skip_words +
+    const size_t other = layers * 2 * n.gate + n.residual + n.skip + n.classes + n.classes / 16 + 1 + (layers + 2) * n.gate_words + n.skip_words +
                          n.output_words + 16 * kLine;
     // Streams begin at different cache sets.
     const size_t skew = static_cast<size_t>(index % 8) * 9 * kLine;
@@ -264,18 +273,27 @@ Stream::Stream(const Network& n, int block, int index) : previous(n.sizes.classe
     summed = arena_->take<Word>(n.skip_words);
     hidden = arena_->take<Word>(n.output_words);
     gated = arena_->take<Word>(layers * n.gate_words);
+    fine_gated = arena_->take<Word>(2 * n.gate_words);
     steering = arena_->take<float>(layers * 2 * n.gate);
-    const Word zeros = n.engine.precision == Precision::int8 ? 0x80808080u : 0;
+    const bool bytes = n.engine.precision == Precision::int8;
     for (size_t l = 0; l < layers; l++) {
         const size_t rows = static_cast<size_t>(2) * n.gate;
         past.push_back(arena_->take<Word>(blocks[l] * rows));
         // Zeros before the first sample: their products and what makes up for their offset cancel.
-        for (int b = 0; b < blocks[l]; b++) std::copy_n(n.layers[l].current.start, rows, past[l] + b * rows);
+        for (int b = 0; b < blocks[l] && n.layers[l].current.start; b++)
+            std::copy_n(n.layers[l].current.start, rows, past[l] + b * rows);
     }
     for (size_t l = 0; l < layers; l++) {
-        const size_t words = static_cast<size_t>(n.layers[l].span) * n.residual_words;
+        const Layer& layer = n.layers[l];
+        const size_t words = static_cast<size_t>(layer.span) * layer.words;
         rings.push_back(arena_->take<Word>(words));
-        std::fill_n(rings[l], words, zeros);
+        for (size_t i = 0; i < words; i++) {
+            const bool rest = i % layer.words >= static_cast<size_t>(n.residual_words);
+            if (layer.past.empty())
+                rings[l][i] = static_cast<Word>(n.sizes.classes);
+            else if (bytes)
+                rings[l][i] = rest ? kRestOffset * 0x01010101u : 0x80808080u;
+        }
     }
 }
 
