@@ -14,9 +14,9 @@ from small_wavenets import make_wavenet
 
 from vqspeech.errors import InputError
 from vqspeech.generation import describe_engine, generate, make_engine, native_engine
-from vqspeech.generation.calibration import measure_activation_peaks
 from vqspeech.generation.native_engine import NativeEngine
 from vqspeech.generation.torch_engine import TorchEngine
+from vqspeech.model.calibration import measure_activation_peaks
 from vqspeech.model.wavenet import WaveNet
 
 pytestmark = pytest.mark.skipif(bool(native_engine.MISSING), reason="the compiled engine was not built")

@@ -13,8 +13,8 @@ from torch import Tensor
 import vqspeech
 from vqspeech.errors import InputError
 from vqspeech.generation import native_engine
-from vqspeech.generation.calibration import measure_activation_peaks
 from vqspeech.generation.native_engine import NativeEngine
+from vqspeech.model.calibration import measure_activation_peaks
 from vqspeech.model.wavenet import WaveNet
 
 SPEECH = Path(__file__).resolve().parents[3] / "shared" / "data" / "cmu_us_slt_arctic"

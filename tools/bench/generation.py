@@ -20,10 +20,10 @@ import torch
 
 from vqspeech.errors import InputError
 from vqspeech.generation import describe_engine, native_engine
-from vqspeech.generation.calibration import measure_activation_peaks
 from vqspeech.generation.engine import Engine, Precision
 from vqspeech.generation.native_engine import NativeEngine
 from vqspeech.generation.torch_engine import TorchEngine
+from vqspeech.model.calibration import measure_activation_peaks
 from vqspeech.model.config import WaveNetConfig
 from vqspeech.model.wavenet import WaveNet
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from vqspeech.errors import InputError
-from vqspeech.generation.calibration import measure_activation_peaks
 from vqspeech.melspectrogram import log_mel
+from vqspeech.model.calibration import measure_activation_peaks
 from vqspeech.model.quantizer import perplexity
 from vqspeech.model.vqvae import VQVAE
 from vqspeech.training.config import Preset

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import pickle
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -245,7 +246,7 @@ class Trainer:
         except InputError:
             raise
         except (RuntimeError, LookupError, EOFError, pickle.UnpicklingError, TypeError, ValueError) as error:
-            first = str(error).splitlines()[0] if str(error) else type(error).__name__
+            first = re.split(r"\n|\. ", str(error))[0] or type(error).__name__
             raise InputError(f"a damaged checkpoint: {first}", where=self.last, cure=cure) from None
 
     def _size(self) -> str:

@@ -1,0 +1,71 @@
+"""Who may know whom: each package imports downwards only, and heavy packages wait until they are needed."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "vqspeech"
+GROUND = {"errors", "files"}
+#: Part -> what else of the package it may import, itself apart.
+MAY_IMPORT = {
+    "audio": GROUND,
+    "companding": GROUND,
+    "datadir": GROUND,
+    "alignment": GROUND,
+    "codes": GROUND,
+    "melspectrogram": GROUND | {"torchaudio_import"},
+    "corpora": GROUND | {"audio", "datadir", "alignment"},
+    "aligners": GROUND | {"audio", "datadir", "alignment"},
+    "model": GROUND | {"companding", "melspectrogram"},
+    "generation": GROUND | {"companding", "model"},
+    "training": GROUND | {"audio", "companding", "datadir", "melspectrogram", "model"},
+    "evaluation": GROUND | {"alignment", "audio", "codes", "companding", "datadir", "torchaudio_import"},
+    "api": GROUND | {"audio", "codes", "generation", "model"},
+}
+
+
+def imported(file: Path) -> set[str]:
+    """The parts of the package that a file imports, wherever in it."""
+    parts: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module == "vqspeech":
+            parts |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module]
+        parts |= {name.split(".")[1] for name in names if name.startswith("vqspeech.")}
+    return parts - {"__version__"}
+
+
+@pytest.mark.parametrize("part", sorted(MAY_IMPORT))
+def test_a_part_imports_only_what_stands_below_it(part: str) -> None:
+    files = [PACKAGE / f"{part}.py"] if (PACKAGE / f"{part}.py").exists() else sorted((PACKAGE / part).glob("*.py"))
+    assert files
+    for file in files:
+        assert imported(file) - {part} <= MAY_IMPORT[part], file
+
+
+def test_nothing_imports_the_command_line() -> None:
+    for file in PACKAGE.rglob("*.py"):
+        if file.parent.name != "cli" and file.name != "__main__.py":
+            assert "cli" not in imported(file), file
+
+
+@pytest.mark.parametrize("words", ["import vqspeech", "from vqspeech.cli import main"])
+def test_help_needs_no_heavy_package(words: str) -> None:
+    heavy = ("torch", "torchaudio", "librosa", "sklearn", "scipy", "parselmouth", "soundfile", "numpy", "matplotlib")
+    check = f"import sys; {words}; print([name for name in {heavy} if name in sys.modules])"
+    shown = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True).stdout
+    assert shown.strip() == "[]"
+
+
+def test_converting_needs_no_package_of_training_or_evaluation() -> None:
+    heavy = ("torchaudio", "librosa", "sklearn", "scipy.signal", "parselmouth", "matplotlib", "tensorboard", "lhotse")
+    check = f"import sys, vqspeech.api; print([name for name in {heavy} if name in sys.modules])"
+    shown = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True).stdout
+    assert shown.strip() == "[]"
