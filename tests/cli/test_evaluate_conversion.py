@@ -9,29 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-import torch
 from numpy.typing import NDArray
 
 from vqspeech.cli.main import main
 from vqspeech.datadir import DataDir, Utterance
 from vqspeech.evaluation import judges
 from vqspeech.evaluation.judges.pitch import Contour
-from vqspeech.model.checkpoint import save_model
-from vqspeech.model.vqvae import VQVAE
-from vqspeech.training.config import read_preset
 
 GENDERS = {"anna": "f", "bert": "m", "s-1": "f"}
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A model directory with random weights, of two voices."""
-    torch.manual_seed(0)
-    network = VQVAE(read_preset("tiny").model, ("anna", "bert"))
-    network.quantizer.start(torch.randn(2000, 32))
-    folder = tmp_path_factory.mktemp("model")
-    save_model(network, folder)
-    return str(folder)
 
 
 @pytest.fixture

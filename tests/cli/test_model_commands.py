@@ -8,25 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-import torch
 
 from vqspeech import codes
 from vqspeech.cli.main import main
 from vqspeech.datadir import DataDir, Utterance
-from vqspeech.model.checkpoint import save_model
-from vqspeech.model.vqvae import VQVAE
-from vqspeech.training.config import read_preset
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A model directory with random weights."""
-    torch.manual_seed(0)
-    network = VQVAE(read_preset("tiny").model, ("anna", "bert"))
-    network.quantizer.start(torch.randn(2000, 32))
-    folder = tmp_path_factory.mktemp("model")
-    save_model(network, folder)
-    return str(folder)
 
 
 def record(path: Path, *, seconds: float = 0.1, rate: int = 16_000, channels: int = 1) -> Path:

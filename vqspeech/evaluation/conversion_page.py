@@ -20,7 +20,7 @@ from vqspeech.evaluation.conversion_report import About
 from vqspeech.evaluation.conversion_rows import Row
 from vqspeech.evaluation.judges.pitch import Contour, contour
 from vqspeech.evaluation.judges.text import normalise
-from vqspeech.evaluation.page import _STYLE, _table
+from vqspeech.evaluation.page import STYLE, html_table
 
 #: Pairs to listen to, seconds of each, and how many characters they may take: the page is to be sent by mail.
 EXAMPLES, SECONDS, _MOST_CHARACTERS = 12, 7.0, 9_000_000
@@ -91,7 +91,7 @@ def page(result: Result, about: About, examples: Iterable[Example] = ()) -> str:
             "Between floors and ceilings",
             "The same judges on the same pairs: what has the words and not the voice, and what real recordings get. "
             "Percent where the heading says so.",
-            _table(
+            html_table(
                 ["", *report.headings(report.shown(result))],
                 report.comparison(result, about),
                 own=report.system_name(about),
@@ -107,7 +107,7 @@ def page(result: Result, about: About, examples: Iterable[Example] = ()) -> str:
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(about.title)}</title><style>{_STYLE}{_MORE_STYLE}</style></head>\n<body><main>"
+        f"<title>{escape(about.title)}</title><style>{STYLE}{_MORE_STYLE}</style></head>\n<body><main>"
         + "\n".join(body)
         + f"</main><script>{_SCRIPT}</script></body></html>\n"
     )
@@ -171,7 +171,7 @@ def _groups(result: Result) -> str:
     if not rows:
         return ""
     return _section(
-        "By kind of pair", "Means of the converted.", _table(["", *report.headings(report.shown(result))], rows)
+        "By kind of pair", "Means of the converted.", html_table(["", *report.headings(report.shown(result))], rows)
     )
 
 
@@ -259,7 +259,7 @@ def _pairs(result: Result) -> str:
         [f"{row.utterance} → {row.target}", *report.cells(_as_figures(row, report.shown(result)), report.shown(result))]
         for row in result.converted.rows
     ]
-    table = _table(["", *report.headings(report.shown(result))], rows)
+    table = html_table(["", *report.headings(report.shown(result))], rows)
     return (
         '<section><h2>Every pair</h2><p class="lead">The figures of each converted recording.</p>'
         f"<details><summary>{len(rows)} pairs</summary>{table}</details></section>"

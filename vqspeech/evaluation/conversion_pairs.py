@@ -59,8 +59,8 @@ class Pair:
 def balanced(candidates: Iterable[Pair], number: int, *, seed: int = 0) -> list[Pair]:
     """Draw pairs so that targets, genders, known and unknown sources, speakers and utterances occur alike.
 
-    One pair after the other: of the targets drawn least so far the one whose kind (gender, seen), then source speaker,
-    then utterance was drawn least; what is still equal is decided by the seed.
+    One pair after the other: of the targets drawn least so far the one whose kind (gender, seen), then source speaker
+    for this target, then source speaker at all, then utterance was drawn least; what is still equal is decided by the seed.
 
     Args:
         candidates: those to draw from.
@@ -87,7 +87,7 @@ def balanced(candidates: Iterable[Pair], number: int, *, seed: int = 0) -> list[
             target, source = name
             first = groups[name][0]
             kind = (first.gender, first.seen)
-            return counts(("target", target), ("kind", target, kind), ("kind", kind), ("source", source), name)
+            return counts(("target", target), ("kind", target, kind), ("kind", kind), name, ("source", source))
 
         chosen = min(names, key=rarity)
         pair = min(groups[chosen], key=lambda one: times.get(("utterance", one.source.name), 0))

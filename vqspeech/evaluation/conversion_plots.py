@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from vqspeech import audio
 from vqspeech.evaluation.conversion_rows import Row
 from vqspeech.evaluation.judges.pitch import Contour
-from vqspeech.evaluation.plots import _figure, _spectrogram, _style, _svg
+from vqspeech.evaluation.plots import as_svg, draw_spectrogram, new_figure, plot_style
 
 SOURCE, CONVERTED, TARGET = "#66788a", "#c2410c", "#0b6e99"
 _FAINT = "#d5dae0"
@@ -18,8 +18,8 @@ _FAINT = "#d5dae0"
 
 def nearness(rows: Sequence[Row], real: Sequence[Row], unconverted: Sequence[Row]) -> str:
     """Cosine to the target over cosine to the source: what lies above the diagonal has the target's voice."""
-    with _style("nearness"):
-        figure = _figure(5.4, 4.6, layout="constrained")
+    with plot_style("nearness"):
+        figure = new_figure(5.4, 4.6, layout="constrained")
         axes = figure.subplots()
         for found, colour, name in (
             (unconverted, SOURCE, "source as it is"),
@@ -41,7 +41,7 @@ def nearness(rows: Sequence[Row], real: Sequence[Row], unconverted: Sequence[Row
         axes.set_xlabel("cosine to the source's speaker")
         axes.set_ylabel("cosine to the target")
         axes.legend(frameon=False, loc="lower left")
-        return _svg(figure, "nearness")
+        return as_svg(figure, "nearness")
 
 
 def by_target(groups: Mapping[str, Mapping[str, float | None]], titles: Mapping[str, str]) -> str:
@@ -52,15 +52,15 @@ def by_target(groups: Mapping[str, Mapping[str, float | None]], titles: Mapping[
         titles: figure -> its name under the axis.
     """
     names = sorted(groups, key=lambda name: groups[name][next(iter(titles))] or 0.0)
-    with _style("by_target"):
-        figure = _figure(5.4, max(1.8, 0.19 * len(names) + 0.7), layout="constrained")
+    with plot_style("by_target"):
+        figure = new_figure(5.4, max(1.8, 0.19 * len(names) + 0.7), layout="constrained")
         panels = figure.subplots(1, len(titles), sharey=True, squeeze=False)[0]
         for axes, (key, title) in zip(panels, titles.items(), strict=True):
             axes.barh(range(len(names)), [groups[name][key] or 0.0 for name in names], height=0.7, color=CONVERTED)
             axes.tick_params(axis="y", length=0)
             axes.set_xlabel(title)
         panels[0].set_yticks(range(len(names)), names)
-        return _svg(figure, "by_target")
+        return as_svg(figure, "by_target")
 
 
 def spectra(panels: Sequence[tuple[str, NDArray[np.float32], Contour | None]], name: str) -> str:
@@ -70,12 +70,12 @@ def spectra(panels: Sequence[tuple[str, NDArray[np.float32], Contour | None]], n
         panels: title, waveform ``(samples,)`` at 16 kHz and contour of each.
         name: of the figure; different for each on a page.
     """
-    with _style(name):
-        figure = _figure(11.2, 1.9)
+    with plot_style(name):
+        figure = new_figure(11.2, 1.9)
         row = figure.subplots(1, len(panels))
         figure.subplots_adjust(left=0.05, right=0.995, top=0.88, bottom=0.17, wspace=0.16)
         for axes, (title, waveform, contour) in zip(row, panels, strict=True):
-            _spectrogram(axes, waveform, audio.SAMPLE_RATE)
+            draw_spectrogram(axes, waveform, audio.SAMPLE_RATE)
             axes.set_title(title, fontsize=9, loc="left", pad=3)
             axes.set_xlim(0, len(waveform) / audio.SAMPLE_RATE)
             if contour is not None:
@@ -84,13 +84,13 @@ def spectra(panels: Sequence[tuple[str, NDArray[np.float32], Contour | None]], n
                 above.set_yscale("log")
                 above.set_ylim(50, 1600)  # leaves the contour in the lower half, where the harmonics are
                 above.set_axis_off()
-        return _svg(figure, name)
+        return as_svg(figure, name)
 
 
 def contours(source: Contour, converted: Contour, target_mean: float | None, name: str) -> str:
     """F0 of source and conversion over each other, and the height of the target's voice."""
-    with _style(name):
-        figure = _figure(11.2, 1.6)
+    with plot_style(name):
+        figure = new_figure(11.2, 1.6)
         axes = figure.subplots()
         figure.subplots_adjust(left=0.05, right=0.995, top=0.86, bottom=0.27)
         axes.plot(source.times, _gaps(source), color=SOURCE, lw=1.5, label="source")
@@ -108,7 +108,7 @@ def contours(source: Contour, converted: Contour, target_mean: float | None, nam
         axes.set_xlabel("seconds", labelpad=1)
         axes.set_xlim(0, max(float(source.times[-1]), float(converted.times[-1])))
         axes.legend(frameon=False, ncols=3, fontsize=8, loc="lower right", bbox_to_anchor=(1, 0.95), borderpad=0)
-        return _svg(figure, name)
+        return as_svg(figure, name)
 
 
 def _gaps(contour: Contour) -> NDArray[np.float64]:

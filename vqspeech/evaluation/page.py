@@ -13,7 +13,7 @@ from vqspeech.evaluation.phoneme_results import PhonemeResult
 from vqspeech.evaluation.plots import Example
 from vqspeech.evaluation.report import About, percent
 
-_STYLE = """
+STYLE = """
 :root { --ink: #1d2733; --soft: #5b6875; --line: #e3e7eb; --accent: #0b6e99; --paper: #ffffff; --ground: #f4f6f8; }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--ink);
@@ -131,7 +131,7 @@ def page(result: PhonemeResult, about: About, examples: Sequence[Example] = ()) 
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(about.title)}</title><style>{_STYLE}</style></head>\n<body><main>"
+        f"<title>{escape(about.title)}</title><style>{STYLE}</style></head>\n<body><main>"
         + "\n".join(body)
         + f"</main><script>{_SCRIPT}</script></body></html>\n"
     )
@@ -193,7 +193,8 @@ def _tiles(result: PhonemeResult, about: About) -> str:
     return f'<div class="tiles">{inner}</div>'
 
 
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], own: str | None = None) -> str:
+def html_table(headings: Sequence[str], rows: Sequence[Sequence[str]], own: str | None = None) -> str:
+    """An HTML table; the row whose first cell is ``own`` stands out."""
     head = "".join(f"<th>{escape(name)}</th>" for name in headings)
     lines = []
     for row in rows:
@@ -207,7 +208,7 @@ def _comparison(result: PhonemeResult) -> str:
         "Between floors and ceiling",
         "The same measures on the same frames, for systems that know nothing of the phones and, last, for one that was "
         "taught them. Shares in %.",
-        _table(report.HEADINGS, report.comparison(result), own="these codes"),
+        html_table(report.HEADINGS, report.comparison(result), own="these codes"),
     )
 
 
@@ -222,7 +223,7 @@ def _classes(result: PhonemeResult) -> str:
         [row.name, f"{row.frames:,}", percent(row.recall), percent(row.precision), percent(row.f1)]
         for row in result.per_class
     ]
-    return _table(["class", "frames", "recall", "precision", "F1"], rows)
+    return html_table(["class", "frames", "recall", "precision", "F1"], rows)
 
 
 def _examples(result: PhonemeResult, examples: Sequence[Example]) -> str:
@@ -269,7 +270,7 @@ def _codes(result: PhonemeResult) -> str:
         ]
         for row in (by_code[code] for code in plots.code_order(result))
     ]
-    table = _table(["code", "phone", "frames", "its share, %", "entropy, bit", "mean run, frames"], rows)
+    table = html_table(["code", "phone", "frames", "its share, %", "entropy, bit", "mean run, frames"], rows)
     return (
         '<section><h2>The map from codes to phones</h2><p class="lead">The phone each code was taken for, and how much '
         f"of the code it makes up.</p><details><summary>{len(rows)} codes</summary>{table}</details></section>"

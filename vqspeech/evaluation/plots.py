@@ -78,7 +78,12 @@ class Example:
     offset: float
 
 
-def _style(salt: str = "") -> AbstractContextManager[None]:
+def plot_style(salt: str = "") -> AbstractContextManager[None]:
+    """Draw in the style of the reports; ``salt`` makes the ids inside an SVG its own.
+
+    Raises:
+        InputError: matplotlib is not installed.
+    """
     try:
         import matplotlib as mpl
     except ImportError as error:
@@ -86,16 +91,18 @@ def _style(salt: str = "") -> AbstractContextManager[None]:
     return mpl.rc_context({**_STYLE, "svg.hashsalt": salt})
 
 
-def _figure(width: float, height: float, **options: Any) -> Figure:
+def new_figure(width: float, height: float, **options: Any) -> Figure:
+    """An empty figure of a width and height in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), **options)
 
 
-def _svg(figure: Figure, name: str) -> str:
+def as_svg(figure: Figure, name: str) -> str:
+    """The figure as SVG to stand in a page, where ``name`` is its own."""
     file = io.StringIO()
     # The salt keeps the ids of two figures on one page apart, and a figure the same from run to run.
-    with _style(name):
+    with plot_style(name):
         figure.savefig(file, format="svg", metadata={"Date": None}, transparent=True)
     text = file.getvalue()
     return text[text.index("<svg") :]
@@ -132,8 +139,8 @@ def comparison(
         paper: the paper's figure, same part.
         same_part: the system's figure by the paper's protocol.
     """
-    with _style():
-        figure = _figure(7.4, 0.34 * len(rows) + 0.75, layout="constrained")
+    with plot_style():
+        figure = new_figure(7.4, 0.34 * len(rows) + 0.75, layout="constrained")
         axes = figure.subplots()
         for place, (_, value, own) in enumerate(rows):
             axes.barh(place, 100 * value, height=0.62, color=_ACCENT if own else _QUIET)
@@ -155,7 +162,7 @@ def comparison(
         axes.set_ylim(len(rows) - 0.4, -0.9)
         axes.set_xlim(0, max(62.0, *(100 * value + 8 for _, value, _ in rows)))
         axes.set_xlabel("frames called their phone, %   (diamond: map learnt and scored on the same part)")
-        return _svg(figure, "comparison")
+        return as_svg(figure, "comparison")
 
 
 def confusion(result: PhonemeResult) -> str:
@@ -165,8 +172,8 @@ def confusion(result: PhonemeResult) -> str:
     counts = result.confusion[np.ix_(order, order)].astype(float)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     side = max(3.2, _ROW * len(labels) + 0.9)
-    with _style():
-        figure = _figure(side + 0.7, side, layout="constrained")
+    with plot_style():
+        figure = new_figure(side + 0.7, side, layout="constrained")
         axes = figure.subplots()
         image = _matrix(axes, shares, labels)
         axes.set_xticks(range(len(labels)), labels, rotation=90)
@@ -179,7 +186,7 @@ def confusion(result: PhonemeResult) -> str:
         axes.set_ylabel("phone")
         axes.set_aspect("equal")
         figure.colorbar(image, ax=axes, shrink=0.5, label="share of the phone's frames")
-        return _svg(figure, "confusion")
+        return as_svg(figure, "confusion")
 
 
 def _matrix(axes: Axes, shares: NDArray[np.float64], labels: Sequence[str]) -> Any:
@@ -211,8 +218,8 @@ def codes_by_phone(result: PhonemeResult) -> str:
     columns = code_order(result)
     counts = result.table[np.ix_(columns, order)].astype(float)
     phone_of = {row.code: row.phone for row in result.code_to_phone}
-    with _style():
-        figure = _figure(11.2, _ROW * len(labels) + 1.5, layout="constrained")
+    with plot_style():
+        figure = new_figure(11.2, _ROW * len(labels) + 1.5, layout="constrained")
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[len(labels), 5])
         image = _matrix(upper, (counts / counts.sum(1, keepdims=True)).T, labels)
         upper.tick_params(axis="x", length=0, labelbottom=False)
@@ -226,15 +233,15 @@ def codes_by_phone(result: PhonemeResult) -> str:
         lower.tick_params(axis="x", length=0)
         lower.set_xlim(-0.6, len(columns) - 0.4)
         figure.colorbar(image, ax=upper, shrink=0.6, pad=0.01, label="share of the code's frames")
-        return _svg(figure, "codes")
+        return as_svg(figure, "codes")
 
 
 def phones(result: PhonemeResult) -> str:
     """Recall of each phone, class by class."""
     order = [index for index in phone_order(result.labels) if result.per_phone[index].frames]
     rows = [result.per_phone[index] for index in order]
-    with _style():
-        figure = _figure(11.2, 2.4, layout="constrained")
+    with plot_style():
+        figure = new_figure(11.2, 2.4, layout="constrained")
         axes = figure.subplots()
         colours = [CLASS_COLOURS[phone_class(row.name)] for row in rows]
         axes.bar(range(len(rows)), [100 * row.recall for row in rows], width=0.72, color=colours)
@@ -245,13 +252,13 @@ def phones(result: PhonemeResult) -> str:
         axes.set_xlim(-0.7, len(rows) - 0.3)
         axes.set_ylim(0, 100)
         axes.set_ylabel("recall, %")
-        return _svg(figure, "phones")
+        return as_svg(figure, "phones")
 
 
 def run_lengths(result: PhonemeResult, *, frame_period: float) -> str:
     """How long codes stay the same, beside how long phones do."""
-    with _style():
-        figure = _figure(5.4, 2.5, layout="constrained")
+    with plot_style():
+        figure = new_figure(5.4, 2.5, layout="constrained")
         axes = figure.subplots()
         longest = max(10, int(np.searchsorted(np.cumsum(result.phone_frames), 0.97 * result.phone_frames.sum())) + 1)
         milliseconds = 1000 * frame_period * np.arange(1, longest + 1)
@@ -266,15 +273,15 @@ def run_lengths(result: PhonemeResult, *, frame_period: float) -> str:
         axes.set_ylabel("share of runs, %")
         axes.set_ylim(0)
         axes.legend(frameon=False)
-        return _svg(figure, "runs")
+        return as_svg(figure, "runs")
 
 
 def usage(result: PhonemeResult, *, codebook_size: int, frame_period: float) -> str:
     """Codes used so far and their perplexity."""
     seen = np.array(result.usage)
     minutes = seen[:, 0] * frame_period / 60
-    with _style():
-        figure = _figure(5.4, 2.5, layout="constrained")
+    with plot_style():
+        figure = new_figure(5.4, 2.5, layout="constrained")
         axes = figure.subplots()
         axes.plot(minutes, seen[:, 2], color="#7a8794", lw=1.4, label="perplexity so far")
         axes.plot(minutes, seen[:, 1], color=_ACCENT, lw=1.6, label="codes used so far")
@@ -283,15 +290,15 @@ def usage(result: PhonemeResult, *, codebook_size: int, frame_period: float) -> 
         axes.set_ylim(0, codebook_size * 1.12)
         axes.set_xlim(0, minutes[-1])
         axes.legend(frameon=False, fontsize=8, loc="center right")
-        return _svg(figure, "usage")
+        return as_svg(figure, "usage")
 
 
 def example(shown: Example, *, phone_of_code: Mapping[int, str], name: str) -> str:
     """Waveform, spectrogram, codes as a strip in the colour of the phone class they map to, and phones under them."""
     seconds = len(shown.waveform) / shown.rate
     time = np.arange(len(shown.waveform)) / shown.rate
-    with _style():
-        figure = _figure(11.2, 3.3)
+    with plot_style():
+        figure = new_figure(11.2, 3.3)
         grid = figure.add_gridspec(
             4,
             1,
@@ -304,7 +311,7 @@ def example(shown: Example, *, phone_of_code: Mapping[int, str], name: str) -> s
         )
         wave, spectrogram, strip, row = (figure.add_subplot(grid[index]) for index in range(4))
         _wave(wave, time, shown.waveform)
-        _spectrogram(spectrogram, shown.waveform, shown.rate)
+        draw_spectrogram(spectrogram, shown.waveform, shown.rate)
         values, starts, lengths = runs(shown.codes)
         left = shown.offset - shown.frame_period / 2
         for value, start, length in zip(values.tolist(), starts.tolist(), lengths.tolist(), strict=True):
@@ -338,7 +345,7 @@ def example(shown: Example, *, phone_of_code: Mapping[int, str], name: str) -> s
             if axes is not row:
                 axes.set_xticks([])
         row.set_xlabel("seconds", labelpad=1)
-        return _svg(figure, name)
+        return as_svg(figure, name)
 
 
 def _wave(axes: Axes, time: NDArray[np.float64], waveform: NDArray[np.float32]) -> None:
@@ -354,7 +361,8 @@ def _wave(axes: Axes, time: NDArray[np.float64], waveform: NDArray[np.float32]) 
     axes.set_yticks([])
 
 
-def _spectrogram(axes: Axes, waveform: NDArray[np.float32], rate: int) -> None:
+def draw_spectrogram(axes: Axes, waveform: NDArray[np.float32], rate: int) -> None:
+    """Draw a wide-band spectrogram of ``(samples,)`` over seconds and Hz."""
     from scipy.signal import ShortTimeFFT
     from scipy.signal.windows import hann
 
