@@ -60,7 +60,8 @@ def balanced(candidates: Iterable[Pair], number: int, *, seed: int = 0) -> list[
     """Draw pairs so that targets, genders, known and unknown sources, speakers and utterances occur alike.
 
     One pair after the other: of the targets drawn least so far the one whose kind (gender, seen), then source speaker
-    for this target, then source speaker at all, then utterance was drawn least; what is still equal is decided by the seed.
+    for this target, then source speaker at all, then utterance was drawn least; what is still equal is decided by the
+    seed.
 
     Args:
         candidates: those to draw from.
