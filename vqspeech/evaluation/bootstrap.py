@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from vqspeech.evaluation import contingency
 from vqspeech.evaluation.frames import Frames
@@ -16,10 +16,18 @@ from vqspeech.evaluation.segmentation import BoundaryCounts, scores
 #: With fewer speakers than this, their resampling says little, and utterances are resampled.
 FEWEST_SPEAKERS = 5
 RESAMPLES = 1000
+#: Share of draws inside an interval.
+CONFIDENCE = 0.95
 #: Tables that are resampled at a time, for memory.
 _CHUNK = 50
-#: Figures that may be below 0.
-_UNBOUNDED = ("boundary.over_segmentation", "boundary.r_value")
+#: What the segmentation scores can be.
+_BOUNDARY_RANGES = {
+    "precision": (0.0, 1.0),
+    "recall": (0.0, 1.0),
+    "f1": (0.0, 1.0),
+    "over_segmentation": (-1.0, np.inf),
+    "r_value": (-np.inf, 1.0),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +43,98 @@ class Intervals:
 
     unit: Literal["speakers", "utterances"] | None
     units: int
-    confidence: float = 0.95
+    confidence: float = CONFIDENCE
     bounds: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Resampling:
+    """Draws of speakers, or of utterances, with replacement.
+
+    Attributes:
+        unit: what is drawn; None where there is one alone and nothing can be drawn.
+        units: how many there are.
+        group: the unit of each utterance, shape ``(utterances,)``.
+        weights: how often each draw holds each unit, shape ``(draws, units)``.
+    """
+
+    unit: Literal["speakers", "utterances"] | None
+    units: int
+    group: NDArray[np.int64]
+    weights: NDArray[np.int64]
+
+    def share(self, hits: ArrayLike, counts: ArrayLike) -> NDArray[np.float64]:
+        """Summed hits over summed counts of each draw, shape ``(draws,)``; both are of the utterances."""
+        above, below = (np.bincount(self.group, weights=of, minlength=self.units) for of in (hits, counts))
+        return _share(self.weights, above, below)
+
+
+def resampling(speakers: Sequence[str], *, resamples: int = RESAMPLES, seed: int = 0) -> Resampling:
+    """Draw speakers with replacement, or utterances where there are under five speakers.
+
+    Args:
+        speakers: who spoke each utterance.
+        resamples: how many draws.
+        seed: of the draws.
+    """
+    names, group = np.unique(np.array(speakers, str), return_inverse=True)
+    unit: Literal["speakers", "utterances"] | None = "speakers"
+    if len(names) < FEWEST_SPEAKERS:
+        unit, group = "utterances", np.arange(len(speakers))
+    units = int(group.max(initial=-1)) + 1
+    if units < 2:
+        return Resampling(None, units, group, np.zeros((0, units), np.int64))
+    weights = np.random.default_rng(seed).multinomial(units, np.full(units, 1 / units), size=resamples)
+    return Resampling(unit, units, group, weights)
+
+
+def interval(
+    point: float,
+    drawn: NDArray[np.float64],
+    *,
+    confidence: float = CONFIDENCE,
+    lowest: float = 0.0,
+    highest: float = 1.0,
+) -> tuple[float, float]:
+    """The interval of the draws about their median, moved to the figure itself and kept in its range.
+
+    Information measures rise when units repeat, so that their draws lie above the figure.
+
+    Args:
+        point: the figure.
+        drawn: its value in each draw, shape ``(draws,)``.
+        confidence: share of draws inside.
+        lowest: value the figure can have.
+        highest: value the figure can have.
+    """
+    tail = (1 - confidence) / 2
+    low, middle, high = np.quantile(drawn, [tail, 0.5, 1 - tail])
+    moved = np.clip([point + low - middle, point + high - middle], lowest, highest)
+    return float(moved[0]), float(moved[1])
+
+
+def boundary_intervals(
+    counts: Sequence[BoundaryCounts], draws: Resampling, *, confidence: float = CONFIDENCE
+) -> dict[str, tuple[float, float]]:
+    """Intervals of the segmentation scores, by name; empty where nothing can be drawn.
+
+    Args:
+        counts: of each utterance.
+        draws: of the same utterances.
+        confidence: share of draws inside.
+    """
+    if draws.unit is None:
+        return {}
+    table = np.array([[row.reference, row.proposed, row.hits] for row in counts], np.int64)
+    by_unit = np.zeros((draws.units, 3), np.int64)
+    np.add.at(by_unit, draws.group, table)
+    drawn = [scores(BoundaryCounts(*row)) for row in (draws.weights @ by_unit).tolist()]
+    whole = scores(BoundaryCounts(*table.sum(0).tolist()))
+    bounds = {}
+    for name, (lowest, highest) in _BOUNDARY_RANGES.items():
+        values = np.array([getattr(row, name) for row in drawn])
+        bounds[name] = interval(getattr(whole, name), values, confidence=confidence, lowest=lowest, highest=highest)
+    return bounds
 
 
 def intervals(
@@ -47,13 +145,10 @@ def intervals(
     correct_loud: NDArray[np.bool_],
     boundaries: Sequence[BoundaryCounts] | None,
     resamples: int = RESAMPLES,
-    confidence: float = 0.95,
+    confidence: float = CONFIDENCE,
     seed: int = 0,
 ) -> Intervals:
     """Resample speakers (utterances where there are under five speakers) with replacement.
-
-    The interval is that of the resamples about their median, moved to the figure itself: information measures rise
-    when units repeat, so that their resamples lie above the figure.
 
     Args:
         test: the frames.
@@ -65,40 +160,28 @@ def intervals(
         confidence: share of resamples inside the interval.
         seed: of the draw.
     """
-    names, group = np.unique(np.array(test.speakers), return_inverse=True)
-    unit: Literal["speakers", "utterances"] = "speakers"
-    if len(names) < FEWEST_SPEAKERS:
-        unit, group = "utterances", np.arange(len(test.utterances))
-    units = int(group.max()) + 1
-    if units < 2:
-        return Intervals(None, units, confidence)
-    weights = np.random.default_rng(seed).multinomial(units, np.full(units, 1 / units), size=resamples)
-    sums = _sums(test, correct, group, units)
-    samples: dict[str, NDArray[np.float64]] = {"accuracy": _share(weights, *sums)}
-    points: dict[str, float] = {"accuracy": float(correct.mean())}
+    draws = resampling(test.speakers, resamples=resamples, seed=seed)
+    if draws.unit is None:
+        return Intervals(None, draws.units, confidence)
+    samples = {"accuracy": draws.share(*_hits(test, correct))}
+    points = {"accuracy": float(correct.mean())}
     if correct_loud.size:
-        samples["accuracy_without_silence"] = _share(weights, *_sums(quiet_free, correct_loud, group, units))
+        samples["accuracy_without_silence"] = draws.share(*_hits(quiet_free, correct_loud))
         points["accuracy_without_silence"] = float(correct_loud.mean())
-    _tables(test, group, weights, samples, points)
+    _tables(test, draws, samples, points)
+    bounds = {name: interval(points[name], drawn, confidence=confidence) for name, drawn in samples.items()}
     if boundaries is not None:
-        _boundary(boundaries, group, weights, samples, points)
-    tail = (1 - confidence) / 2
-    bounds = {}
-    for name, values in samples.items():
-        low, middle, high = np.quantile(values, [tail, 0.5, 1 - tail])
-        lowest = -np.inf if name in _UNBOUNDED else 0.0
-        highest = np.inf if name == "boundary.over_segmentation" else 1.0
-        moved = np.clip([points[name] + low - middle, points[name] + high - middle], lowest, highest)
-        bounds[name] = (float(moved[0]), float(moved[1]))
-    return Intervals(unit, units, confidence, bounds)
+        edges = boundary_intervals(boundaries, draws, confidence=confidence)
+        bounds |= {f"boundary.{name}": edge for name, edge in edges.items()}
+    return Intervals(draws.unit, draws.units, confidence, bounds)
 
 
-def _sums(
-    part: Frames, correct: NDArray[np.bool_], group: NDArray[np.int64], units: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    of_frame = group[part.utterance_of_frame()]
-    hits = np.bincount(of_frame, weights=correct, minlength=units)
-    return hits.astype(np.float64), np.bincount(of_frame, minlength=units).astype(np.float64)
+def _hits(part: Frames, correct: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Right frames and all frames of each utterance."""
+    utterance = part.utterance_of_frame()
+    number = len(part.utterances)
+    hits = np.bincount(utterance, weights=correct, minlength=number)
+    return hits.astype(np.float64), np.bincount(utterance, minlength=number).astype(np.float64)
 
 
 def _share(weights: NDArray[np.int64], hits: NDArray[np.float64], frames: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -107,18 +190,18 @@ def _share(weights: NDArray[np.int64], hits: NDArray[np.float64], frames: NDArra
 
 def _tables(
     test: Frames,
-    group: NDArray[np.int64],
-    weights: NDArray[np.int64],
+    draws: Resampling,
     samples: dict[str, NDArray[np.float64]],
     points: dict[str, float],
 ) -> None:
     from scipy.sparse import csr_array
 
+    weights = draws.weights
     shape = (test.codebook_size, len(test.labels))
     pairs = test.codes.astype(np.int64) * shape[1] + test.phones
     # Only pairs that occur: a large codebook with many speakers has few of them.
     used, column = np.unique(pairs, return_inverse=True)
-    rows = group[test.utterance_of_frame()]
+    rows = draws.group[test.utterance_of_frame()]
     counts = csr_array((np.ones(len(test)), (rows, column)), shape=(weights.shape[1], len(used)))
     measures = {
         "accuracy_same_part": contingency.phone_purity,
@@ -148,20 +231,3 @@ def _tables(
     for name, measure in measures.items():
         samples[name] = np.concatenate(drawn[name])
         points[name] = float(measure(whole)[0])
-
-
-def _boundary(
-    counts: Sequence[BoundaryCounts],
-    group: NDArray[np.int64],
-    weights: NDArray[np.int64],
-    samples: dict[str, NDArray[np.float64]],
-    points: dict[str, float],
-) -> None:
-    table = np.array([[row.reference, row.proposed, row.hits] for row in counts], np.int64)
-    by_unit = np.zeros((weights.shape[1], 3), np.int64)
-    np.add.at(by_unit, group, table)
-    drawn = [scores(BoundaryCounts(*row)) for row in (weights @ by_unit).tolist()]
-    whole = scores(BoundaryCounts(*table.sum(0).tolist()))
-    for name in ("precision", "recall", "f1", "over_segmentation", "r_value"):
-        samples[f"boundary.{name}"] = np.array([getattr(row, name) for row in drawn])
-        points[f"boundary.{name}"] = getattr(whole, name)
