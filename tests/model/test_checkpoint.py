@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from small_models import make_config, make_model
 from vqspeech.errors import InputError
 from vqspeech.model import checkpoint
 from vqspeech.model.checkpoint import checksum, load_model, model_folder, read_speakers, save_model
+from vqspeech.model.vqvae import VQVAE
 
 FILES = ["config.yaml", "speakers.txt", "model.safetensors"]
 
@@ -167,14 +170,86 @@ def test_speakers_that_are_no_text_are_named(folder: Path) -> None:
     assert complaint(folder).where == str(folder / "speakers.txt")
 
 
-def test_interrupted_the_old_weights_stay(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_the_old_model_stays(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def half_done(_tensors: Any, path: Path) -> None:
         path.write_bytes(b"half")
         raise KeyboardInterrupt
 
-    before = (folder / "model.safetensors").read_bytes()
+    before = contents(folder)
     monkeypatch.setattr(checkpoint, "save_file", half_done)
     with pytest.raises(KeyboardInterrupt):
-        save_model(make_model(seed=1), folder)
-    assert (folder / "model.safetensors").read_bytes() == before
+        save_model(other_model(), folder)
+    assert contents(folder) == before
     assert sorted(file.name for file in folder.iterdir()) == sorted(FILES)
+
+
+class _KilledError(BaseException):
+    """Stands for ``kill -9``: nothing of the dying process is run after it."""
+
+
+def test_killed_at_any_step_a_model_is_the_old_or_the_new_one_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    save_model(make_model(), old)
+    save_model(other_model(), new)
+    (old / "README.md").write_text("the card")
+    outcomes = []
+    for steps in range(20):
+        folder = tmp_path / f"killed-{steps}"
+        shutil.copytree(old, folder)
+        with monkeypatch.context() as patch:
+            killed = dying_after(steps, patch)
+            with contextlib.suppress(_KilledError):
+                save_model(other_model(), folder)
+        found = contents(model_folder(folder))
+        assert found in (contents(old), contents(new))
+        load_model(folder)
+        assert (folder / "README.md").read_text() == "the card"
+        outcomes.append(found == contents(new))
+        if not killed:
+            break
+    assert outcomes == sorted(outcomes)
+    assert len(outcomes) - sum(outcomes) >= 4  # three files, then the step that makes them count
+    assert sum(outcomes) >= 4
+    assert not killed
+
+
+def dying_after(steps: int, patch: pytest.MonkeyPatch) -> list[str]:
+    """Let so many changes of the file system happen, then none, not even those of cleaning up."""
+    left = [steps]
+    killed: list[str] = []
+
+    def mortal(name: str, real: Any) -> Any:
+        def step(*arguments: Any, **named: Any) -> Any:
+            if not left[0]:
+                killed.append(name)
+                raise _KilledError(name)
+            left[0] -= 1
+            return real(*arguments, **named)
+
+        return step
+
+    for name in ("replace", "rename", "rmdir"):
+        patch.setattr(Path, name, mortal(name, getattr(Path, name)))
+    patch.setattr(tempfile.TemporaryDirectory, "cleanup", lambda _self: None)
+    return killed
+
+
+def test_the_next_save_clears_what_a_killed_one_left(folder: Path) -> None:
+    (folder / ".saved").mkdir()
+    for name in FILES[1:]:
+        shutil.move(folder / name, folder / ".saved" / name)
+    save_model(other_model(), folder)
+    assert load_model(folder).speakers == other_model().speakers
+    assert not (folder / ".saved").exists()
+
+
+def other_model() -> VQVAE:
+    """One that fits neither config nor speakers of ``make_model()``."""
+    torch.manual_seed(1)
+    return VQVAE(make_config(decoder={"residual": 7}), ("dan", "eve"))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in FILES}

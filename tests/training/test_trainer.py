@@ -26,12 +26,13 @@ from torch import Tensor
 
 from vqspeech.errors import InputError
 from vqspeech.model.checkpoint import load_model
+from vqspeech.training import tasks
 from vqspeech.training import trainer as training
 from vqspeech.training.config import Preset, read_preset, write_preset
 from vqspeech.training.devices import Devices
 from vqspeech.training.pack import write_pack
-from vqspeech.training.tasks import VQVAETask
-from vqspeech.training.trainer import CodesIgnoredError, Trainer, learning_rate_factor
+from vqspeech.training.tasks import CodesIgnoredError, VQVAETask
+from vqspeech.training.trainer import Trainer, learning_rate_factor
 
 TRAIN, DEV = make_pack(copies=1), make_pack({"ann": [1500], "bob": [2000]})
 fork = multiprocessing.get_context("fork")
@@ -312,8 +313,9 @@ def test_a_pickle_that_would_run_code_is_not_loaded(unbroken: Path, tmp_path: Pa
 def test_codes_that_are_worth_nothing_end_the_run_with_a_plain_word(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in (("EVALUATE_EVERY", 0.0), ("PATIENCE", 2), ("GRACE", 3)):
-        monkeypatch.setattr(training, name, value)
+    monkeypatch.setattr(training, "EVALUATE_EVERY", 0.0)
+    monkeypatch.setattr(tasks, "PATIENCE", 2)
+    monkeypatch.setattr(tasks, "GRACE", 3)
     trainer = make_trainer(tmp_path, make_preset("training.least_code_gap=100.0"))
     with pytest.raises(CodesIgnoredError, match="ignores the codes") as caught:
         trainer.run()
@@ -323,8 +325,9 @@ def test_codes_that_are_worth_nothing_end_the_run_with_a_plain_word(
 
 
 def test_codes_that_are_worth_something_do_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("EVALUATE_EVERY", 0.0), ("PATIENCE", 1), ("GRACE", 0)):
-        monkeypatch.setattr(training, name, value)
+    monkeypatch.setattr(training, "EVALUATE_EVERY", 0.0)
+    monkeypatch.setattr(tasks, "PATIENCE", 1)
+    monkeypatch.setattr(tasks, "GRACE", 0)
     make_trainer(tmp_path, make_preset("training.least_code_gap=-100.0")).run()
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import tempfile
 from pathlib import Path
 
 import msgspec
@@ -21,21 +23,50 @@ from vqspeech.model.vqvae import VQVAE
 PRETRAINED = Path(__file__).parent.parent / "pretrained"
 
 
+#: What a model directory must hold.
+_FILES = ("config.yaml", "speakers.txt", "model.safetensors")
+#: Where a save keeps its files, in the model directory, from when all are written until the last is in its place.
+_SAVED = ".saved"
+
+
 def save_model(model: VQVAE, folder: str | os.PathLike[str]) -> None:
     """Write a model directory; a card that is already there stays.
+
+    Whatever happens meanwhile (an exception, ``kill -9``), what ``load_model`` reads afterwards is either the model
+    that was there or this one, whole.
 
     Args:
         model: what to write.
         folder: made if need be.
     """
     folder = Path(folder)
-    with atomic_open(folder / "config.yaml") as file:
-        yaml.safe_dump(msgspec.to_builtins(model.config), file, sort_keys=False)
-    with atomic_open(folder / "speakers.txt") as file:
-        file.writelines(f"{speaker}\n" for speaker in model.speakers)
+    folder.mkdir(parents=True, exist_ok=True)
+    _finish_save(folder)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    with atomic_path(folder / "model.safetensors") as temporary:
-        save_file(tensors, temporary)
+    with tempfile.TemporaryDirectory(prefix=".saving.", dir=folder) as name:
+        new = Path(name)
+        with atomic_open(new / "config.yaml") as file:
+            yaml.safe_dump(msgspec.to_builtins(model.config), file, sort_keys=False)
+        with atomic_open(new / "speakers.txt") as file:
+            file.writelines(f"{speaker}\n" for speaker in model.speakers)
+        with atomic_path(new / "model.safetensors") as temporary:
+            save_file(tensors, temporary)
+        # From this step on the new model counts: a reader moves what the writer no longer could.
+        new.rename(folder / _SAVED)
+    _finish_save(folder)
+
+
+def _finish_save(folder: Path) -> None:
+    """Move into place what a save has written in full, if one was killed before it did so itself."""
+    saved = folder / _SAVED
+    if not saved.is_dir():
+        return
+    # The writer may be alive and at it too.
+    with contextlib.suppress(FileNotFoundError):
+        for name in _FILES:
+            with contextlib.suppress(FileNotFoundError):
+                (saved / name).replace(folder / name)
+        saved.rmdir()
 
 
 def model_folder(folder: str | os.PathLike[str]) -> Path:
@@ -46,9 +77,11 @@ def model_folder(folder: str | os.PathLike[str]) -> Path:
     """
     folder = Path(folder)
     best = folder / "checkpoints" / "best"
+    _finish_save(folder)
     if not (folder / "model.safetensors").exists() and best.is_dir():
         folder = best
-    for name in ("config.yaml", "speakers.txt", "model.safetensors"):
+        _finish_save(folder)
+    for name in _FILES:
         if not (folder / name).is_file():
             raise InputError(f"no {name} in it", where=folder, cure="give a model directory or an experiment's folder")
     return folder

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
-from importlib import resources
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import msgspec
-import yaml
 from msgspec import Meta, Struct
 
 from vqspeech.errors import InputError
 from vqspeech.model.config import Count, Fraction, ModelConfig, NonNegative
+from vqspeech.training.preset_file import PresetFile, packaged_presets, read_preset_file, write_preset
+
+__all__ = ["OptimizerConfig", "Preset", "TrainingConfig", "presets", "read_preset", "write_preset"]
+
+#: Where the package keeps these presets.
+FOLDER = "presets"
 
 
 class OptimizerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -79,7 +80,7 @@ class TrainingConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     optimizer: OptimizerConfig
 
 
-class Preset(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Preset(PresetFile, frozen=True):
     """A preset file: a model and how it is trained."""
 
     model: ModelConfig
@@ -117,25 +118,13 @@ class Preset(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         insist(training.decode_from < training.steps, "training.decode_from is not below training.steps", "lower it")
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML that also takes 2e-4, without a point, for a number."""
-
-
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"[-+]?\d+[eE][-+]?\d+$"), list("-+0123456789"))
-
-
-def _load_yaml(text: str) -> Any:
-    return yaml.load(text, _Loader)  # _Loader is a safe one
-
-
 def presets() -> tuple[str, ...]:
-    """Names of the presets in the package."""
-    folder = resources.files("vqspeech") / "presets"
-    return tuple(sorted(Path(file.name).stem for file in folder.iterdir() if file.name.endswith(".yaml")))
+    """Names of the VQ-VAE's presets in the package."""
+    return packaged_presets(FOLDER)
 
 
 def read_preset(name: str | os.PathLike[str], changes: Sequence[str] = ()) -> Preset:
-    """Read a preset.
+    """Read a preset of a VQ-VAE.
 
     Args:
         name: a YAML file, or the name of a preset of the package.
@@ -144,59 +133,4 @@ def read_preset(name: str | os.PathLike[str], changes: Sequence[str] = ()) -> Pr
     Raises:
         InputError: no such preset, not YAML, a key unknown, missing, of the wrong type or out of range.
     """
-    file = Path(name)
-    if not file.is_file():
-        packaged = resources.files("vqspeech") / "presets" / f"{file.name}.yaml"
-        if file.name != str(name) or not packaged.is_file():
-            raise InputError("no such preset", where=file, cure=f"a YAML file, or one of: {', '.join(presets())}")
-        with resources.as_file(packaged) as path:
-            return _parse(path, changes)
-    return _parse(file, changes)
-
-
-def _parse(file: Path, changes: Sequence[str]) -> Preset:
-    where = str(file)
-    try:
-        tree = _load_yaml(file.read_text(encoding="utf-8"))
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else None
-        raise InputError(f"not YAML: {error.problem}", where=file, line=line, cure="mend the syntax") from None
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"not a YAML text: {error}", where=file, cure="give a preset file") from None
-    for change in changes:
-        _apply(tree, change)
-        where = f"{file} with {' '.join(changes)}"
-    preset = _convert(tree, where)
-    preset.check(where)
-    return preset
-
-
-def _apply(tree: Any, change: str) -> None:
-    path, equals, value = change.partition("=")
-    *parents, key = path.split(".")
-    node = tree
-    for parent in parents:
-        node = node.get(parent) if isinstance(node, dict) else None
-    if not equals or not isinstance(node, dict) or key not in node:
-        raise InputError(f"no such key: {change!r}", cure="write section.key=value, for example training.steps=1000")
-    try:
-        node[key] = _load_yaml(value)
-    except yaml.YAMLError:
-        raise InputError(f"the value is not YAML: {change!r}", cure="quote it, or mend the brackets") from None
-
-
-def _convert(tree: Any, where: str) -> Preset:
-    try:
-        return msgspec.convert(tree, Preset)
-    except msgspec.ValidationError as error:
-        problem, _, path = str(error).partition(" - at ")
-        key = path.strip("`").removeprefix("$.") or "the file"
-        raise InputError(f"{key}: {problem}", where=where, cure="compare with a preset of the package") from None
-
-
-def write_preset(preset: Preset, path: Path) -> None:
-    """Write every number of ``preset`` as YAML."""
-    from vqspeech.files import atomic_open
-
-    with atomic_open(path) as file:
-        yaml.safe_dump(msgspec.to_builtins(preset), file, sort_keys=False)
+    return read_preset_file(name, Preset, changes, folder=FOLDER)

@@ -51,15 +51,15 @@ class Log:
             self.file.flush()
 
     def progress(
-        self, step: int, steps: int, numbers: dict[str, float], *, samples_a_second: float, seconds_left: float
+        self, step: int, steps: int, numbers: dict[str, float], *, speed: float, unit: str, seconds_left: float
     ) -> None:
-        """Say how training goes."""
+        """Say how training goes, at how many ``unit`` a second."""
         listed = "  ".join(f"{name} {value:.3f}" for name, value in numbers.items() if name != "perplexity")
         if "perplexity" in numbers:
             listed += f"  perplexity {numbers['perplexity']:.0f}"
         left = timedelta(seconds=round(seconds_left))
-        self.line(f"step {step}/{steps}  {listed}  {samples_a_second / 1000:.0f}k samples/s  {left} left")
-        self._draw("train", step, {**numbers, "samples_a_second": samples_a_second})
+        self.line(f"step {step}/{steps}  {listed}  {speed / 1000:.3g}k {unit}/s  {left} left")
+        self._draw("train", step, {**numbers, f"{unit}_a_second": speed})
 
     def evaluation(self, step: int, measures: dict[str, float]) -> None:
         """Say what was measured on held-out speech."""

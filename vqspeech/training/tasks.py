@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -13,9 +15,10 @@ from torch.optim import Adam, Optimizer
 from vqspeech.errors import InputError
 from vqspeech.melspectrogram import log_mel
 from vqspeech.model.calibration import measure_activation_peaks
+from vqspeech.model.checkpoint import save_model
 from vqspeech.model.quantizer import perplexity
 from vqspeech.model.vqvae import VQVAE
-from vqspeech.training.config import Preset
+from vqspeech.training.config import Preset, TrainingConfig
 from vqspeech.training.muon import Muon
 from vqspeech.training.pack import Pack
 from vqspeech.training.segments import Batch, Segments, held_out
@@ -24,6 +27,12 @@ from vqspeech.training.segments import Batch, Segments, held_out
 HELD_OUT_SEGMENTS = 40
 #: Batches that the codebook is placed on, and that the decoder's activations are measured on.
 START_BATCHES, CALIBRATION_BATCHES = 8, 4
+#: Evaluations with too small a code gap before the run is given up, and the steps of grace after the decoder joined.
+PATIENCE, GRACE = 3, 1000
+
+
+class CodesIgnoredError(InputError):
+    """The decoder has learnt to do without the codes."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,11 @@ class HeldOut:
     perplexity: float
     used: int
 
+    @property
+    def score(self) -> float:
+        """The likelihood decides which model is the best."""
+        return self.nats
+
 
 class VQVAETask:
     """Train a VQ-VAE: its loss, its optimisers, its phases, its measures.
@@ -60,9 +74,13 @@ class VQVAETask:
         rank: of this process.
     """
 
+    unit = "samples"
+
     def __init__(self, preset: Preset, train: Pack, dev: Pack, rank: int = 0) -> None:
         self.preset = preset
         training, model = preset.training, preset.model
+        self.usage = torch.zeros(model.quantizer.codes)
+        self.suspicions = 0
         torch.manual_seed(training.seed)
         self.model = VQVAE(model, train.speakers)
         hop = model.conditioner.hop
@@ -84,6 +102,28 @@ class VQVAETask:
                 cure="split by utterance, so that speakers are shared",
             )
         self.dev = held_out(dev, segment=training.segment, count=HELD_OUT_SEGMENTS, speakers=train.speakers)
+
+    @property
+    def config(self) -> TrainingConfig:
+        """How it is trained."""
+        return self.preset.training
+
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """The voices it learns."""
+        return self.model.speakers
+
+    def compile(self) -> None:
+        """Compile the decoder, where most of the time goes."""
+        self.model.decoder.compile()
+
+    def averages(self, step: int) -> bool:
+        """What the weights were before the decoder took part is not averaged."""
+        return self.decoding(step)
+
+    def units(self, step: int) -> int:
+        """Samples of a segment that this step learns from."""
+        return self.config.crop if self.decoding(step) else self.config.segment
 
     def decoding(self, step: int) -> bool:
         """Whether the decoder takes part in this step."""
@@ -125,6 +165,7 @@ class VQVAETask:
     @torch.no_grad()
     def prepare(self, step: int, device: torch.device) -> None:
         """What must be done before this step: place the codebook on data when its time has come."""
+        self.usage = self.usage.to(device)
         quantizer = self.model.quantizer
         if step < self.preset.training.quantize_from or quantizer.started:
             return
@@ -156,8 +197,8 @@ class VQVAETask:
         finally:
             self.train.rank = rank
 
-    def loss(self, module: nn.Module, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor], Tensor]:
-        """Compute the loss of a step.
+    def loss(self, module: nn.Module, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Compute the loss of a step, and count the codes it uses.
 
         Args:
             module: the model, as it was wrapped for this run.
@@ -165,14 +206,48 @@ class VQVAETask:
             step: its number.
 
         Returns:
-            The loss, its terms by name, and the codes chosen.
+            The loss, and its terms by name.
         """
         training = self.preset.training
         crop = (batch.first_frame, self.crop_frames) if self.decoding(step) else None
         losses, codes = module(batch.heard, batch.spoken, batch.speaker, self.mel(batch), crop)
         loss = losses.total(commitment_weight=self.preset.model.quantizer.commitment, mel_weight=training.mel_weight)
         terms = {"nats": losses.nats, "mel": losses.mel, "commitment": losses.commitment}
-        return loss, {name: term.detach() for name, term in terms.items() if term is not None}, codes
+        if self.model.quantizer.started:
+            self.usage.mul_(0.99).add_(torch.bincount(codes.flatten(), minlength=len(self.usage)))
+        return loss, {name: term.detach() for name, term in terms.items() if term is not None}
+
+    def telling(self) -> dict[str, float]:
+        """Perplexity of the codes of recent steps."""
+        return {"perplexity": perplexity(self.usage)} if self.model.quantizer.started else {}
+
+    def watch(self, measures: HeldOut, step: int, out: Path) -> None:
+        """Give the run up when its codes are worth nothing; raises CodesIgnoredError."""
+        training = self.preset.training
+        if step <= max(training.decode_from, training.quantize_from) + GRACE:
+            return
+        self.suspicions = self.suspicions + 1 if measures.code_gap < training.least_code_gap else 0
+        if self.suspicions >= PATIENCE:
+            raise CodesIgnoredError(
+                f"the decoder ignores the codes: they are worth {measures.code_gap:.3f} nats a sample",
+                where=out,
+                cure="let the mel head teach the encoder first (training.decode_from), "
+                "or set training.least_code_gap lower to go on",
+            )
+
+    def keep(self, model: VQVAE, folder: Path) -> None:
+        """Write a model directory, ready for engines that compute in 8 bits."""
+        self.calibrate(model)
+        save_model(model, folder)
+
+    def state(self) -> dict[str, Any]:
+        """Use of the codes, and how often they seemed ignored."""
+        return {"suspicions": self.suspicions, "usage": self.usage}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take ``state`` back."""
+        self.suspicions = int(state["suspicions"])
+        self.usage.copy_(state["usage"])
 
     @torch.no_grad()
     def evaluate(self, model: VQVAE) -> HeldOut:

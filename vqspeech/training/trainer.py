@@ -1,4 +1,4 @@
-"""The training loop: it takes steps, watches held-out speech, keeps the best, and can be stopped at any moment.
+"""The training loop: it takes steps, watches held-out data, keeps the best, and can be stopped at any moment.
 
 Everything random in a step is drawn from seed, step and rank, so a run that was killed and resumed from its last
 checkpoint ends with the same weights as one that was not, to the bit on one CPU.
@@ -17,7 +17,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any, cast
+from typing import Any, Generic, cast
 
 import torch
 import torch.distributed as dist
@@ -26,21 +26,16 @@ from torch.optim.swa_utils import AveragedModel
 
 from vqspeech.errors import InputError
 from vqspeech.files import atomic_path
-from vqspeech.model.checkpoint import save_model
-from vqspeech.model.quantizer import perplexity
-from vqspeech.model.vqvae import VQVAE
-from vqspeech.training.config import OptimizerConfig, write_preset
 from vqspeech.training.devices import Devices
 from vqspeech.training.log import Log
-from vqspeech.training.tasks import HeldOut, VQVAETask
+from vqspeech.training.preset_file import read_preset_file, write_preset
+from vqspeech.training.protocol import Found, Network, Rates, Task
 
 #: Seconds between two evaluations, two checkpoints, two lines of progress.
 EVALUATE_EVERY, SAVE_EVERY, REPORT_EVERY = 60.0, 60.0, 10.0
-#: Evaluations with too small a code gap before the run is given up, and the steps of grace after the decoder joined.
-PATIENCE, GRACE = 3, 1000
 
 
-def learning_rate_factor(step: int, steps: int, config: OptimizerConfig) -> float:
+def learning_rate_factor(step: int, steps: int, config: Rates) -> float:
     """Warm-up, plateau, then a linear fall to a hundredth at the last step."""
     rise = min(1.0, (step + 1) / config.warm_up) if config.warm_up else 1.0
     start = config.decay_from * steps
@@ -56,11 +51,7 @@ def _average(averaged: Any, current: Any, updates: Tensor, *, decay: float) -> N
         mean.lerp_(value, 1 - decay)
 
 
-class CodesIgnoredError(InputError):
-    """The decoder has learnt to do without the codes."""
-
-
-class Trainer:
+class Trainer(Generic[Network, Found]):
     """Run a task.
 
     Args:
@@ -69,20 +60,18 @@ class Trainer:
         devices: where.
     """
 
-    def __init__(self, task: VQVAETask, out: Path, devices: Devices) -> None:
+    def __init__(self, task: Task[Network, Found], out: Path, devices: Devices) -> None:
         self.task = task
         self.out = out
         self.devices = devices
-        self.config = task.preset.training
+        self.config = task.config
         self.model = task.model.to(devices.device)
         self.average = AveragedModel(self.model, multi_avg_fn=partial(_average, decay=self.config.average))
         self.optimizers = task.optimizers()
         self.rates = [[float(group["lr"]) for group in optimizer.param_groups] for optimizer in self.optimizers]
         self.step = 0
         self.best = math.inf
-        self.suspicions = 0
         self.seconds = 0.0
-        self.usage = torch.zeros(task.preset.model.quantizer.codes, device=devices.device)
         self.stop_signal: int | None = None
 
     @property
@@ -90,26 +79,26 @@ class Trainer:
         """The checkpoint to resume from."""
         return self.out / "checkpoints" / "last.pt"
 
-    def run(self) -> HeldOut:
+    def run(self) -> Found:
         """Train to the last step.
 
         Returns:
             The measures of the final weights.
 
         Raises:
-            InputError: the folder holds another experiment, or a damaged checkpoint.
-            CodesIgnoredError: the codes turned out to be worth nothing to the decoder.
+            InputError: the folder holds another experiment, or a damaged checkpoint; or the task sees no point in
+                going on.
             KeyboardInterrupt: stopped by a signal; the checkpoint is written.
         """
         self._resume()
         module = self.devices.share(self.model)
         if self.config.compile:
-            self.model.decoder.compile()
+            self.task.compile()
         began = time.monotonic() - self.seconds
         evaluated = saved = reported = time.monotonic()
         reported_step = self.step
         with Log(self.out, self.devices.leads, self.step) as log, self._signals():
-            log.line(f"{self._size()}; {len(self.model.speakers)} speakers; step {self.step} of {self.config.steps}")
+            log.line(f"{self._size()}; {len(self.task.speakers)} speakers; step {self.step} of {self.config.steps}")
             while self.step < self.config.steps and not self._stopping():
                 terms = self._take_step(module)
                 now = time.monotonic()
@@ -151,16 +140,14 @@ class Trainer:
         self.task.prepare(self.step, self.devices.device)
         batch = self.task.train(self.step).to(self.devices.device)
         with self.devices.autocast():
-            loss, terms, codes = self.task.loss(module, batch, self.step)
+            loss, terms = self.task.loss(module, batch, self.step)
         self._zero_gradients()
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.optimizer.clip)
         for optimizer in self.optimizers:
             optimizer.step()
-        if self.task.decoding(self.step):
+        if self.task.averages(self.step):
             self.average.update_parameters(self.model)
-        if self.model.quantizer.started:
-            self.usage.mul_(0.99).add_(torch.bincount(codes.flatten(), minlength=len(self.usage)))
         self.step += 1
         return terms
 
@@ -172,44 +159,32 @@ class Trainer:
         numbers = {name: float(term) for name, term in terms.items()}
         if not all(math.isfinite(value) for value in numbers.values()):
             raise self._diverged()
-        if self.model.quantizer.started:
-            numbers["perplexity"] = perplexity(self.usage)
-        samples = segments_a_second * (self.config.crop if self.task.decoding(self.step) else self.config.segment)
+        numbers |= self.task.telling()
+        speed = segments_a_second * self.task.units(self.step)
         left = (self.config.steps - self.step) * self.config.batch * self.devices.world / max(segments_a_second, 1e-9)
-        log.progress(self.step, self.config.steps, numbers, samples_a_second=samples, seconds_left=left)
+        log.progress(self.step, self.config.steps, numbers, speed=speed, unit=self.task.unit, seconds_left=left)
 
-    def _evaluate(self, log: Log) -> HeldOut:
-        averaged = cast(VQVAE, self.average.module) if self.average.n_averaged > 0 else self.model
+    def _evaluate(self, log: Log) -> Found:
+        averaged = cast(Network, self.average.module) if self.average.n_averaged > 0 else self.model
         with self.devices.autocast():
             measures = self.task.evaluate(averaged)
-        log.evaluation(self.step, asdict(measures))
-        if self.average.n_averaged > 0 and self.devices.leads and measures.nats < self.best:
-            self.best = measures.nats
-            self.task.calibrate(averaged)
-            save_model(averaged, self.out / "checkpoints" / "best")
-        joined = max(self.config.decode_from, self.config.quantize_from)
-        if self.step > joined + GRACE:
-            self.suspicions = self.suspicions + 1 if measures.code_gap < self.config.least_code_gap else 0
-            if self.suspicions >= PATIENCE:
-                raise CodesIgnoredError(
-                    f"the decoder ignores the codes: they are worth {measures.code_gap:.3f} nats a sample",
-                    where=self.out,
-                    cure="let the mel head teach the encoder first (training.decode_from), "
-                    "or set training.least_code_gap lower to go on",
-                )
+        log.evaluation(self.step, asdict(cast(Any, measures)))
+        if self.average.n_averaged > 0 and self.devices.leads and measures.score < self.best:
+            self.best = measures.score
+            self.task.keep(averaged, self.out / "checkpoints" / "best")
+        self.task.watch(measures, self.step, self.out)
         return measures
 
     def _state(self) -> dict[str, Any]:
         return {
             "step": self.step,
             "best": self.best,
-            "suspicions": self.suspicions,
             "seconds": self.seconds,
-            "speakers": list(self.model.speakers),
+            "speakers": list(self.task.speakers),
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
-            "usage": self.usage,
+            **self.task.state(),
         }
 
     def _diverged(self) -> InputError:
@@ -234,15 +209,15 @@ class Trainer:
         cure = "remove it to begin again"
         try:
             state = torch.load(self.last, map_location=self.devices.device, weights_only=True)
-            if tuple(state["speakers"]) != self.model.speakers:
+            if tuple(state["speakers"]) != self.task.speakers:
                 raise InputError("a checkpoint of other speakers", where=self.last, cure="use another --out")
             self.model.load_state_dict(state["model"])
             self.average.load_state_dict(state["average"])
             for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
                 optimizer.load_state_dict(saved)
             self.step, self.best = int(state["step"]), float(state["best"])
-            self.suspicions, self.seconds = int(state["suspicions"]), float(state["seconds"])
-            self.usage.copy_(state["usage"])
+            self.seconds = float(state["seconds"])
+            self.task.restore(state)
         except InputError:
             raise
         except (RuntimeError, LookupError, EOFError, pickle.UnpicklingError, TypeError, ValueError) as error:
@@ -271,12 +246,10 @@ class Trainer:
                 signal.signal(number, handler)
 
 
-def _same_or_new(config: Path, task: VQVAETask) -> None:
+def _same_or_new(config: Path, task: Task[Any, Any]) -> None:
     """Keep the preset beside the run; refuse to go on with another."""
-    from vqspeech.training.config import read_preset
-
     if config.exists():
-        if read_preset(config) != task.preset:
+        if read_preset_file(config, type(task.preset)) != task.preset:
             raise InputError(
                 "the run in this folder was begun with another config",
                 where=config,

@@ -1,0 +1,145 @@
+"""A voice is fitted to recordings: it gets better, nothing else changes, and it can be stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from small_models import make_model
+from small_training import voice
+
+from vqspeech.errors import InputError
+from vqspeech.model.vqvae import VQVAE
+from vqspeech.training import adaptation
+from vqspeech.training.adaptation import VoiceFit, add_voice
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adaptation, "CROP", 256)
+    monkeypatch.setattr(adaptation, "BATCH", 2)
+    monkeypatch.setattr(adaptation, "EVALUATE_EVERY", 2)
+
+
+@pytest.fixture(scope="module")
+def network() -> VQVAE:
+    return make_model().eval()
+
+
+def make_fit(network: VQVAE, *, seconds: float = 12.0, seed: int = 0) -> VoiceFit:
+    waveforms = [voice(round(seconds * 8000 / 2) + extra, seed) for extra, seed in ((3, 5), (0, 6))]
+    padded = [torch.from_numpy(np.pad(waveform, (0, -len(waveform) % 16))) for waveform in waveforms]
+    with torch.no_grad():
+        codes = [network.quantize(waveform[None]).codes[0].numpy().astype(np.int32) for waveform in padded]
+    return VoiceFit(network, waveforms, codes, seed=seed)
+
+
+def test_a_fitted_voice_is_likelier_than_the_nearest_on_speech_held_out(network: VQVAE) -> None:
+    fit = make_fit(network)
+    fitted = fit.run(steps=30)
+    assert fitted.after < fitted.before
+    assert fitted.steps > 0
+    rows = network.conditioner.speakers.weight.detach()
+    assert fitted.before == pytest.approx(fit.held_out(rows[network.speakers.index(fitted.nearest)]))
+    assert fitted.after == pytest.approx(fit.held_out(fitted.vector))
+
+
+def test_the_speech_to_learn_from_and_the_held_out_speech_share_no_sample(network: VQVAE) -> None:
+    fit = make_fit(network)
+    learnt_to = fit.train.stop - 1 + fit.crop + fit.context
+    held_out_from = fit.dev.start - fit.context
+    assert learnt_to <= held_out_from
+    assert fit.dev.stop - 1 + fit.crop + fit.context <= len(fit.codes)
+
+
+def test_nats_are_those_of_the_whole_model(network: VQVAE) -> None:
+    fit = make_fit(network)
+    start, hop = 40, 16
+    vector = network.conditioner.speakers.weight[1].detach()
+    with torch.no_grad():
+        frames = network.frames(network.quantizer.lookup(fit.codes[None]), torch.tensor([1]))
+        per_code = network.conditioner.frames_per_code
+        crop = frames[:, start * per_code : (start + fit.crop) * per_code]
+        spoken = fit.samples[None, start * hop : (start + fit.crop) * hop + 1]
+        whole = network.nats(spoken, crop, (0, crop.shape[1]))[:, fit.skip :]
+        torch.testing.assert_close(fit._nats(vector, [start]), whole)
+
+
+def test_no_weight_of_the_model_changes(network: VQVAE) -> None:
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    learnt = [parameter.requires_grad for parameter in network.parameters()]
+    make_fit(network).run(steps=4)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+    assert [parameter.requires_grad for parameter in network.parameters()] == learnt
+
+
+@pytest.mark.parametrize("stop_at", [2, 4])
+def test_a_fit_that_was_stopped_ends_as_one_that_was_not(network: VQVAE, tmp_path: Path, stop_at: int) -> None:
+    whole = make_fit(network).run(steps=8)
+
+    def stop(step: int, _steps: int, _nats: float) -> None:
+        if step == stop_at:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make_fit(network).run(tmp_path / "fit", steps=8, progress=stop)
+    seen: list[int] = []
+    again = make_fit(network).run(tmp_path / "fit", steps=8, progress=lambda step, *_: seen.append(step))
+    assert seen[0] == stop_at
+    assert torch.equal(again.vector, whole.vector)
+    assert (again.before, again.after, again.steps, again.nearest) == (
+        whole.before,
+        whole.after,
+        whole.steps,
+        whole.nearest,
+    )
+
+
+def test_the_checkpoint_of_another_fit_and_a_damaged_one_are_not_gone_on_from(network: VQVAE, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "fit"
+    make_fit(network, seed=1).run(checkpoint, steps=4)
+    whole = make_fit(network).run(steps=4)
+    assert torch.equal(make_fit(network).run(checkpoint, steps=4).vector, whole.vector)
+    checkpoint.write_bytes(checkpoint.read_bytes()[:300])
+    assert torch.equal(make_fit(network).run(checkpoint, steps=4).vector, whole.vector)
+
+
+def test_it_stops_when_held_out_speech_gets_no_better(network: VQVAE, monkeypatch: pytest.MonkeyPatch) -> None:
+    fit = make_fit(network)
+    monkeypatch.setattr(fit, "held_out", lambda _vector: 1.0)
+    seen: list[int] = []
+    fitted = fit.run(steps=100, progress=lambda step, *_: seen.append(step))
+    assert seen[-1] == adaptation.PATIENCE * 2
+    assert (fitted.steps, fitted.after) == (0, 1.0)
+    assert torch.equal(fitted.vector, network.conditioner.speakers.weight[network.speakers.index(fitted.nearest)])
+
+
+def test_too_little_speech_is_refused(network: VQVAE) -> None:
+    with pytest.raises(InputError, match=r"2\.0 s of speech.*at the very least"):
+        make_fit(network, seconds=2)
+
+
+def test_a_model_whose_numbers_are_broken_is_a_word_not_a_voice() -> None:
+    broken = make_model().eval()
+    broken.decoder.output.bias.data[:] = torch.nan
+    with pytest.raises(InputError, match="no longer a number"):
+        make_fit(broken).run(steps=4)
+
+
+def test_a_voice_is_added_and_all_else_stays(network: VQVAE) -> None:
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    vector = torch.tensor([1.0, 2.0, 3.0])
+    copy = add_voice(network, "dora", vector)
+    assert torch.equal(torch.rand(1), expected)
+    assert copy.speakers == ("ann", "bob", "cyd", "dora")
+    assert torch.equal(copy.conditioner.speakers.weight[3], vector)
+    assert torch.equal(copy.conditioner.speakers.weight[:3], network.conditioner.speakers.weight)
+    values = torch.randn(1, 5, 6)
+    with torch.no_grad():
+        assert torch.equal(copy.frames(values, torch.tensor([1])), network.frames(values, torch.tensor([1])))
+    for name, tensor in network.state_dict().items():
+        assert name == "conditioner.speakers.weight" or torch.equal(copy.state_dict()[name], tensor)

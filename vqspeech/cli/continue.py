@@ -1,0 +1,48 @@
+# ruff: noqa: N999
+"""Let a recording go on: the prior draws codes after its codes, and the model speaks both, in any of its voices.
+
+vqspeech continue --src a.wav --seconds 3 --speaker p239 --out b.wav
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from vqspeech.cli.prior_options import add_drawing, check_voice, deliver, frames, load_prior
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--src", required=True, metavar="FILE", help="recording, or - for stdin")
+    parser.add_argument("--seconds", type=float, default=3.0, metavar="S", help="that are added; default: 3")
+    add_drawing(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Encode, go on, speak."""
+    import numpy as np
+
+    from vqspeech.cli.model_options import load
+    from vqspeech.cli.progress import bar
+    from vqspeech.generation.code_sampling import sample_codes
+
+    model = load(options)
+    check_voice(options, model)
+    prior = load_prior(options, model.code_info.checksum)
+    length = frames(options.seconds, model)
+    heard = model.encode(options.src)
+    drawn = sample_codes(
+        prior,
+        length=length,
+        count=options.count,
+        speaker=options.speaker,
+        prompt=heard,
+        seed=options.seed,
+        temperature=options.temperature,
+        top_k=options.top_k,
+        top_p=options.top_p,
+        progress=bar("drawing", "code"),
+    )
+    name = "stdin" if options.src == "-" else Path(options.src).stem
+    deliver(options, model, [np.concatenate([heard, codes]) for codes in drawn], f"{name}-continued")

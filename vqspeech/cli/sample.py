@@ -1,0 +1,41 @@
+"""Speak what the model itself comes up with: codes drawn from its prior, in a voice of the model.
+
+vqspeech sample --seconds 5 --speaker p239 --seed 3 --out s.wav
+vqspeech sample --seconds 5 --speaker p239 --count 16 --out samples/     all in one batch
+vqspeech sample --count 100 --codes-out codes.txt                        codes only, of nobody in particular
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from vqspeech.cli.prior_options import add_drawing, check_voice, deliver, frames, load_prior
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--seconds", type=float, default=5.0, metavar="S", help="of each sample; default: 5")
+    add_drawing(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Draw codes and speak them."""
+    from vqspeech.cli.model_options import load
+    from vqspeech.cli.progress import bar
+    from vqspeech.generation.code_sampling import sample_codes
+
+    model = load(options)
+    check_voice(options, model)
+    prior = load_prior(options, model.code_info.checksum)
+    drawn = sample_codes(
+        prior,
+        length=frames(options.seconds, model),
+        count=options.count,
+        speaker=options.speaker,
+        seed=options.seed,
+        temperature=options.temperature,
+        top_k=options.top_k,
+        top_p=options.top_p,
+        progress=bar("drawing", "code"),
+    )
+    deliver(options, model, list(drawn), f"sample-{options.seed}")

@@ -1,0 +1,78 @@
+"""Tell how many bits a code costs a prior: how well it foresees recordings, or codes that are given.
+
+vqspeech score a.wav b.wav
+vqspeech score --codes dev/codes.txt --utt2spk data/dev/utt2spk --prior exp/prior --out scores.txt
+
+A line an utterance: its id, its bits in all, its number of codes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vqspeech.cli.prior_options import add_prior, load_prior, read_utt2spk
+from vqspeech.errors import InputError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("src", nargs="*", metavar="SRC", help="files, folders, data directories, or - for stdin")
+    parser.add_argument("--codes", type=Path, metavar="CODES.txt", help="score these codes instead")
+    parser.add_argument(
+        "--utt2spk", type=Path, action="append", default=[], metavar="FILE", help="tells the prior who speaks"
+    )
+    parser.add_argument("--out", type=Path, metavar="SCORES.txt", help="file to write; default: print the lines")
+    add_prior(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Score, write and tell the mean."""
+    from vqspeech.files import atomic_open
+    from vqspeech.model.prior_scores import code_bits
+
+    if bool(options.src) == bool(options.codes):
+        raise InputError("what shall be scored?", cure="give recordings, or codes with --codes, not both")
+    sequences, made_by = _given(options)
+    prior = load_prior(options, made_by)
+    highest = max((int(sequence.max()) for sequence in sequences.values() if len(sequence)), default=0)
+    if highest >= prior.config.codes:
+        raise InputError(
+            f"has code {highest}, but the prior knows {prior.config.codes}", where=options.codes, cure="name its prior"
+        )
+    speakers = read_utt2spk(options.utt2spk)
+    index = {name: place for place, name in enumerate(prior.speakers)}
+    who = [index.get(speakers.get(name, ""), prior.nobody) for name in sequences]
+    bits = code_bits(prior, list(sequences.values()), who)
+    lines = [f"{name} {float(each.sum()):.3f} {len(each)}\n" for name, each in zip(sequences, bits, strict=True)]
+    if options.out is None:
+        sys.stdout.writelines(lines)
+    else:
+        with atomic_open(options.out) as file:
+            file.writelines(lines)
+    every = np.concatenate(bits)
+    print(
+        f"{every.mean() if len(every) else 0.0:.4f} bits a code; {len(every)} codes in {len(bits)} utterances",
+        file=sys.stderr if options.out is None else sys.stdout,
+    )
+
+
+def _given(options: argparse.Namespace) -> tuple[dict[str, NDArray[np.int32]], str | None]:
+    """The code sequences to score, and the checksum of the model that made them."""
+    from vqspeech import codes
+
+    if options.codes is not None:
+        archive = codes.read(options.codes)
+        return archive.sequences, archive.info.checksum
+    from vqspeech.cli.model_options import load, sources
+
+    model = load(options)
+    found = sources(options.src)
+    encoded = {s.name: model.encode_waveform(model.read(s.recording, start=s.start, end=s.end)) for s in found}
+    if len(encoded) < len(found):
+        raise InputError("two recordings of one name", cure="rename one")
+    return encoded, model.code_info.checksum

@@ -1,0 +1,89 @@
+r"""Train a prior over a model's codes: what comes after what, so that speech can be drawn, continued and scored.
+
+vqspeech encode data/train --out exp/train/codes.txt, the same for data/dev, then
+vqspeech train-prior wavenet --codes exp/train/codes.txt --dev exp/dev/codes.txt --utt2spk data/train/utt2spk \
+  --utt2spk data/dev/utt2spk --out exp/prior
+
+The experiment's folder holds config.yaml, train.log, TensorBoard's curves and checkpoints/ (last.pt to go on from, and
+best/, a prior directory for --prior; copied into a model's directory as prior/, it is that model's own). Stopped at any
+moment, the same command goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vqspeech.cli.prior_options import read_utt2spk
+from vqspeech.errors import InputError
+
+if TYPE_CHECKING:
+    from vqspeech.codes import Codes
+    from vqspeech.training.crops import CodeData
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("preset", metavar="PRESET", help="a YAML file, or the name of a prior's preset of the package")
+    parser.add_argument(
+        "--codes", type=Path, action="append", required=True, metavar="CODES.txt", help="to train on (may be repeated)"
+    )
+    parser.add_argument("--dev", type=Path, required=True, metavar="CODES.txt", help="to watch")
+    parser.add_argument(
+        "--utt2spk", type=Path, action="append", default=[], metavar="FILE", help="who speaks; without, nobody is told"
+    )
+    parser.add_argument("--model", type=Path, metavar="DIR", help="insist that this model made the codes")
+    parser.add_argument("--out", type=Path, required=True, metavar="EXP", help="folder of the experiment")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N; default: auto")
+    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads; default: all cores")
+    parser.add_argument(
+        "changes", nargs="*", metavar="KEY=VALUE", help="changes to the preset, such as training.steps=1000"
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train to the end and say where the prior lies."""
+    import torch
+
+    from vqspeech import codes
+    from vqspeech.model.checkpoint import checksum, model_folder
+    from vqspeech.training.devices import Devices
+    from vqspeech.training.prior_card import write_card
+    from vqspeech.training.prior_config import read_prior_preset
+    from vqspeech.training.prior_task import PriorTask
+    from vqspeech.training.trainer import Trainer
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    preset = read_prior_preset(options.preset, options.changes)
+    made_by = None if options.model is None else checksum(model_folder(options.model))
+    parts = [codes.read(path) for path in [*options.codes, options.dev]]
+    for path, part in zip([*options.codes, options.dev], parts, strict=True):
+        expected = made_by or parts[0].info.checksum
+        if part.info.checksum != expected or part.info.codebook_size != parts[0].info.codebook_size:
+            raise InputError("made by another model", where=path, cure="encode all parts with the same model")
+    devices = Devices.find(options.device, preset.training.precision)
+    utt2spk = read_utt2spk(options.utt2spk)
+    train = _collect(parts[:-1], utt2spk, None, options.codes[0])
+    dev = _collect(parts[-1:], utt2spk, train.names, options.dev)
+    result = Trainer(PriorTask(preset, train, dev, devices.rank), options.out, devices).run()
+    if devices.leads:
+        write_card(options.out / "checkpoints" / "best", preset, train, result)
+        print(f"{options.out}/checkpoints/best: {result.bits:.3f} bits a code on held-out codes")
+
+
+def _collect(parts: list[Codes], utt2spk: dict[str, str], names: tuple[str, ...] | None, where: Path) -> CodeData:
+    """Several archives of one model's codes and who said them; ``names`` are the speakers, if they are known."""
+    from vqspeech.training.crops import CodeData
+
+    sequences = {name: sequence for part in parts for name, sequence in part.sequences.items()}
+    if len(sequences) < sum(len(part.sequences) for part in parts):
+        raise InputError("an utterance occurs in two archives", where=where, cure="name each archive once")
+    info = parts[0].info
+    try:
+        return CodeData.collect(
+            sequences, utt2spk or None, codes=info.codebook_size, made_by=info.checksum, names=names
+        )
+    except InputError as error:
+        raise InputError(error.problem, where=where, cure=error.cure) from None

@@ -1,0 +1,115 @@
+"""Preset files: YAML that holds every number of a training run, read with checks and with changes on top."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import yaml
+from msgspec import Struct
+
+from vqspeech.errors import InputError
+
+
+class PresetFile(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a preset file holds."""
+
+    def check(self, where: str) -> None:
+        """Check what no single key can show; raises InputError naming the keys and ``where`` they were read."""
+
+
+Kind = TypeVar("Kind", bound=PresetFile)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML that also takes 2e-4, without a point, for a number."""
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"[-+]?\d+[eE][-+]?\d+$"), list("-+0123456789"))
+
+
+def _load_yaml(text: str) -> Any:
+    return yaml.load(text, _Loader)  # _Loader is a safe one
+
+
+def packaged_presets(folder: str) -> tuple[str, ...]:
+    """Names of the presets in a folder of the package."""
+    found = resources.files("vqspeech").joinpath(folder).iterdir()
+    return tuple(sorted(Path(file.name).stem for file in found if file.name.endswith(".yaml")))
+
+
+def read_preset_file(
+    name: str | os.PathLike[str], kind: type[Kind], changes: Sequence[str] = (), *, folder: str | None = None
+) -> Kind:
+    """Read a preset.
+
+    Args:
+        name: a YAML file, or the name of a preset in ``folder``.
+        kind: what it holds.
+        changes: ``"section.key=value"`` each, applied on top; the value is YAML.
+        folder: of the package, where presets are found by name.
+
+    Raises:
+        InputError: no such preset, not YAML, a key unknown, missing, of the wrong type or out of range.
+    """
+    file = Path(name)
+    if not file.is_file():
+        known = packaged_presets(folder) if folder is not None else ()
+        if folder is None or str(name) not in known:
+            raise InputError("no such preset", where=file, cure=f"a YAML file, or one of: {', '.join(known)}")
+        with resources.as_file(resources.files("vqspeech").joinpath(folder, f"{name}.yaml")) as path:
+            return _parse(path, kind, changes)
+    return _parse(file, kind, changes)
+
+
+def _parse(file: Path, kind: type[Kind], changes: Sequence[str]) -> Kind:
+    where = str(file)
+    try:
+        tree = _load_yaml(file.read_text(encoding="utf-8"))
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else None
+        raise InputError(f"not YAML: {error.problem}", where=file, line=line, cure="mend the syntax") from None
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"not a YAML text: {error}", where=file, cure="give a preset file") from None
+    for change in changes:
+        _apply(tree, change)
+        where = f"{file} with {' '.join(changes)}"
+    preset = _convert(tree, kind, where)
+    preset.check(where)
+    return preset
+
+
+def _apply(tree: Any, change: str) -> None:
+    path, equals, value = change.partition("=")
+    *parents, key = path.split(".")
+    node = tree
+    for parent in parents:
+        node = node.get(parent) if isinstance(node, dict) else None
+    if not equals or not isinstance(node, dict) or key not in node:
+        raise InputError(f"no such key: {change!r}", cure="write section.key=value, for example training.steps=1000")
+    try:
+        node[key] = _load_yaml(value)
+    except yaml.YAMLError:
+        raise InputError(f"the value is not YAML: {change!r}", cure="quote it, or mend the brackets") from None
+
+
+def _convert(tree: Any, kind: type[Kind], where: str) -> Kind:
+    try:
+        return msgspec.convert(tree, kind)
+    except msgspec.ValidationError as error:
+        problem, _, path = str(error).partition(" - at ")
+        key = path.strip("`").removeprefix("$.") or "the file"
+        raise InputError(f"{key}: {problem}", where=where, cure="compare with a preset of the package") from None
+
+
+def write_preset(preset: PresetFile, path: Path) -> None:
+    """Write every number of ``preset`` as YAML."""
+    from vqspeech.files import atomic_open
+
+    with atomic_open(path) as file:
+        yaml.safe_dump(msgspec.to_builtins(preset), file, sort_keys=False)
