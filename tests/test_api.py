@@ -74,16 +74,47 @@ def test_several_at_once_are_what_each_is_alone(model: vqspeech.Model) -> None:
         np.testing.assert_array_equal(waveform, model.decode(codes, "anna", seed=4))
 
 
-def test_a_long_recording_is_cut_into_blocks_without_a_seam(
+def test_each_sequence_may_have_a_voice_of_its_own(model: vqspeech.Model) -> None:
+    sequences = [model.encode(noise(seconds, seed=i)) for i, seconds in enumerate((0.05, 0.02, 0.05))]
+    voices = ["anna", "p225", "bert"]
+    for codes, voice, waveform in zip(sequences, voices, model.decode_many(sequences, voices, seed=4), strict=True):
+        np.testing.assert_array_equal(waveform, model.decode(codes, voice, seed=4))
+
+
+def test_voices_are_as_many_as_sequences(model: vqspeech.Model) -> None:
+    codes = np.array([1, 2, 3])
+    assert model.decode_many([], "anna") == model.decode_many([], []) == []
+    with pytest.raises(InputError, match="2 speakers for 3 sequences"):
+        model.decode_many([codes] * 3, ["anna", "bert"])
+    with pytest.raises(InputError, match="no speaker 'carl'"):
+        model.decode_many([codes] * 2, ["anna", "carl"])
+
+
+def test_a_long_recording_is_encoded_in_blocks_without_a_seam(
     model: vqspeech.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waveform = noise(7.3)
     whole = model.encode(waveform)
-    frames = model._frames(whole, 1)
     monkeypatch.setattr("vqspeech.api._BLOCK_SECONDS", 1)
     # Rounding in convolutions of another length may tip a vector that lies between two codes.
     assert (model.encode(waveform) != whole).mean() < 1e-3
-    torch.testing.assert_close(model._frames(whole, 1), frames, rtol=1e-4, atol=1e-5)
+
+
+def test_a_long_sequence_is_cut_and_the_same_whatever_runs_beside_it(
+    folder: Path, model: vqspeech.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vqspeech.generation.pieces.SHORTEST", 0.1)
+    monkeypatch.setattr("vqspeech.generation.pieces.LONGEST", 0.15)
+    codes = model.encode(noise(0.5))
+    short = codes[:20]
+    seen: list[tuple[int, int]] = []
+    expected = model.decode(codes, "anna", seed=4, progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1][0] == seen[-1][1] > len(expected) == len(codes) * HOP
+    other = vqspeech.load(folder, threads=2)
+    spoken = other.decode_many([short, codes, short, codes], ["bert", "anna", "anna", "anna"], seed=4)
+    np.testing.assert_array_equal(spoken[1], expected)
+    np.testing.assert_array_equal(spoken[3], expected)
+    np.testing.assert_array_equal(spoken[2], model.decode(short, "anna", seed=4))
 
 
 def test_loudness_of_the_recording_does_not_matter(model: vqspeech.Model) -> None:

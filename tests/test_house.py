@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "datadir": GROUND,
     "alignment": GROUND,
     "codes": GROUND,
+    "blend": GROUND,
     "melspectrogram": GROUND | {"torchaudio_import"},
     "corpora": GROUND | {"audio", "datadir", "alignment"},
     "aligners": GROUND | {"audio", "datadir", "alignment"},
@@ -25,7 +26,7 @@ MAY_IMPORT = {
     "generation": GROUND | {"companding", "model"},
     "training": GROUND | {"audio", "companding", "datadir", "melspectrogram", "model"},
     "evaluation": GROUND | {"alignment", "audio", "codes", "companding", "datadir", "torchaudio_import"},
-    "api": GROUND | {"audio", "codes", "generation", "model"},
+    "api": GROUND | {"audio", "blend", "codes", "generation", "model"},
 }
 
 

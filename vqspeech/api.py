@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,19 +13,21 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from vqspeech import audio
+from vqspeech.blend import parse_voice, require_speaker
 from vqspeech.codes import CodeInfo
 from vqspeech.errors import InputError
-from vqspeech.generation import EngineName, Precision, generate, make_engine
+from vqspeech.generation import EngineName, Precision, make_engine
+from vqspeech.generation.utterances import speak
 from vqspeech.model.blocks import blockwise
 from vqspeech.model.checkpoint import PRETRAINED, checksum, load_model, model_folder
 from vqspeech.model.vqvae import VQVAE
 
 #: A file, ``-`` for stdin, a Kaldi pipe, or a waveform ``(samples,)`` at the model's sample rate.
 Recording: TypeAlias = str | os.PathLike[str] | ArrayLike
-#: Called with samples done and samples in all.
+#: Called with samples drawn and samples to be drawn.
 Progress: TypeAlias = Callable[[int, int], None]
 
-#: Seconds that encoder and conditioning network see at a time.
+#: Seconds that the encoder sees at a time.
 _BLOCK_SECONDS = 30
 
 
@@ -149,63 +150,82 @@ class Model:
 
         Args:
             codes: ``(frames,)`` integers.
-            speaker: one of ``speakers``.
+            speaker: one of ``speakers``, or a blend, see ``voice``.
             seed: the same seed gives the same samples.
             temperature: below 1 for calmer, above 1 for livelier sampling; 0 takes the most likely sample always.
-            progress: called with samples done and samples in all.
+            progress: called with samples drawn and samples to be drawn, a few more than are returned: the pieces
+                that long sequences are cut into begin with some that are not kept.
 
         Returns:
             ``(frames x hop,)`` float32.
 
         Raises:
-            InputError: an unknown speaker, or a code outside the codebook.
+            InputError: an unknown speaker, a bad blend, or a code outside the codebook.
         """
         return self.decode_many([codes], speaker, seed=seed, temperature=temperature, progress=progress)[0]
 
-    @torch.no_grad()
     def decode_many(
         self,
         sequences: Sequence[ArrayLike],
-        speaker: str,
+        speaker: str | Sequence[str],
         *,
         seed: int = 0,
         temperature: float = 1.0,
         progress: Progress | None = None,
     ) -> list[NDArray[np.float32]]:
-        """Speak several code sequences, in streams that run together. Arguments as for ``decode``."""
+        """Speak several code sequences, in streams that run together.
+
+        Args:
+            sequences: each ``(frames,)`` integers.
+            speaker: one of ``speakers`` or a blend for all sequences, or one for each.
+            seed: as for ``decode``; each sequence becomes what it becomes alone.
+            temperature: as for ``decode``.
+            progress: as for ``decode``.
+
+        Returns:
+            One ``(frames x hop,)`` float32 for each sequence.
+
+        Raises:
+            InputError: as ``decode``, or the speakers are not as many as the sequences.
+        """
         if temperature < 0:
             raise InputError(f"a temperature of {temperature}", cure="use 0 or more")
-        index = self.speaker_index(speaker)
-        classes = generate(
-            self.network.decoder,
-            [self._frames(codes, index) for codes in sequences],
-            hop=self.network.config.conditioner.hop,
+        names = [speaker] * len(sequences) if isinstance(speaker, str) else list(speaker)
+        if len(names) != len(sequences):
+            raise InputError(f"{len(names)} speakers for {len(sequences)} sequences", cure="give one for each, or one")
+        return speak(
+            self.network,
+            [self._checked(codes) for codes in sequences],
+            [self.voice(name) for name in names],
+            engine=self.engine,
             seed=seed,
             temperature=temperature,
-            engine=self.engine,
             progress=progress,
         )
-        return [self.network.companding.waveform(torch.from_numpy(drawn))[0] for drawn in classes]
 
-    def _frames(self, codes: ArrayLike, speaker: int) -> Tensor:
-        """Conditioning frames ``(frames, channels)`` of one code sequence."""
-        network = self.network
+    def _checked(self, codes: ArrayLike) -> Tensor:
+        """Codes as ``(frames,)`` int64, where the network is."""
         sequence = np.asarray(codes)
-        size = network.config.quantizer.codes
+        size = self.network.config.quantizer.codes
         if sequence.ndim != 1 or not len(sequence) or not np.issubdtype(sequence.dtype, np.integer):
             raise InputError("codes must be integers of shape (frames,)", cure="encode a recording")
         if sequence.min() < 0 or sequence.max() >= size:
             raise InputError(f"a code outside 0 to {size - 1}", cure="decode with the model that made the codes")
-        values = network.quantizer.lookup(torch.from_numpy(sequence.astype(np.int64)).to(self._device)[None])
-        who = torch.tensor([speaker], device=self._device)
-        frames = blockwise(
-            lambda piece: network.frames(piece, who).transpose(1, 2),
-            values,
-            block=_BLOCK_SECONDS * self.sample_rate // network.config.code_hop,
-            context=network.conditioner.context,
-            scale=network.conditioner.frames_per_code,
-        )
-        return frames[0].t()
+        return torch.from_numpy(sequence.astype(np.int64)).to(self._device)
+
+    def voice(self, speaker: str) -> Tensor:
+        """The vector of a voice, ``(speaker_dimension,)``: a speaker's, or the weighted mean of those in a blend.
+
+        Args:
+            speaker: one of ``speakers``, or ``NAME:WEIGHT,NAME:WEIGHT``; weights are made to add up to 1.
+
+        Raises:
+            InputError: an unknown speaker, or a weight that is not a positive number.
+        """
+        shares = parse_voice(speaker, self.speakers, where=self.folder)
+        vectors = self.network.conditioner.speakers.weight.detach()
+        rows = vectors[[self.speakers.index(name) for name in shares]]
+        return (rows * rows.new_tensor(list(shares.values()))[:, None]).sum(0)
 
     def convert(
         self,
@@ -220,7 +240,7 @@ class Model:
 
         Args:
             recording: see ``Recording``.
-            speaker: one of ``speakers``.
+            speaker: one of ``speakers``, or a blend, see ``voice``.
             seed: as for ``decode``.
             temperature: as for ``decode``.
             progress: as for ``decode``.
@@ -231,7 +251,7 @@ class Model:
         Raises:
             InputError: as ``read`` and ``decode``.
         """
-        self.speaker_index(speaker)
+        self.voice(speaker)
         waveform = self.read(recording)
         spoken = self.decode(
             self.encode_waveform(waveform), speaker, seed=seed, temperature=temperature, progress=progress
@@ -244,14 +264,8 @@ class Model:
         Raises:
             InputError: there is none of that name; tells the nearest.
         """
-        if name in self.speakers:
-            return self.speakers.index(name)
-        near = difflib.get_close_matches(name, self.speakers, n=3, cutoff=0.4)
-        raise InputError(
-            f"no speaker {name!r}" + (f"; nearest: {', '.join(near)}" if near else ""),
-            where=self.folder,
-            cure="vqspeech speakers lists them",
-        )
+        require_speaker(name, self.speakers, where=self.folder)
+        return self.speakers.index(name)
 
     @property
     def _device(self) -> torch.device:

@@ -2,6 +2,7 @@
 
 vqspeech convert --src a.wav --speaker p225            writes a-p225.wav beside it
 vqspeech convert --src folder/ --speaker p225 --out converted/
+vqspeech convert --src a.wav --speaker p225:0.5,p226:0.5    a voice between two
 cat a.wav | vqspeech convert --src - --speaker p225 --out - > b.wav
 """
 
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vqspeech.cli.model_options import Source, add_generation, add_model, load, sources
-from vqspeech.cli.speaking import Faults, Speech, Targets, speak
+from vqspeech.cli.speaking import Faults, Speech, Targets, add_speaker, speak
 
 if TYPE_CHECKING:
     from vqspeech.api import Model
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SRC",
         help="recordings: files of any usual format, folders, data directories, or - for stdin",
     )
-    parser.add_argument("--speaker", required=True, metavar="NAME", help="whose voice (vqspeech speakers lists them)")
+    add_speaker(parser)
     parser.add_argument(
         "--out", type=Path, metavar="OUT", help="WAV or FLAC file, folder, or - for stdout; default: beside the source"
     )
@@ -42,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     targets = Targets(options.out, options.speaker, several=len(found) > 1, force=options.force)
     wanted = [(source, path) for source in found if (path := targets.path(source.name, source.recording))]
     model = load(options)
-    model.speaker_index(options.speaker)
+    model.voice(options.speaker)
     faults = Faults("convert", alone=len(found) == 1)
     speak(model, _speeches(model, wanted, faults), options.speaker, seed=options.seed, temperature=options.temperature)
     targets.say_skipped()

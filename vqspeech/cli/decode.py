@@ -9,14 +9,14 @@ import argparse
 from pathlib import Path
 
 from vqspeech.cli.model_options import add_generation, add_model, load
-from vqspeech.cli.speaking import Speech, Targets, speak
+from vqspeech.cli.speaking import Speech, Targets, add_speaker, speak
 from vqspeech.errors import InputError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("codes", type=Path, metavar="CODES.txt", help="from vqspeech encode, with its codes.json")
-    parser.add_argument("--speaker", required=True, metavar="NAME", help="whose voice (vqspeech speakers lists them)")
+    add_speaker(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="OUT", help="folder; or one WAV or FLAC file, or -")
     parser.add_argument("--utterance", action="append", metavar="ID", help="only this one (may be given again)")
     add_model(parser)

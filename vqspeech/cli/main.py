@@ -21,22 +21,30 @@ COMMANDS: dict[str, dict[str, str]] = {
         "encode": "turn recordings into discrete codes",
         "decode": "turn discrete codes into speech",
         "speakers": "list the voices a model can speak in",
+        "sample": "speak what the model's prior comes up with",
+        "continue": "let a recording go on as the prior would have it",
+        "score": "tell how many bits a code recordings cost the prior",
         "info": "describe a model or a preset: rates, receptive field, size, engine",
     },
     "prepare data": {
+        "fetch": "download a corpus: goes on where it stopped, checks the sum, unpacks",
         "prepare": "make Kaldi data directories from a corpus on disk",
         "validate": "check a data directory and name each fault's file and line",
         "fix": "repair a data directory: sort it, drop what is incomplete",
         "combine": "join data directories into one",
-        "split": "split a data directory by speaker or by utterance",
+        "split": "split a data directory by speaker or utterance, or into pieces for jobs",
+        "join": "join again what jobs made of the pieces of a data directory",
         "align": "align words and phones of transcribed speech in time",
         "pack": "pack a data directory into one file to train from",
     },
     "train": {
         "train": "train a model from a preset and a data directory",
+        "adapt": "teach a model one more voice from a minute of recordings",
+        "train-prior": "train a prior over a model's codes",
     },
     "evaluate": {
         "evaluate": "measure units against phonemes, and converted speech against its target",
+        "results": "gather every number of an experiment on one page",
     },
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import argparse
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -14,10 +14,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from vqspeech.blend import voice_label
 from vqspeech.errors import InputError
 
 if TYPE_CHECKING:
     from vqspeech.api import Model
+
+#: Seconds of speech that a stream has to say in a group of utterances: several of usual length, one after the other.
+_STREAM_SECONDS = 15
+
+
+def add_speaker(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--speaker``."""
+    parser.add_argument(
+        "--speaker",
+        required=True,
+        metavar="NAME",
+        help="whose voice (vqspeech speakers lists them), or a blend of several: NAME:WEIGHT,NAME:WEIGHT",
+    )
 
 
 @dataclass(frozen=True)
@@ -51,7 +65,7 @@ class Targets:
 
     def __init__(self, out: Path | None, speaker: str, *, several: bool, force: bool) -> None:
         self.out = out
-        self.speaker = speaker
+        self.label = voice_label(speaker)
         self.several = several
         self.force = force
         self.skipped = 0
@@ -72,7 +86,7 @@ class Targets:
         path = self.file
         if path is None:
             folder = self.out or (Path() if recording == "-" else Path(recording).parent)
-            path = str(folder / f"{name}-{self.speaker}.wav")
+            path = str(folder / f"{name}-{self.label}.wav")
         other = self.given.setdefault(path, recording)
         if other != recording:
             raise InputError(f"would be written twice, from {other} and {recording}", where=path, cure="rename one")
@@ -119,30 +133,65 @@ class Faults:
             print(f"vqspeech {self.command}: {error}", file=sys.stderr)
 
 
-def speak(model: Model, speeches: Iterable[Speech], speaker: str, *, seed: int, temperature: float) -> None:
-    """Say everything, as many at a time as the engine likes, and tell how long it took."""
+def speak(
+    model: Model,
+    speeches: Iterable[Speech],
+    speaker: str | Iterable[str],
+    *,
+    seed: int,
+    temperature: float,
+) -> None:
+    """Say everything, many at a time, and tell how long it took.
+
+    Args:
+        model: what speaks.
+        speeches: what to say.
+        speaker: one voice for all, or one for each.
+        seed: as for ``Model.decode``.
+        temperature: as for ``Model.decode``.
+    """
     from vqspeech import audio
     from vqspeech.cli.progress import bar
 
-    waiting = iter(speeches)
-    while group := list(itertools.islice(waiting, model.engine.width)):
+    parts = (
+        ((speech, speaker) for speech in speeches) if isinstance(speaker, str) else zip(speeches, speaker, strict=True)
+    )
+    for group in _groups(parts, model):
         began = time.monotonic()
         waveforms = model.decode_many(
-            [speech.codes for speech in group],
-            speaker,
+            [speech.codes for speech, _ in group],
+            [voice for _, voice in group],
             seed=seed,
             temperature=temperature,
             progress=bar("speaking", "sample"),
         )
         seconds = 0.0
-        for speech, waveform in zip(group, waveforms, strict=True):
+        for (speech, _), waveform in zip(group, waveforms, strict=True):
             kept = waveform[: speech.samples]
             audio.write(speech.target, kept, model.sample_rate)
             seconds += len(kept) / model.sample_rate
         took = time.monotonic() - began
-        what = group[0].target if len(group) == 1 else f"{len(group)} files, the last of them {group[-1].target}"
+        last = group[-1][0].target
+        what = last if len(group) == 1 else f"{len(group)} files, the last of them {last}"
         print(
             f"{what}: {seconds:.1f} s of speech in {took:.1f} s, {seconds / took:.2f} x real time "
             f"({model.engine.name}, {model.engine.precision})",
             file=sys.stderr,
         )
+
+
+def _groups(speeches: Iterable[tuple[Speech, str]], model: Model) -> Iterator[list[tuple[Speech, str]]]:
+    """As many at a time as give each of the engine's streams about ``_STREAM_SECONDS`` to say.
+
+    Of many, those of like length are drawn together; of too many, an interruption would cost much.
+    """
+    group: list[tuple[Speech, str]] = []
+    seconds = 0.0
+    for speech, voice in speeches:
+        group.append((speech, voice))
+        seconds += len(speech.codes) / model.network.config.code_rate
+        if seconds >= _STREAM_SECONDS * model.engine.width:
+            yield group
+            group, seconds = [], 0.0
+    if group:
+        yield group

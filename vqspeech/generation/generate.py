@@ -1,9 +1,10 @@
-"""Many utterances through one engine: conditioning in blocks, streams that leave when they are done."""
+"""Many streams through one engine: conditioning in blocks, streams that leave when they are done."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import get_args
 
 import numpy as np
@@ -74,6 +75,21 @@ def describe_engine() -> str:
     return f"native ({able})"
 
 
+@dataclass(frozen=True)
+class Stretch:
+    """What one stream draws: an utterance, or a piece of one.
+
+    Attributes:
+        frames: makes its conditioning frames, ``(length, condition_channels)``, when its turn comes.
+        length: how many frames.
+        position: of its first sample in the utterance, which tells the place of its random numbers.
+    """
+
+    frames: Callable[[], Tensor]
+    length: int
+    position: int = 0
+
+
 def generate(
     wavenet: WaveNet,
     frames: Sequence[Tensor],
@@ -86,7 +102,7 @@ def generate(
     threads: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[NDArray[np.int64]]:
-    """Draw one utterance for each sequence of conditioning frames.
+    """Draw one utterance for each sequence of conditioning frames, each by one stream.
 
     The samples of an utterance depend on the weights, its frames, ``seed`` and ``temperature`` alone, not on what runs
     beside it.
@@ -106,8 +122,40 @@ def generate(
         One ``(frames x hop,)`` array of classes for each utterance, in the order given.
     """
     runner = make_engine(wavenet, engine, precision, threads) if isinstance(engine, str) else engine
-    total = hop * sum(len(sequence) for sequence in frames)
-    results: list[NDArray[np.int64]] = [np.zeros(len(sequence) * hop, np.int64) for sequence in frames]
+    results: list[NDArray[np.int64]] = [np.zeros(0, np.int64)] * len(frames)
+    stretches = [Stretch(lambda sequence=sequence: sequence, len(sequence)) for sequence in frames]  # type: ignore[misc]
+    for index, classes in draw_stretches(
+        runner, wavenet, stretches, hop=hop, seed=seed, temperature=temperature, progress=progress
+    ):
+        results[index] = classes
+    return results
+
+
+def draw_stretches(
+    engine: Engine,
+    wavenet: WaveNet,
+    stretches: Sequence[Stretch],
+    *,
+    hop: int,
+    seed: int = 0,
+    temperature: float = 1.0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Draw stretches as many at a time as the engine likes; only those in hand take memory.
+
+    Args:
+        engine: made of ``wavenet``.
+        wavenet: the decoder.
+        stretches: in any order; what a stretch becomes does not depend on the others.
+        hop: samples a frame.
+        seed: as for ``generate``.
+        temperature: as for ``generate``.
+        progress: as for ``generate``.
+
+    Yields:
+        The index of a stretch and its ``(length x hop,)`` classes, for all but the empty ones.
+    """
+    total = hop * sum(stretch.length for stretch in stretches)
     done = 0
 
     def advanced(samples: int) -> None:
@@ -116,40 +164,45 @@ def generate(
         if progress is not None:
             progress(done, total)
 
-    # Utterances of like length run together, so that few streams wait for the longest.
-    order = sorted((i for i in range(len(frames)) if len(frames[i])), key=lambda i: -len(frames[i]))
-    for first in range(0, len(order), runner.width):
-        batch = order[first : first + runner.width]
-        _run(runner, wavenet, frames, batch, hop, Uniforms(seed), temperature, results, advanced)
-    return results
+    # Stretches of like length run together, so that few streams wait for the longest.
+    order = sorted(
+        (i for i in range(len(stretches)) if stretches[i].length), key=lambda i: stretches[i].length, reverse=True
+    )
+    for first in range(0, len(order), engine.width):
+        batch = order[first : first + engine.width]
+        drawn = _together(engine, wavenet, [stretches[i] for i in batch], hop, seed, temperature, advanced)
+        yield from zip(batch, drawn, strict=True)
 
 
-def _run(
+def _together(
     engine: Engine,
     wavenet: WaveNet,
-    frames: Sequence[Tensor],
-    batch: list[int],
+    stretches: list[Stretch],
     hop: int,
-    uniforms: Uniforms,
+    seed: int,
     temperature: float,
-    results: list[NDArray[np.int64]],
     advanced: Callable[[int], None],
-) -> None:
-    """Draw the utterances ``batch`` into ``results``, all from the start."""
-    session = engine.open(len(batch))
+) -> list[NDArray[np.int64]]:
+    """Draw stretches in streams that all start at once."""
+    results = [np.empty(stretch.length * hop, np.int64) for stretch in stretches]
+    frames = [stretch.frames() for stretch in stretches]
+    uniforms = [Uniforms(seed, stretch.position) for stretch in stretches]
+    session = engine.open(len(stretches))
     block = max(1, BLOCK_SAMPLES // hop)
+    going = list(range(len(stretches)))
     start = 0
-    while batch:
-        stop = min(start + block, min(len(frames[i]) for i in batch))
+    while going:
+        stop = min(start + block, min(stretches[i].length for i in going))
         with torch.no_grad():
-            layers = wavenet.condition(torch.stack([frames[i][start:stop] for i in batch])).float()
-        numbers = uniforms.draw((stop - start) * hop)
-        drawn = session.push(layers, np.broadcast_to(numbers, (len(batch), len(numbers))), temperature)
-        for row, utterance in enumerate(batch):
-            results[utterance][start * hop : stop * hop] = drawn[row]
+            layers = wavenet.condition(torch.stack([frames[i][start:stop] for i in going])).float()
+        numbers = np.stack([uniforms[i].draw((stop - start) * hop) for i in going])
+        drawn = session.push(layers, numbers, temperature)
+        for row, i in enumerate(going):
+            results[i][start * hop : stop * hop] = drawn[row]
         advanced(drawn.size)
         start = stop
-        going = [row for row, utterance in enumerate(batch) if len(frames[utterance]) > stop]
-        if len(going) < len(batch):
-            session.keep(going)
-            batch = [batch[row] for row in going]
+        rows = [row for row, i in enumerate(going) if stretches[i].length > stop]
+        if len(rows) < len(going):
+            session.keep(rows)
+            going = [going[row] for row in rows]
+    return results

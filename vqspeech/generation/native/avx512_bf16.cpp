@@ -27,9 +27,10 @@ struct Bf16 {
     }
     static INLINE __m512 value(Sum sum, const float*, __m512 addend) { return sum + addend; }
     static INLINE __m512 gated_unit(__m512 a, __m512 b) { return vqspeech::short_gated_unit<Avx512>(a, b); }
-    static INLINE void put(Word* to, int vector, __m512 x, Quantizer) {
+    static INLINE void put_unit(Word* to, int vector, __m512 x) {
         _mm256_store_si256(reinterpret_cast<__m256i*>(to + vector * 8), (__m256i)_mm512_cvtneps_pbh(x));
     }
+    static INLINE void put(Word* to, int vector, __m512 x, Quantizer) { put_unit(to, vector, x); }
 };
 
 bool supported() { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }

@@ -23,7 +23,8 @@ struct Fp32 {
     static INLINE Sum multiply_add(Sum sum, Operand w, Operand x) { return _mm512_fmadd_ps(w, x, sum); }
     static INLINE __m512 value(Sum sum, const float*, __m512 addend) { return sum + addend; }
     static INLINE __m512 gated_unit(__m512 a, __m512 b) { return vqspeech::gated_unit<Avx512>(a, b); }
-    static INLINE void put(Word* to, int vector, __m512 x, Quantizer) { _mm512_store_ps(to + vector * 16, x); }
+    static INLINE void put_unit(Word* to, int vector, __m512 x) { _mm512_store_ps(to + vector * 16, x); }
+    static INLINE void put(Word* to, int vector, __m512 x, Quantizer) { put_unit(to, vector, x); }
 };
 
 bool supported() { return has_avx512(); }

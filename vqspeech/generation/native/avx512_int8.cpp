@@ -29,6 +29,12 @@ struct Int8 {
         return _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), _mm512_load_ps(scale), addend);
     }
     static INLINE __m512 gated_unit(__m512 a, __m512 b) { return vqspeech::short_gated_unit<Avx512>(a, b); }
+    // A gated unit, which needs no clipping: adding 1.5 x 2**23 leaves its rounded value in the lowest byte.
+    static INLINE void put_unit(Word* to, int vector, __m512 x) {
+        const __m512 shifted = _mm512_fmadd_ps(x, _mm512_set1_ps(kUnitFactor), _mm512_set1_ps(12582912.0f + kUnitOffset));
+        const __m128i bytes = _mm512_cvtepi32_epi8(_mm512_castps_si512(shifted));
+        _mm_store_si128(reinterpret_cast<__m128i*>(to + vector * 4), bytes);
+    }
     static INLINE void put(Word* to, int vector, __m512 x, Quantizer q) {
         const __m512 scaled = _mm512_fmadd_ps(x, _mm512_set1_ps(q.factor), _mm512_set1_ps(q.offset));
         const __m512i rounded = _mm512_max_epi32(_mm512_cvtps_epi32(scaled), _mm512_setzero_si512());

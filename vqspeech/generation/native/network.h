@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "arena.h"
+
 namespace vqspeech {
 
 enum class Precision { fp32, bf16, int8 };
@@ -20,8 +22,8 @@ constexpr int per_word(Precision precision) {
     return precision == Precision::fp32 ? 1 : precision == Precision::bf16 ? 2 : 4;
 }
 
-// Rows are cut into vectors of `lanes` rows, vectors into panels of 8, 4, 2 or 1. A panel is stored word by word, each
-// word for all rows of the panel, so that a product reads its weights from the first to the last.
+// Rows are cut into vectors of `lanes` rows, vectors into panels of kPanel and at the end one of 2. A panel is stored word
+// by word, each word for all rows of the panel, so that a product reads its weights from the first to the last.
 struct Matrix {
     int vectors = 0;
     long words = 0;                 // along a row
@@ -31,7 +33,7 @@ struct Matrix {
     const float* bias = nullptr;
 };
 
-constexpr int panel_width(int vectors) { return vectors >= 8 ? 8 : vectors >= 4 ? 4 : vectors >= 2 ? 2 : 1; }
+constexpr int kPanel = 4;
 
 // How an activation becomes 8 bits: round(factor x + offset), clipped to 0 ... 255. What the rounding left over may
 // follow `rest` words behind it, as round(kRest left over) + kRestOffset; 0 for none.
@@ -44,6 +46,10 @@ struct Quantizer {
 // Weights of the rest are those of the activation by kRest, so both enter the same accumulators.
 constexpr int kRest = 16;
 constexpr int kRestOffset = kRest / 2;
+
+// Gated units, which lie between -1 and 1, in 8 bits.
+constexpr int kUnitFactor = 127;
+constexpr int kUnitOffset = 128;
 
 struct Layer {
     int dilation = 0;
@@ -65,21 +71,6 @@ struct Weights {
         *output_bias, *peaks;
 };
 
-// 64-byte aligned zeros, on huge pages where the system offers them.
-class Arena {
-  public:
-    explicit Arena(size_t bytes);
-    ~Arena();
-    Arena(const Arena&) = delete;
-    Arena& operator=(const Arena&) = delete;
-    template <class T> T* take(size_t count) { return static_cast<T*>(take_bytes(count * sizeof(T))); }
-
-  private:
-    void* take_bytes(size_t bytes);
-    char* memory_;
-    size_t used_ = 0, size_;
-};
-
 struct Stream;
 struct Work;
 struct Handoff;
@@ -94,17 +85,18 @@ struct Network {
     int residual, gate, skip, output, classes;
     int residual_words, gate_words, skip_words, output_words;
     const float* embedding = nullptr;    // (classes, residual)
-    // But in fp32, the first layer looks up what each tap, the newest first, makes of each class, and last of the zeros
-    // before the first sample: (kernel, classes + 1, 2 gate). Its ring holds classes, it has no `past` and no `current`.
+    // The first layer looks up what each tap, the newest first, makes of each class, and last of the zeros before the
+    // first sample: (kernel, classes + 1, 2 gate). Its ring holds classes, it has no `past` and no `current`.
     const float* looked_up = nullptr;
     std::vector<Layer> layers;
     int skip_layers;                // layers whose gated units enter one product of the skip sum
     std::vector<Matrix> skips;
     Matrix hidden, logits;
-    Quantizer gated, fine_gated, summed, hidden_input;
+    Quantizer fine_gated, summed, hidden_input;
     size_t bytes = 0;               // of packed weights
 
   private:
+    void embed(const Weights& weights, const std::vector<float>& dilated, const std::vector<long>& halves);
     std::unique_ptr<Arena> arena_;
 };
 
@@ -118,7 +110,8 @@ struct Stream {
     std::vector<Word*> rings;       // (span, residual words) of each layer
     std::vector<Word*> past;        // (block, 2 gate) accumulators of each layer
     float* steering;                // (layers, 2 gate) of the current frame
-    float *x, *sum, *logits;        // residual stream, skip sum
+    float *x, *sum;                 // residual stream, skip sum
+    float* logits;                  // class c is in lane c / n of vector c % n, with n vectors in all
     Word *gated, *summed, *hidden;  // inputs of the products: (layers, gate words), ...
     Word* fine_gated;               // the gated units of one layer with their rests
 

@@ -13,7 +13,6 @@ struct Plain {
     typedef int32_t Int __attribute__((vector_size(16)));
     static constexpr int lanes = 4;
     static constexpr int sums = 8;     // accumulators of a tile, of 16 registers
-    static constexpr int columns = 4;
     static INLINE Float set(float x) { return Float{x, x, x, x}; }
     static INLINE Float load(const float* from) {
         Float x;
@@ -24,6 +23,7 @@ struct Plain {
     static INLINE Float fma(Float a, Float b, Float c) { return a * b + c; }
     static INLINE Float min(Float a, Float b) { return a < b ? a : b; }
     static INLINE Float max(Float a, Float b) { return a > b ? a : b; }
+    static INLINE Float clamp(Float x, Float limit) { return max(min(x, limit), -limit); }
     static INLINE Float round(Float x) {
         const Float big = set(12582912.0f);  // 1.5 x 2**23: adding it leaves no room for a fraction
         Float shifted = x + big;
@@ -49,7 +49,8 @@ struct Fp32 {
     static INLINE Sum multiply_add(Sum sum, Operand w, Operand x) { return Plain::fma(w, x, sum); }
     static INLINE Sum value(Sum sum, const float*, Sum addend) { return sum + addend; }
     static INLINE Plain::Float gated_unit(Plain::Float a, Plain::Float b) { return vqspeech::gated_unit<Plain>(a, b); }
-    static INLINE void put(Word* to, int vector, Sum x, Quantizer) { store_sum(to + vector * 4, x); }
+    static INLINE void put_unit(Word* to, int vector, Sum x) { store_sum(to + vector * 4, x); }
+    static INLINE void put(Word* to, int vector, Sum x, Quantizer) { put_unit(to, vector, x); }
 };
 
 bool supported() { return true; }

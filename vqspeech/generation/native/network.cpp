@@ -1,0 +1,156 @@
+// Which matrices a WaveNet becomes, and where they stand.
+#include "network.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "packer.h"
+
+namespace vqspeech {
+namespace {
+
+// The 8-bit range over the largest magnitude seen. Layer inputs may go a little beyond it; behind a ReLU the largest are
+// so rare that finer steps are worth clipping them (measured: least divergence from fp32).
+constexpr float kLayerRange = 1.02f;
+constexpr float kHeadRange = 0.75f;
+// In 8 bits, layers after the first whose inputs, and layers whose gated units on their way to the next, keep the rest of
+// their rounding: what goes wrong there goes through all others, and their taps are the nearest in time (measured: most
+// of the divergence from fp32).
+constexpr int kFineInputs = 3;
+constexpr int kFineGates = 2;
+// Words along a row of the skip product: long enough that scaling the accumulators is little beside it.
+constexpr int kSkipWords = 64;
+// The logit of a place that has no class.
+constexpr float kNever = -1e30f;
+
+}  // namespace
+
+Network::Network(const Sizes& s, const Weights& w, const Engine& chosen) : sizes(s), engine(chosen) {
+    const Precision p = chosen.precision;
+    const int lanes = chosen.lanes, per = per_word(p);
+    // Products take vectors of rows in twos; gated units have two rows each.
+    const auto pad = [&](int width, int vectors) { return static_cast<int>(round_up(width, vectors * lanes)); };
+    residual = pad(s.residual, 2), gate = pad(s.gate, 1), skip = pad(s.skip, 2), output = pad(s.output, 2);
+    classes = pad(s.classes, 2);
+    residual_words = residual / per, gate_words = gate / per, skip_words = skip / per, output_words = output / per;
+    skip_layers = std::min(s.layers, (kSkipWords + gate_words - 1) / gate_words);
+    const int chunks = (s.layers + skip_layers - 1) / skip_layers;
+    const auto fine_input = [&](int l) { return p == Precision::int8 && l <= kFineInputs; };
+    const auto fine_gate = [&](int l) { return p == Precision::int8 && l < kFineGates; };
+
+    const auto of = [&](size_t rows, size_t columns) { return Packer::bytes(p, rows, columns); };
+    bytes = chunks * of(skip, static_cast<size_t>(skip_layers) * gate) + of(output, skip) + of(classes, output);
+    for (int l = 0; l < s.layers; l++) {
+        if (l) bytes += s.kernel * of(2 * gate, (fine_input(l) ? 2 : 1) * residual) + of(2 * gate, 0);
+        bytes += of(residual, (fine_gate(l) ? 2 : 1) * gate);
+    }
+    const size_t embedded = static_cast<size_t>(s.classes) * residual;
+    const size_t seen = static_cast<size_t>(s.kernel) * (s.classes + 1) * 2 * gate;
+    arena_ = std::make_unique<Arena>(bytes + sizeof(float) * (embedded + seen) + 2 * kLine);
+    Packer packer(*arena_, engine);
+
+    // Signed activations are stored with an offset, as the processor multiplies unsigned by signed bytes.
+    const auto step = [&](int index, int levels) {
+        const float range = index < s.layers ? kLayerRange : kHeadRange;
+        return std::max(w.peaks[index], 1e-6f) * range / static_cast<float>(levels);
+    };
+    fine_gated = {kUnitFactor, kUnitOffset, gate_words};
+    summed = {1 / step(s.layers, 255), 0};
+    hidden_input = {1 / step(s.layers + 1, 255), 0};
+
+    // The dilated convolutions, those of the sigmoids halved as gated_unit() takes them.
+    const long stride = static_cast<long>(s.kernel) * s.residual;
+    std::vector<float> dilated(w.dilated, w.dilated + static_cast<size_t>(s.layers) * 2 * s.gate * stride);
+    for (size_t i = 0; i < dilated.size(); i++)
+        if (i / stride % (2 * s.gate) >= static_cast<size_t>(s.gate)) dilated[i] /= 2;
+    Places halves(2 * gate, -1);  // vectors of the tanh half and of the sigmoid half in turn
+    for (int i = 0; i < s.gate; i++) {
+        halves[i / lanes * 2 * lanes + i % lanes] = i;
+        halves[(i / lanes * 2 + 1) * lanes + i % lanes] = s.gate + i;
+    }
+    embed(w, dilated, halves);
+
+    // One tap of a layer; all taps share accumulators, so also their scale.
+    const auto tap = [&](int l, int k) {
+        Source source{dilated.data() + l * 2 * s.gate * stride, stride, halves, {}};
+        std::vector<float> peaks(halves.size(), 0);
+        for (size_t r = 0; r < halves.size(); r++)
+            for (long c = 0; halves[r] >= 0 && c < stride; c++)
+                peaks[r] = std::max(peaks[r], std::fabs(source.values[halves[r] * stride + c]));
+        source.columns = places(s.residual, residual, static_cast<long>(k) * s.residual);
+        source.step = step(l, 127), source.offset = 128, source.fine = fine_input(l), source.peaks = &peaks;
+        return packer.pack(source);
+    };
+    const auto pack_residual = [&](int l) {
+        Source source{w.residual + l * s.residual * s.gate, s.gate, places(s.residual, residual), places(s.gate, gate)};
+        source.bias = w.residual_bias + l * s.residual;
+        source.step = 1.0f / kUnitFactor, source.offset = kUnitOffset, source.fine = fine_gate(l);
+        return packer.pack(source);
+    };
+    const auto pack_skip = [&](int first, int end) {
+        Source source{w.skip, static_cast<long>(s.layers) * s.gate, places(s.skip, skip), {}};
+        for (int l = first; l < end; l++) {
+            const Places one = places(s.gate, gate, static_cast<long>(l) * s.gate);
+            source.columns.insert(source.columns.end(), one.begin(), one.end());
+        }
+        source.bias = first ? nullptr : w.skip_bias;
+        source.step = 1.0f / kUnitFactor, source.offset = kUnitOffset;
+        return packer.pack(source);
+    };
+    // In the order of their use, so that one long run through memory is a sample; past taps, used less often, last.
+    for (int l = 0; l < s.layers; l++) {
+        Layer layer;
+        layer.dilation = 1 << (l % s.cycle);
+        // Products of past taps are made a sample ahead, so the present input may take the place of the oldest; the
+        // first layer has no such products.
+        for (layer.span = 1; layer.span < (s.kernel - 1) * layer.dilation + (l ? 0 : 1);) layer.span *= 2;
+        layer.words = l ? (fine_input(l) ? 2 : 1) * residual_words : 1;
+        layer.input = {1 / step(l, 127), 128, fine_input(l) ? residual_words : 0};
+        if (l) layer.current = tap(l, s.kernel - 1);
+        if (l + 1 < s.layers) layer.residual = pack_residual(l);
+        layers.push_back(std::move(layer));
+        const int first = l / skip_layers * skip_layers;
+        if (l + 1 == std::min(s.layers, first + skip_layers)) skips.push_back(pack_skip(first, l + 1));
+    }
+    Source source{w.hidden, s.skip, places(s.output, output), places(s.skip, skip), w.hidden_bias};
+    source.step = step(s.layers, 255);
+    hidden = packer.pack(source);
+    source = {w.output, s.output, Places(classes, -1), places(s.output, output), w.output_bias, kNever};
+    source.step = step(s.layers + 1, 255);
+    const int each = classes / lanes;  // classes of a lane
+    for (int c = 0; c < s.classes; c++) source.rows[c % each * lanes + c / each] = c;
+    logits = packer.pack(source);
+    for (int l = 1; l < s.layers; l++) {
+        Layer& layer = layers[l];
+        for (int k = s.kernel - 2; k >= 0; k--) layer.past.push_back(tap(l, k));
+        Word* const start = arena_->take<Word>(halves.size());  // of all taps: the first product begins with it
+        std::copy_n(layer.current.start, halves.size(), start);
+        for (const Matrix& m : layer.past)
+            for (size_t r = 0; r < halves.size(); r++) start[r] += p == Precision::int8 ? m.start[r] : 0;
+        layer.past.front().start = start;
+    }
+}
+
+// The embedding, and what the taps of the first layer make of it: exact, and less work than products, as few classes
+// make few different inputs.
+void Network::embed(const Weights& w, const std::vector<float>& dilated, const std::vector<long>& halves) {
+    const Sizes& s = sizes;
+    float* const table = arena_->take<float>(static_cast<size_t>(s.classes) * residual);
+    for (int k = 0; k < s.classes; k++) std::copy_n(w.embedding + k * s.residual, s.residual, table + k * residual);
+    embedding = table;
+    float* next = arena_->take<float>(static_cast<size_t>(s.kernel) * (s.classes + 1) * halves.size());
+    looked_up = next;
+    for (int back = 0; back < s.kernel; back++)
+        for (int k = 0; k <= s.classes; k++)
+            for (const long row : halves) {
+                float sum = 0;
+                if (k < s.classes && row >= 0) {
+                    const float* const weights = dilated.data() + (row * s.kernel + s.kernel - 1 - back) * s.residual;
+                    const float* const values = w.embedding + static_cast<long>(k) * s.residual;
+                    for (int c = 0; c < s.residual; c++) sum += weights[c] * values[c];
+                }
+                *next++ = sum;
+            }
+}
+
+}  // namespace vqspeech
