@@ -76,6 +76,12 @@ def test_help_is_the_comment_at_the_top(recipe: Path) -> None:
     assert ended.stdout == "What it is.\n  run.sh [--stage N]\n"
 
 
+def test_a_config_is_looked_for_beside_the_recipe_too(recipe: Path, tmp_path: Path) -> None:
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "quick.conf").write_text("stage=7\n")
+    assert run(recipe, "--config", "conf/quick.conf").stdout.startswith("7|")
+
+
 @pytest.mark.parametrize("recipe_file", sorted(REPO.glob("*/*/run.sh")), ids=lambda path: path.parent.name)
 def test_every_recipe_explains_itself(recipe_file: Path) -> None:
     ended = run(recipe_file, "--help")
@@ -97,3 +103,65 @@ def test_the_quickstart_converts_encodes_and_reports(tmp_path: Path) -> None:
     page = (tmp_path / "report" / "report.html").read_text()
     assert "http-equiv" not in page
     assert 'src="http' not in page
+
+
+@pytest.mark.parametrize(
+    "folder", sorted({path.parent for path in REPO.glob("*/*/path.sh")}), ids=lambda path: path.name
+)
+def test_recipes_are_of_one_shape(folder: Path) -> None:
+    assert (folder / "path.sh").read_text() == (REPO / "recipes/vctk/path.sh").read_text()
+    assert "cmd=" in (folder / "cmd.sh").read_text()
+    script = (folder / "run.sh").read_text()
+    assert "set -euo pipefail" in script
+    assert (folder / "conf" / "quick.conf").is_file()
+    # Every option is told of in the help.
+    declared = script.partition("\nset -euo")[2].partition(". parse_options.sh")[0]
+    told = script.partition("\nset -euo")[0]
+    names = [line.partition("=")[0] for line in declared.splitlines() if line[:1].isalpha() and "=" in line]
+    for name in (name for name in names if name != "recipe"):
+        assert f"--{name.replace('_', '-')}" in told, name
+
+
+@pytest.mark.parametrize("name", ["paper-64x", "paper-25hz"])
+def test_the_papers_configurations_are_the_presets(name: str) -> None:
+    from vqspeech.training.config import read_preset
+
+    assert read_preset(REPO / f"recipes/vctk/conf/{name}.yaml") == read_preset(name)
+
+
+def own_recordings(folder: Path) -> Path:
+    """The sample's speech, cut up: two speakers with enough recordings for three parts."""
+    for file in (REPO / "egs/quickstart/sample").glob("*.flac"):
+        samples, rate = soundfile.read(file)
+        speaker = file.stem.partition("-")[0]
+        (folder / speaker).mkdir(parents=True, exist_ok=True)
+        for number in range(len(samples) // rate):
+            piece = samples[number * rate : (number + 1) * rate]
+            soundfile.write(folder / speaker / f"{file.stem}-{number}.wav", piece, rate)
+    return folder
+
+
+def test_own_data_from_a_folder_to_a_report(tmp_path: Path) -> None:
+    recordings = own_recordings(tmp_path / "recordings")
+    words = ("--config", "conf/quick.conf", "--recordings", str(recordings))
+    words += ("--data", str(tmp_path / "data"), "--exp", str(tmp_path / "exp"))
+    changes = "training.steps=12 training.quantize_from=3 training.decode_from=6 training.batch=2 "
+    changes += "training.segment=4096 training.crop=512"
+    words += ("--changes", changes, "--nj", "1")
+    ended = run(REPO / "egs/own_data/run.sh", *words)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    results = (tmp_path / "exp" / "tiny" / "RESULTS.md").read_text()
+    assert "Conversion by tiny" in results
+    assert "real recordings of the target" in results
+    codes = (tmp_path / "exp" / "tiny" / "codes" / "train.txt").read_text().splitlines()
+    utterances = (tmp_path / "data" / "train" / "utt2spk").read_text().splitlines()
+    assert [line.split()[0] for line in codes] == [line.split()[0] for line in utterances]
+    again = run(REPO / "egs/own_data/run.sh", *words)
+    assert again.returncode == 0
+    assert again.stdout.count("done before") == 6
+
+
+def test_a_recipe_says_what_it_needs(tmp_path: Path) -> None:
+    ended = run(REPO / "egs/own_data/run.sh", "--data", str(tmp_path))
+    assert ended.returncode == 2
+    assert "--recordings is missing" in ended.stderr

@@ -4,8 +4,8 @@
 #   stage=0                       # what it is when not given
 #   . tools/parse_options.sh      # then: run.sh --stage 3
 #
-# `--config FILE` sources a file of such variables first, `--help` prints the comment at the top of the recipe,
-# a variable that is true or false takes true or false alone. What is left stands in "$@".
+# `--config FILE` sources a file of such variables first (looked for beside the recipe too), `--help` prints the comment
+# at the top of the recipe, a variable that is true or false takes true or false alone. What is left stands in "$@".
 
 _recipe_help() {
   awk 'NR > 1 && !/^#/ { exit } NR > 1 { sub(/^# ?/, ""); print }' "$0"
@@ -16,12 +16,24 @@ _recipe_fault() {
   exit 2
 }
 
+# What the recipe was called with, --stage apart: for telling how to go on.
+_recipe_words=()
+for ((_i = 1; _i <= $#; _i++)); do
+  if [[ ${!_i} == --stage ]]; then
+    ((_i++))
+  else
+    _recipe_words+=("${!_i}")
+  fi
+done
+
 for ((_i = 1; _i < $#; _i++)); do
   if [[ ${!_i} == --config ]]; then
     _next=$((_i + 1))
-    [[ -r ${!_next} ]] || _recipe_fault "cannot read the config ${!_next}"
+    _config=${!_next}
+    [[ -f $_config ]] || _config=$(dirname "$0")/$_config
+    [[ -r $_config ]] || _recipe_fault "cannot read the config ${!_next}"
     # shellcheck disable=SC1090
-    . "${!_next}"
+    . "$_config"
   fi
 done
 

@@ -1,9 +1,7 @@
 #!/usr/bin/env bash
 # Trains the model that ships in the package, from public corpora: VCTK, CMU ARCTIC and LibriSpeech.
 #
-#   egs/default_model/run.sh --vctk DIR --arctic DIR --librispeech DIR [--stage N] [--stop-stage N]
-#                            [--data data/default_model] [--out exp/default_model] [--jobs 2] [--threads 1]
-#                            [--device auto]
+#   egs/default_model/run.sh --vctk DIR --arctic DIR --librispeech DIR [--nj 2] [--ngpu 0] [--stage N] [--stop-stage N]
 #
 # --vctk         VCTK-Corpus-0.92 (the 0.80 layout will do as well)
 # --arctic       a folder that holds cmu_us_bdl_arctic and cmu_us_slt_arctic
@@ -15,54 +13,70 @@
 #   1  pack: one file to train from, with two disguised copies of each utterance
 #   2  train the preset `small` (75 min on one core of an AMD EPYC, Zen 4)
 #   3  measure it on the test part
+#
+# More options: --data DIR, --out DIR (the experiment), --threads N (to train with), --pairs N (to measure), --changes
+# "K=V ..." (of the preset's numbers).
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+recipe=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+. "$recipe/path.sh"
+. "$recipe/cmd.sh"
 
 stage=0
 stop_stage=3
 vctk=
 arctic=
 librispeech=
-data=data/default_model
-out=exp/default_model
-jobs=2
+data=$VQSPEECH_ROOT/data/default_model
+out=$VQSPEECH_ROOT/exp/default_model
+changes=
+pairs=48
 threads=1
-device=auto
-. tools/parse_options.sh
+nj=2
+ngpu=0
+. parse_options.sh
+. stages.sh
+absolute vctk arctic librispeech data out
 
-vctk_speakers=(p225 p226 p227 p228 p239)
-readers=(26 27 32 118 163 332 669 1088 1867 1898 2416 3242)
-parts=(--dev 0.01 --test 0.03 --at-least 2)
-vqspeech=.venv/bin/vqspeech
-runs() { ((stage <= $1 && $1 <= stop_stage)); }
+vctk_speakers="p225 p226 p227 p228 p239"
+readers="26 27 32 118 163 332 669 1088 1867 1898 2416 3242"
+parts="--dev 0.01 --test 0.03 --at-least 2"
 
-if runs 0; then
-  for corpus in vctk arctic librispeech; do
-    if [[ -z ${!corpus} ]]; then
-      echo "$0: --$corpus is missing ($0 --help)" >&2
-      exit 2
-    fi
-  done
-  "$vqspeech" prepare vctk "$vctk" "$data/vctk" --speakers "${vctk_speakers[@]}" "${parts[@]}"
-  "$vqspeech" prepare arctic "$arctic" "$data/arctic" "${parts[@]}"
-  "$vqspeech" prepare librispeech "$librispeech" "$data/librispeech" --speakers "${readers[@]}" "${parts[@]}"
+marks=$data
+# shellcheck disable=SC2086  # speakers, readers and parts are several words
+if begin_stage 0 "data directories" makes "$data"/{train,dev,test}; then
+  need vctk "VCTK's folder"
+  need arctic "the folder of cmu_us_bdl_arctic and cmu_us_slt_arctic"
+  need librispeech "LibriSpeech's folder"
+  vqspeech prepare vctk "$vctk" "$data/vctk" --speakers $vctk_speakers $parts
+  vqspeech prepare arctic "$arctic" "$data/arctic" --speakers bdl slt $parts
+  vqspeech prepare librispeech "$librispeech" "$data/librispeech" --speakers $readers $parts
   for part in train dev test; do
-    "$vqspeech" combine "$data/$part" "$data"/{vctk,arctic,librispeech}/$part
-    "$vqspeech" validate "$data/$part"
+    vqspeech combine "$data/$part" "$data"/{vctk,arctic,librispeech}/$part
+    vqspeech validate "$data/$part"
   done
+  end_stage
 fi
 
-if runs 1; then
-  "$vqspeech" pack "$data/train" "$data/train.pack" --disguises 2 --jobs "$jobs"
-  "$vqspeech" pack "$data/dev" "$data/dev.pack" --jobs "$jobs"
+if begin_stage 1 "packs" reads "$data"/{train,dev}/{wav.scp,utt2spk} makes "$data"/{train,dev}.pack; then
+  $cmd "$data/log/pack_train.log" vqspeech pack "$data/train" "$data/train.pack" --disguises 2 --jobs "$nj"
+  $cmd "$data/log/pack_dev.log" vqspeech pack "$data/dev" "$data/dev.pack" --jobs "$nj"
+  end_stage
 fi
 
-if runs 2; then
-  "$vqspeech" train small --data "$data/train.pack" --dev "$data/dev.pack" --out "$out" \
-    --threads "$threads" --device "$device"
+marks=$out
+if begin_stage 2 "train" reads "$data"/{train,dev}.pack guards "$out"/checkpoints/{last.pt,best}; then
+  # shellcheck disable=SC2086  # --changes are several words
+  $train_cmd --gpu "$ngpu" "$out/log/train.log" "${launch[@]}" train small --data "$data/train.pack" \
+    --dev "$data/dev.pack" --out "$out" --threads "$threads" --device "$device" $changes
+  end_stage
 fi
 
-if runs 3; then
-  "$vqspeech" evaluate conversion --model "$out" --data "$data/test" --targets "${vctk_speakers[@]}" bdl slt \
-    --out "$out/conversion"
+if begin_stage 3 "conversion report" reads "$out/checkpoints/best/model.safetensors" "$data/test/wav.scp" \
+  makes "$out/conversion/RESULTS.json"; then
+  # shellcheck disable=SC2206  # several speakers
+  asked=(evaluate conversion --model "$out" --data "$data/test" --targets $vctk_speakers bdl slt --pairs "$pairs"
+    --out "$out/conversion")
+  $cmd JOB=1:"$nj" --done "$work/JOB" "$out/log/conversion.JOB.log" vqspeech "${asked[@]}" --shard JOB/"$nj"
+  vqspeech "${asked[@]}"
+  end_stage
 fi

@@ -14,56 +14,52 @@
 #
 # --src is the sample in the repository (four synthesised utterances) unless you give a recording of your own.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+recipe=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+. "$recipe/path.sh"
 
 stage=0
 stop_stage=4
-src=egs/quickstart/sample/slt-001.flac
+src=$recipe/sample/slt-001.flac
 speakers="p225 p239"
-out=exp/quickstart
+out=$VQSPEECH_ROOT/exp/quickstart
 train=false
-. tools/parse_options.sh
+. parse_options.sh
 
-sample=egs/quickstart/sample
-runs() { ((stage <= $1 && $1 <= stop_stage)); }
-say() { printf '\n== stage %s\n' "$*"; }
-
-if runs 0; then
-  say "0: set up"
-  tools/setup.sh
+if ((stage <= 0)); then
+  printf '\n== stage 0: set up\n'
+  "$VQSPEECH_ROOT/tools/setup.sh"
 fi
-vqspeech=.venv/bin/vqspeech
-if [[ ! -x $vqspeech ]]; then
-  echo "$0: not set up yet; begin with --stage 0" >&2
-  exit 2
-fi
+. stages.sh
+absolute src out
 
-if runs 1; then
-  say "1: convert $src"
+sample=$recipe/sample
+marks=$out
+if begin_stage 1 "convert $src" reads "$src" makes "$out/converted"; then
   for speaker in $speakers; do
-    "$vqspeech" convert --src "$src" --speaker "$speaker" --out "$out/converted" --force
+    vqspeech convert --src "$src" --speaker "$speaker" --out "$out/converted" --force
   done
+  end_stage
 fi
 
-if runs 2; then
-  say "2: encode $sample"
-  "$vqspeech" encode "$sample" --out "$out/codes.txt"
+if begin_stage 2 "encode $sample" reads "$sample/wav.scp" makes "$out/codes.txt"; then
+  vqspeech encode "$sample" --out "$out/codes.txt"
+  end_stage
 fi
 
-if runs 3; then
-  say "3: phoneme report"
-  "$vqspeech" evaluate phonemes --codes "$out/codes.txt" --phones "$sample/phones.ctm" --data "$sample" \
+if begin_stage 3 "phoneme report" reads "$out/codes.txt" "$sample/phones.ctm" makes "$out/report"; then
+  vqspeech evaluate phonemes --codes "$out/codes.txt" --phones "$sample/phones.ctm" --data "$sample" \
     --out "$out/report"
+  end_stage
 fi
 
-if runs 4 && [[ $train == true ]]; then
-  say "4: train the preset tiny on $sample"
+if [[ $train == true ]] && begin_stage 4 "train the preset tiny" guards "$out"/tiny/checkpoints/{last.pt,best}; then
   # Sixteen seconds cannot be divided: what it watches here is what it learns from. It shows the way, not a result.
-  "$vqspeech" train tiny --data "$sample" --dev "$sample" --out "$out/tiny"
-  "$vqspeech" convert --model "$out/tiny" --src "$sample/slt-002.flac" --speaker rms --out "$out/tiny" --force
+  vqspeech train tiny --data "$sample" --dev "$sample" --out "$out/tiny"
+  vqspeech convert --model "$out/tiny" --src "$sample/slt-002.flac" --speaker rms --out "$out/tiny" --force
+  end_stage
 fi
 
-cat <<EOF
+cat <<END
 
 Where to look:
   $out/converted/           the words of $src in other voices
@@ -72,4 +68,4 @@ Where to look:
 Next:
   .venv/bin/vqspeech convert --src your-recording.wav --speaker p225
   .venv/bin/vqspeech speakers
-EOF
+END

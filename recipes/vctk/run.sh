@@ -1,95 +1,157 @@
 #!/usr/bin/env bash
-# The paper's experiment on VCTK, stage by stage: from the corpus on disk to a phoneme report and a conversion report.
+# The paper's experiments on VCTK, stage by stage: from the corpus to a page with every number of it.
 #
-#   recipes/vctk/run.sh --corpus VCTK-Corpus-0.92 [--stage N] [--stop-stage N] [--preset paper-25hz] [--tag NAME]
-#                       [--speakers "p225 p226"] [--data data/vctk] [--jobs 2] [--device auto] [--changes "KEY=VALUE ..."]
-#                       [--pairs 24]
+#   recipes/vctk/run.sh [--corpus VCTK-Corpus-0.92] [--conf paper-25hz] [--ngpu 1] [--nj 8] [--stage N] [--stop-stage N]
+#   recipes/vctk/run.sh --config conf/quick.conf [--corpus VCTK-Corpus-0.92]       # all stages in minutes, on a CPU
 #
 # Stages:
+#   0  the corpus: VCTK 0.92, 11 GB, downloaded to --corpus, unless it is there
 #   1  data directories: train, dev, test, split by utterance, speakers shared
 #   2  phones of train and test, by forced alignment
 #   3  pack: one file to train from
-#   4  train --preset in exp/vctk/TAG (the preset's name if not given)
+#   4  train
 #   5  encode train and test
 #   6  phoneme report: the map from codes to phones learnt on train, scored on test
 #   7  conversion report, with the judges that are installed
+#   8  prior over the codes of train, and what it says by itself
+#   9  RESULTS.md: every number of the run, and the paper's beside it
 #
-# --preset is paper-25hz (phonemes), paper-64x (conversion; a GPU is wanted) or any other; --changes alters its numbers.
-# Every stage goes on where it was interrupted. --stage 4 begins there.
+# Options:
+#   --conf NAME|FILE  paper-25hz (phonemes), paper-64x (conversion; wants a GPU), or a YAML file like those in conf/
+#   --corpus DIR      where VCTK 0.92 is, or is to be downloaded to (recipes/vctk/downloads/VCTK-Corpus-0.92)
+#   --speakers A,B    these speakers alone (all)
+#   --data DIR        data directories and packs, which all runs share (recipes/vctk/data)
+#   --exp DIR         experiments, one folder a tag (recipes/vctk/exp)
+#   --tag NAME        of this run (the name of --conf)
+#   --changes "K=V"   changes to the numbers of --conf, such as "training.steps=9000 training.batch=16"
+#   --disguises N     copies of each utterance in other voices, for the encoder to hear (2; paper-64x needs 0)
+#   --pairs N         to convert and judge (48)
+#   --judges "..."    of them: similarity words quality pitch cepstra (all)
+#   --whisper PATH    Whisper model for the word errors (none: pocketsphinx)
+#   --prior NAME|FILE preset of the prior (wavenet, as in the paper)
+#   --prior-changes   changes to its numbers, as --changes
+#   --seconds S       of each sample of the prior (5)
+#   --nj N            jobs side by side (4)
+#   --ngpu N          GPUs to train on; 0 is the CPU (0)
+#   --config FILE     file of options, which those on the command line go over
+#
+# A run that was stopped, however, goes on where it was when it is started again; what is done and still holds is not done
+# again. Where jobs run, here or through Slurm, is said in cmd.sh. How all this works: recipes/README.md.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+recipe=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+. "$recipe/path.sh"
+. "$recipe/cmd.sh"
 
-stage=1
-stop_stage=7
-corpus=
-preset=paper-25hz
-tag=
+stage=0
+stop_stage=9
+conf=paper-25hz
+corpus=$recipe/downloads/VCTK-Corpus-0.92
 speakers=
-data=data/vctk
-jobs=2
-device=auto
+data=$recipe/data
+exp=$recipe/exp
+tag=
 changes=
-pairs=24
-. tools/parse_options.sh
+disguises=2
+pairs=48
+judges="similarity words quality pitch cepstra"
+whisper=
+prior=wavenet
+prior_changes=
+seconds=5
+nj=4
+ngpu=0
+. parse_options.sh
+. stages.sh
+absolute corpus data exp whisper
 
-exp=exp/vctk/${tag:-$(basename "$preset" .yaml)}
-vqspeech=.venv/bin/vqspeech
-read -ra chosen <<<"$speakers"
-read -ra altered <<<"$changes"
-runs() { ((stage <= $1 && $1 <= stop_stage)); }
-say() { printf '\n== stage %s\n' "$*"; }
+model=$(config_file "$recipe/conf" "$conf")
+exp=$exp/${tag:-$(basename "$model" .yaml)}
+url=https://datashare.ed.ac.uk/bitstream/handle/10283/3443/VCTK-Corpus-0.92.zip
+checksum=sha256:f96258be9fdc2cbff6559541aae7ea4f59df3fcaf5cf963aae5ca647357e359c
 
-tools/setup.sh
+marks=$data
+if begin_stage 0 "corpus in $corpus" updates "$corpus"; then
+  vqspeech fetch "$url" --checksum "$checksum" --out "$corpus.zip" --unpack "$corpus"
+  end_stage
+fi
 
-if runs 1; then
-  say "1: data directories in $data"
-  if [[ -z $corpus ]]; then
-    echo "$0: --corpus is missing: the folder VCTK-Corpus-0.92 ($0 --help)" >&2
-    exit 2
-  fi
-  "$vqspeech" prepare vctk "$corpus" "$data" ${chosen[@]:+--speakers "${chosen[@]}"}
+if begin_stage 1 "data directories in $data" reads "$corpus" makes "$data"/{train,dev,test}; then
+  vqspeech prepare vctk "$corpus" "$data" ${speakers:+--speakers "$speakers"}
+  vqspeech validate "$data"/{train,dev,test}
+  end_stage
+fi
+
+if begin_stage 2 "phones" reads "$data"/{train,test}/{wav.scp,text} makes "$data"/{train,test}/phones.ctm; then
+  for part in train test; do
+    split_data "$data/$part"
+    $cmd JOB=1:"$shards" --done "$split/JOB/.done" "$data/log/align_$part.JOB.log" vqspeech align "$split/JOB" --jobs 1
+    vqspeech join "$split" "$data/$part" phones.ctm words.ctm --optional align.failed
+    vqspeech validate "$data/$part"
+  done
+  end_stage
+fi
+
+if begin_stage 3 "packs" reads "$data"/{train,dev}/{wav.scp,utt2spk} makes "$data"/{train,dev}.pack; then
+  $cmd --num-threads "$nj" "$data/log/pack_train.log" \
+    vqspeech pack "$data/train" "$data/train.pack" --disguises "$disguises" --jobs "$nj"
+  $cmd --num-threads "$nj" "$data/log/pack_dev.log" vqspeech pack "$data/dev" "$data/dev.pack" --jobs "$nj"
+  end_stage
+fi
+
+best=$exp/checkpoints/best/model.safetensors
+marks=$exp
+if begin_stage 4 "train $conf in $exp" reads "$data"/{train,dev}.pack "$model" guards "$exp"/checkpoints/{last.pt,best}; then
+  # shellcheck disable=SC2086  # --changes are several words
+  $train_cmd --gpu "$ngpu" "$exp/log/train.log" "${launch[@]}" train "$model" --data "$data/train.pack" \
+    --dev "$data/dev.pack" --out "$exp" --device "$device" $changes
+  end_stage
+fi
+
+if begin_stage 5 "encode" reads "$best" "$data"/{train,dev,test}/wav.scp makes "$exp"/codes/{train,dev,test}.txt; then
   for part in train dev test; do
-    "$vqspeech" validate "$data/$part"
+    split_data "$data/$part"
+    $cmd JOB=1:"$shards" --done "$split/JOB/.done" "$exp/log/encode_$part.JOB.log" \
+      vqspeech encode "$split/JOB" --model "$exp" --out "$split/JOB/$part.txt"
+    vqspeech join "$split" "$exp/codes" "$part.txt"
   done
+  end_stage
 fi
 
-if runs 2; then
-  say "2: phones"
-  for part in train test; do
-    "$vqspeech" align "$data/$part" --jobs "$jobs"
-  done
-fi
-
-if runs 3; then
-  say "3: pack"
-  [[ -f $data/train.pack ]] || "$vqspeech" pack "$data/train" "$data/train.pack" --disguises 2 --jobs "$jobs"
-  [[ -f $data/dev.pack ]] || "$vqspeech" pack "$data/dev" "$data/dev.pack" --jobs "$jobs"
-fi
-
-if runs 4; then
-  say "4: train $preset in $exp"
-  "$vqspeech" train "$preset" --data "$data/train.pack" --dev "$data/dev.pack" --out "$exp" --device "$device" \
-    "${altered[@]}"
-fi
-
-if runs 5; then
-  say "5: encode"
-  for part in train test; do
-    "$vqspeech" encode "$data/$part" --model "$exp" --out "$exp/codes/$part.txt"
-  done
-fi
-
-if runs 6; then
-  say "6: phoneme report"
-  "$vqspeech" evaluate phonemes --codes "$exp/codes/test.txt" --phones "$data/test/phones.ctm" --data "$data/test" \
+if begin_stage 6 "phoneme report" reads "$exp"/codes/{train,test}.txt "$data"/{train,test}/phones.ctm \
+  makes "$exp/phonemes/RESULTS.json"; then
+  vqspeech evaluate phonemes --codes "$exp/codes/test.txt" --phones "$data/test/phones.ctm" --data "$data/test" \
     --train-codes "$exp/codes/train.txt" --train-phones "$data/train/phones.ctm" --train-data "$data/train" \
     --out "$exp/phonemes"
+  end_stage
 fi
 
-if runs 7; then
-  say "7: conversion report"
-  "$vqspeech" evaluate conversion --model "$exp" --data "$data/test" --references "$data/train" --pairs "$pairs" \
-    --out "$exp/conversion"
+if begin_stage 7 "conversion report" reads "$best" "$data"/{train,test}/wav.scp makes "$exp/conversion/RESULTS.json"; then
+  # shellcheck disable=SC2206  # --judges are several words
+  asked=(evaluate conversion --model "$exp" --data "$data/test" --references "$data/train" --pairs "$pairs"
+    --judges $judges ${whisper:+--whisper "$whisper"} --out "$exp/conversion")
+  $cmd JOB=1:"$nj" --done "$work/JOB" "$exp/log/conversion.JOB.log" vqspeech "${asked[@]}" --shard JOB/"$nj"
+  vqspeech "${asked[@]}"
+  end_stage
 fi
 
-printf '\nReports: %s/phonemes/report.html and %s/conversion/report.html\n' "$exp" "$exp"
+if begin_stage 8 "prior" reads "$exp"/codes/{train,dev,test}.txt makes "$exp"/prior/{checkpoints/best,scores.txt,samples}; then
+  # shellcheck disable=SC2086  # --prior-changes are several words
+  $train_cmd --gpu "$ngpu" "$exp/log/prior.log" "${launch[@]}" train-prior "$prior" --codes "$exp/codes/train.txt" \
+    --dev "$exp/codes/dev.txt" --utt2spk "$data/train/utt2spk" --utt2spk "$data/dev/utt2spk" --model "$exp" \
+    --out "$exp/prior" --device "$device" $prior_changes
+  vqspeech score --codes "$exp/codes/test.txt" --utt2spk "$data/test/utt2spk" --prior "$exp/prior" \
+    --out "$exp/prior/scores.txt"
+  for speaker in $(head -n 4 "$data/train/spk2utt" | cut -d ' ' -f 1); do
+    vqspeech sample --model "$exp" --prior "$exp/prior" --seconds "$seconds" --speaker "$speaker" --count 2 \
+      --out "$exp/prior/samples" --force
+  done
+  end_stage
+fi
+
+if begin_stage 9 "results" reads "$exp"/{phonemes,conversion}/RESULTS.json "$exp/prior/scores.txt" makes "$exp/RESULTS.md"; then
+  vqspeech results "$exp" --title "VCTK, $(basename "$exp")"
+  end_stage
+fi
+
+echo
+echo "Results: $exp/RESULTS.md; reports beside it: phonemes/report.html, conversion/report.html; samples: prior/samples"

@@ -133,6 +133,11 @@ def test_segmentation(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "runs of one code" in capsys.readouterr().out
     found = json.loads((corpus / "report" / "segmentation.json").read_text())
     joined, runs = found["duration penalty 2"], found["runs of one code"]
+    assert found["floors"].keys() == {"even_boundaries", "random_codes", "codes_shifted_1s"}
+    for floor in found["floors"].values():
+        assert floor["r_value"] < joined["r_value"]
+        low, high = floor["intervals"]["f1"]
+        assert low <= floor["f1"] <= high
     # The noise makes too many runs; the penalty takes them out.
     assert runs["over_segmentation"] > 0.5
     assert joined["r_value"] > runs["r_value"]
@@ -142,8 +147,11 @@ def test_segmentation(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_abx(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert evaluate(corpus, "--task", "any", "--out", str(corpus / "report"), measure="abx") == 0
     found = json.loads((corpus / "report" / "abx.json").read_text())
-    assert found.keys() == {"any_within", "any_across"}
+    assert found.keys() == {"any_within", "any_across", "compared"}
     assert found["any_within"]["error"] < 0.1
+    assert found["compared"].keys() == {"random_codes", "codes_shifted_1s"}
+    for floor in found["compared"].values():
+        assert floor["any_within"]["error"] == pytest.approx(0.5, abs=0.1)
     folder = corpus / "features"
     folder.mkdir()
     for name, units in codes.read(corpus / "test" / "codes.txt").sequences.items():
@@ -151,13 +159,35 @@ def test_abx(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["evaluate", "abx", "--features", str(folder), "--frame-period", "0.04", "--task", "any"]
     assert main([*arguments, "--phones", str(corpus / "phones.ctm"), "--out", str(corpus / "report")]) == 0
     again = json.loads((corpus / "report" / "abx.json").read_text())
+    assert again["compared"].keys() == {"features_shifted_1s"}
     assert again["any_across"]["error"] == pytest.approx(found["any_across"]["error"], abs=1e-3)
 
 
 def test_speakers(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert evaluate(corpus, "--out", str(corpus / "report"), measure="speakers") == 0
-    assert "12 utterances" in capsys.readouterr().out
-    assert json.loads((corpus / "report" / "speakers.json").read_text())["speakers"] == 2
+    out = capsys.readouterr().out
+    assert "12 utterances" in out
+    assert "random codes" in out
+    found = json.loads((corpus / "report" / "speakers.json").read_text())
+    assert found["speakers"] == 2
+    assert found["compared"].keys() == {"random_codes"}
+    low, high = found["interval"]
+    assert low <= found["accuracy"] <= high
+
+
+def test_audio_adds_floors_to_every_measure(corpus: Path) -> None:
+    pytest.importorskip("librosa")
+    data, report = with_audio(corpus), corpus / "report"
+    sound = ["--data", str(data), "--out", str(report)]
+    assert evaluate(corpus, *sound, measure="segmentation") == 0
+    assert evaluate(corpus, *sound, "--task", "any", "--speaker", "within", measure="abx") == 0
+    assert evaluate(corpus, *sound, measure="speakers") == 0
+    read = {name: json.loads((report / f"{name}.json").read_text()) for name in ("segmentation", "abx", "speakers")}
+    # Each phone is a tone of its own, which MFCCs hear.
+    assert read["segmentation"]["floors"]["mfcc_kmeans"]["recall"] > 0.8
+    assert read["abx"]["compared"]["mfcc"]["any_within"]["error"] < 0.1
+    assert read["abx"]["compared"]["mfcc_kmeans"]["any_within"]["error"] < 0.1
+    assert read["speakers"]["compared"].keys() == {"random_codes", "mfcc_kmeans", "mfcc_statistics"}
 
 
 @pytest.mark.parametrize(
@@ -168,6 +198,7 @@ def test_speakers(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ("phonemes", ["--train-data", "x"], "--train-data needs"),
         ("phonemes", ["--phone-map", "nowhere.txt"], "nowhere.txt: No such file"),
         ("abx", ["--features", "x"], "either --codes or --features"),
+        ("abx", ["--data", "nowhere"], "nowhere"),
         ("segmentation", ["--codebook", "nowhere.npy"], "nowhere.npy: No such file"),
         ("speakers", ["--utt2spk", "nowhere"], "nowhere: No such file"),
     ],
@@ -178,6 +209,16 @@ def test_bad_input_is_one_line(
     assert evaluate(corpus, *more, measure=measure) == 2
     error = capsys.readouterr().err
     assert problem in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(("name", "option"), [("utt2spk", "--utt2spk"), ("map", "--phone-map"), ("p.ctm", "--phones")])
+def test_what_is_no_text_is_one_line(corpus: Path, capsys: pytest.CaptureFixture[str], name: str, option: str) -> None:
+    (corpus / name).write_bytes(b"\x80\x81 \xff\n")
+    assert evaluate(corpus, option, str(corpus / name)) == 2
+    error = capsys.readouterr().err
+    assert str(corpus / name) in error
+    assert "UTF-8" in error
     assert error.count("\n") == 1
 
 

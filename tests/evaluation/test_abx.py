@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from vqspeech.alignment import Interval
 from vqspeech.errors import InputError
-from vqspeech.evaluation import abx
+from vqspeech.evaluation import abx, abx_engine
 
 
 def angle(first: np.ndarray, second: np.ndarray) -> float:
@@ -40,7 +40,7 @@ def plain_warp(local: list[list[float]]) -> float:
 
 
 def plain_abx(tokens: abx.Tokens, speaker: str) -> float:
-    """Every triple in turn, then means over contexts, speakers and pairs of phones."""
+    """Every triple in turn, then means over contexts and X's speakers, over speakers of A and B, over pairs."""
     everything = range(len(tokens))
 
     def distance(one: int, other: int) -> float:
@@ -61,8 +61,8 @@ def plain_abx(tokens: abx.Tokens, speaker: str) -> float:
         pair = (tokens.phones[a], tokens.phones[b])
         cells[pair, (tokens.speakers[a], tokens.speakers[x]), tokens.contexts[a]].append(wrong)
     by_speaker: dict[tuple, list[float]] = defaultdict(list)
-    for (pair, speakers, _), wrong in cells.items():
-        by_speaker[pair, speakers].append(sum(wrong) / len(wrong))
+    for (pair, (ours, _), _), wrong in cells.items():
+        by_speaker[pair, ours].append(sum(wrong) / len(wrong))
     by_pair: dict[tuple, list[float]] = defaultdict(list)
     for (pair, _), means in by_speaker.items():
         by_pair[pair].append(sum(means) / len(means))
@@ -87,7 +87,7 @@ def made_up_tokens(seed: int, number: int = 22) -> abx.Tokens:
 @pytest.mark.parametrize("speaker", ["within", "across"])
 def test_error_is_the_slow_plain_versions(seed: int, speaker: abx.Speaker) -> None:
     tokens = made_up_tokens(seed)
-    score = abx.evaluate(tokens, speaker=speaker)
+    score = abx.evaluate(tokens, speaker=speaker, engine="own")
     assert score.error == pytest.approx(plain_abx(tokens, speaker), abs=1e-9)
     assert 0 < score.error < 0.5
     assert score.tokens == 22
@@ -98,12 +98,12 @@ def test_codes_are_their_codebook_vectors() -> None:
     codebook = generator.normal(size=(6, 4)).astype(np.float32)
     tokens = made_up_tokens(3)
     codes = [generator.integers(0, 6, len(sequence)) for sequence in tokens.sequences]
-    by_code = abx.Tokens(codes, tokens.phones, tokens.contexts, tokens.speakers)
+    by_code = abx.Tokens(codes, tokens.phones, tokens.contexts, tokens.speakers, codebook_size=6)
     by_vector = abx.Tokens([codebook[row] for row in codes], tokens.phones, tokens.contexts, tokens.speakers)
-    score = abx.evaluate(by_code, speaker="within", table=abx.angular_distances(codebook))
+    score = abx.evaluate(by_code, speaker="within", codebook=codebook)
     assert score.error == pytest.approx(plain_abx(by_vector, "within"), abs=1e-9)
     one_hot = abx.Tokens([np.eye(6)[row] for row in codes], tokens.phones, tokens.contexts, tokens.speakers)
-    score = abx.evaluate(by_code, speaker="across", table=abx.angular_distances(np.eye(6)))
+    score = abx.evaluate(by_code, speaker="across")
     assert score.error == pytest.approx(plain_abx(one_hot, "across"), abs=1e-9)
 
 
@@ -116,36 +116,103 @@ def test_warping_is_the_slow_plain_versions(height: int, width: int, seed: int, 
         if whole
         else generator.random((3, height, width))
     )
-    assert abx.warp(local.astype(np.float32)) == pytest.approx(
+    assert abx_engine.warp(local.astype(np.float32)) == pytest.approx(
         [plain_warp(one.astype(np.float32).tolist()) for one in local], abs=1e-6
     )
 
 
 def test_warping_by_hand() -> None:
     # Straight down the diagonal costs nothing; a token against one of its frames has a path as long as itself.
-    assert abx.warp(np.array([[[0, 1], [1, 0]]], np.float32)) == pytest.approx([0])
-    assert abx.warp(np.array([[[0.2], [0.4]]], np.float32)) == pytest.approx([0.3])
+    assert abx_engine.warp(np.array([[[0, 1], [1, 0]]], np.float32)) == pytest.approx([0])
+    assert abx_engine.warp(np.array([[[0.2], [0.4]]], np.float32)) == pytest.approx([0.3])
 
 
 def test_perfect_units_err_never_and_equal_ones_half_the_time() -> None:
     phones = ["a", "b"] * 6
     codes = [np.array([0, 0]) if phone == "a" else np.array([1]) for phone in phones]
     speakers = ["s"] * 6 + ["t"] * 6
-    tokens = abx.Tokens(codes, phones, [("", "")] * 12, speakers)
-    table = abx.angular_distances(np.eye(2))
+    tokens = abx.Tokens(codes, phones, [("", "")] * 12, speakers, codebook_size=2)
     for speaker in ("within", "across"):
-        assert abx.evaluate(tokens, speaker=speaker, table=table).error == 0
-        same = abx.Tokens([np.array([0])] * 12, phones, [("", "")] * 12, speakers)
-        assert abx.evaluate(same, speaker=speaker, table=table).error == 0.5
+        assert abx.evaluate(tokens, speaker=speaker).error == 0
+        same = abx.Tokens([np.array([0])] * 12, phones, [("", "")] * 12, speakers, codebook_size=2)
+        assert abx.evaluate(same, speaker=speaker).error == 0.5
 
 
 def test_most_tokens_are_drawn() -> None:
     tokens = made_up_tokens(5, 120)
-    everything = abx.evaluate(tokens, speaker="within", most_tokens=1000)
-    some = abx.evaluate(tokens, speaker="within", most_tokens=4)
+    everything = abx.evaluate(tokens, speaker="within", engine="own", most_tokens=1000)
+    some = abx.evaluate(tokens, speaker="within", engine="own", most_tokens=4)
     assert some.triples < everything.triples
     assert some.error == pytest.approx(everything.error, abs=0.1)
-    assert abx.evaluate(tokens, speaker="within", most_tokens=4) == some
+    assert abx.evaluate(tokens, speaker="within", engine="own", most_tokens=4) == some
+
+
+def test_speakers_are_drawn_for_the_interval() -> None:
+    """Five speakers whose tokens are told apart, or not, as it falls; an interval around the figure."""
+    generator = np.random.default_rng(0)
+    phones = ["a", "b"] * 40
+    names = [f"s{index // 16}" for index in range(80)]
+    # The first two speakers say both phones alike.
+    vectors = [
+        np.array([[1.0, 0.0 if phone == "a" or name < "s2" else 1.0]]) + generator.normal(size=(1, 2)) * 0.05
+        for phone, name in zip(phones, names, strict=True)
+    ]
+    tokens = abx.Tokens(vectors, phones, [("", "")] * 80, names)
+    score = abx.evaluate(tokens, speaker="within", engine="own")
+    assert score.speakers == 5
+    assert score.error == pytest.approx(0.2, abs=0.05)
+    assert score.interval is not None
+    low, high = score.interval
+    # Two of five speakers at a half: their share among five drawn is from none to four in 95 of 100 draws.
+    assert low == pytest.approx(0, abs=0.05)
+    assert high == pytest.approx(0.4, abs=0.07)
+    few = abx.Tokens(*(list(field)[:64] for field in (vectors, phones, tokens.contexts, names)))
+    assert abx.evaluate(few, speaker="within", engine="own").interval is None
+
+
+def test_equal_speakers_have_no_spread() -> None:
+    tokens = abx.Tokens([np.array([0])] * 12, ["a", "b"] * 6, [("", "")] * 12, list("ssttuuvvwwxx"), codebook_size=1)
+    score = abx.evaluate(tokens, speaker="across", engine="own")
+    assert (score.error, score.interval) == (0.5, (0.5, 0.5))
+
+
+def test_fastabx_is_asked_for_by_name() -> None:
+    if abx.engine_at_hand() == "fastabx":
+        pytest.skip("fastabx is installed")
+    with pytest.raises(InputError, match="fastabx cannot be used") as raised:
+        abx.evaluate(made_up_tokens(0), speaker="within", engine="fastabx")
+    assert "vqspeech[abx]" in str(raised.value)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("speaker", ["within", "across"])
+def test_fastabx_finds_the_same(seed: int, speaker: abx.Speaker) -> None:
+    """Every triple compared, so that nothing depends on what was drawn."""
+    pytest.importorskip("fastabx")
+    everything = {"speaker": speaker, "most_tokens": 1000, "most_speakers": 1000}
+    tokens = made_up_tokens(seed, 150)
+    own = abx.evaluate(tokens, engine="own", **everything)
+    theirs = abx.evaluate(tokens, engine="fastabx", **everything)
+    assert theirs.engine == "fastabx"
+    assert theirs.error == pytest.approx(own.error, abs=0.005)
+    assert (theirs.pairs, theirs.cells, theirs.triples) == (own.pairs, own.cells, own.triples)
+
+
+@pytest.mark.parametrize("vectors", [False, True])
+def test_fastabx_finds_the_same_in_codes(vectors: bool) -> None:
+    pytest.importorskip("fastabx")
+    generator = np.random.default_rng(0)
+    made = made_up_tokens(0, 150)
+    codes = [
+        np.array(["abc".index(phone) * 2] * len(row)) for phone, row in zip(made.phones, made.sequences, strict=True)
+    ]
+    codes = [np.where(generator.random(len(row)) < 0.5, row, generator.integers(0, 6, len(row))) for row in codes]
+    tokens = abx.Tokens(codes, made.phones, made.contexts, made.speakers, codebook_size=6)
+    codebook = generator.normal(size=(6, 4)).astype(np.float32) if vectors else None
+    everything = {"speaker": "within", "most_tokens": 1000, "codebook": codebook}
+    own = abx.evaluate(tokens, engine="own", **everything)
+    theirs = abx.evaluate(tokens, engine="fastabx", **everything)
+    assert theirs.error == pytest.approx(own.error, abs=0.005)
 
 
 def test_nothing_to_compare_is_said() -> None:

@@ -69,6 +69,11 @@ def test_run_boundaries_are_half_way_between_frame_centres() -> None:
     assert segmentation.run_boundaries([], frame_period=0.04, offset=0.02).size == 0
 
 
+def test_even_boundaries_stay_inside() -> None:
+    assert segmentation.even_boundaries(0.35, spacing=0.1) == pytest.approx([0.1, 0.2, 0.3])
+    assert segmentation.even_boundaries(0.05, spacing=0.1).size == 0
+
+
 def plain_join(distances: np.ndarray, penalty: float) -> float:
     """The least cost over every segmentation, as the paper writes it."""
     frames = len(distances)

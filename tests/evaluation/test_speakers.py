@@ -39,6 +39,21 @@ def test_one_speaker_is_no_task() -> None:
         speakers.evaluate([[0, 1]], ["s", "t"], codebook_size=2)
 
 
+def test_features_are_probed_as_codes_are() -> None:
+    sequences, names = corpus(shared=False)
+    found = speakers.evaluate_features(speakers.histograms(sequences, 32), names)
+    assert found == speakers.evaluate(sequences, names, codebook_size=32)
+    # Four speakers are too few to draw from: utterances are drawn.
+    assert found.interval == (1, 1)
+
+
+def test_statistics_of_utterances() -> None:
+    features = np.array([[0, 1], [2, 1], [10, 5]], np.float32)
+    found = speakers.statistics(features, np.array([0, 2, 3]))
+    # Means 1, 1 and 10, 5; spreads 1, 0 and 0, 0; of two utterances, each column is -1 and 1, or the same.
+    assert found == pytest.approx(np.array([[-1, -1, 1, 0], [1, 1, -1, 0]]))
+
+
 def test_histograms_are_of_unit_length() -> None:
     found = speakers.histograms([[0, 0, 0, 1], [2]], 4)
     assert found == pytest.approx(np.array([[0.75**0.5, 0.5, 0, 0], [0, 0, 1, 0]]))

@@ -14,6 +14,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import get_args
 
 import numpy as np
 import torch
@@ -42,6 +43,7 @@ class Case:
 
     Attributes:
         run: draws so many samples in each stream.
+        roof: times real time that the processor allows at most; None where nobody measured it.
         seconds: wall time for a sample of one stream, one number a round.
     """
 
@@ -52,6 +54,7 @@ class Case:
     cores: int
     sample_rate: int
     run: Callable[[int], None]
+    roof: float | None = None
     samples: int = 1
     seconds: list[float] = field(default_factory=list)
 
@@ -127,12 +130,27 @@ def cached(engine: Engine, wavenet: WaveNet, streams: int, most: int) -> Callabl
     return run
 
 
-def cases_of(size: str, wavenet: WaveNet, sample_rate: int, *, short: bool, most: int) -> list[Case]:
+@dataclass(frozen=True)
+class Roof:
+    """What one core allows, in times real time: if it only multiplied, or only read the weights of one stream."""
+
+    multiplying: float
+    reading: float
+
+    def of(self, streams: int, cores: int) -> float:
+        """The lower of the two; streams of one core share what it reads, and cores share one stream."""
+        return cores * min(self.multiplying, self.reading * max(1, streams // cores))
+
+
+def cases_of(
+    size: str, wavenet: WaveNet, sample_rate: int, roofs: dict[Precision, Roof], *, short: bool, most: int
+) -> list[Case]:
     """All lines of one size; the first is torch cached, one stream on one core."""
     torch_engine = TorchEngine(wavenet)
 
     def case(engine: str, precision: Precision, streams: int, cores: int, run: Callable[[int], None]) -> Case:
-        return Case(size, engine, precision, streams, cores, sample_rate, run)
+        roof = roofs[precision].of(streams, cores) if precision in roofs else None
+        return Case(size, engine, precision, streams, cores, sample_rate, run, roof)
 
     cases = [case("torch-cached", "fp32", 1, 1, cached(torch_engine, wavenet, 1, most))]
     cases.append(case("torch-full", "fp32", 1, 1, full(wavenet)))
@@ -141,8 +159,7 @@ def cases_of(size: str, wavenet: WaveNet, sample_rate: int, *, short: bool, most
     layouts = (
         [(1, 1), (1, 2), (8, 1), (16, 2)] if short else [(1, 1), (1, 2)] + [(n, c) for n in (4, 8, 16) for c in (1, 2)]
     )
-    precisions: tuple[Precision, ...] = ("fp32", "bf16", "int8")
-    for precision in precisions:
+    for precision in get_args(Precision):
         reason = native_engine.unsupported(wavenet, precision)
         if reason:
             print(f"{size}: no native {precision}: {reason}")
@@ -154,28 +171,36 @@ def cases_of(size: str, wavenet: WaveNet, sample_rate: int, *, short: bool, most
 
 
 def macs(wavenet: WaveNet) -> tuple[int, int]:
-    """Multiply-adds a sample; and those whose weights one stream reads anew for each (past taps serve eight)."""
+    """Multiply-adds a sample; and those whose weights one stream reads anew for each (past taps serve eight).
+
+    The dilated convolution of the first layer is looked up.
+    """
     c = wavenet.config
-    past = sum((c.kernel - 1) * c.residual * 2 * c.gate for _ in c.dilations)
-    reread = sum((c.kernel - 1) * c.residual * 2 * c.gate // min(8, dilation) for dilation in c.dilations)
-    rest = c.layers * c.residual * 2 * c.gate + (c.layers - 1) * c.gate * c.residual
+    tap = c.residual * 2 * c.gate
+    past = sum((c.kernel - 1) * tap for _ in c.dilations[1:])
+    reread = sum((c.kernel - 1) * tap // min(8, dilation) for dilation in c.dilations[1:])
+    rest = (c.layers - 1) * (tap + c.gate * c.residual)
     rest += c.layers * c.gate * c.skip + c.skip * c.output + c.output * wavenet.classes
     return past + rest, reread + rest
 
 
-def roofline(size: str, wavenet: WaveNet, sample_rate: int) -> None:
-    """Print what one core could do if it only multiplied, or only read the weights."""
+def measure_roofs(size: str, wavenet: WaveNet, sample_rate: int) -> dict[Precision, Roof]:
+    """Measure and print what one core could do at most."""
     total, reread = macs(wavenet)
     widths: dict[Precision, int] = {"fp32": 4, "bf16": 2, "int8": 1}
+    roofs: dict[Precision, Roof] = {}
     for precision, width in widths.items():
         for level in native_engine.levels(precision)[:1]:
-            peak = statistics.median(native_engine.peak(level, precision) for _ in range(3))
-            read = statistics.median(native_engine.bandwidth(level, width * total) for _ in range(3))
+            peak = max(native_engine.peak(level, precision) for _ in range(3))
+            read = max(native_engine.bandwidth(level, width * reread) for _ in range(3))
+            roof = Roof(peak / total / sample_rate, read / width / reread / sample_rate)
+            roofs[precision] = roof
             print(
                 f"{size:9} {precision:5} one core at most: {peak / 1e9:4.0f} G multiply-adds/s, or "
-                f"{peak / total / sample_rate:6.2f} x real time (many streams); {read / 1e9:4.0f} GB/s of "
-                f"{width * total / 1e6:.1f} MB weights, or {read / width / reread / sample_rate:6.2f} x (one stream)"
+                f"{roof.multiplying:6.2f} x real time (many streams); {read / 1e9:4.0f} GB/s of "
+                f"{width * reread / 1e6:.1f} MB weights a sample, or {roof.reading:6.2f} x (one stream)"
             )
+    return roofs
 
 
 def packaged() -> tuple[WaveNet, int] | None:
@@ -208,20 +233,22 @@ def main() -> None:
         if found is None:
             continue
         wavenet, sample_rate = found
-        if not native_engine.MISSING:
-            roofline(size, wavenet, sample_rate)
-        cases = cases_of(size, wavenet, sample_rate, short=options.short, most=most)
+        roofs = {} if native_engine.MISSING else measure_roofs(size, wavenet, sample_rate)
+        cases = cases_of(size, wavenet, sample_rate, roofs, short=options.short, most=most)
         for case in cases:
             case.prepare(seconds, most)
         for _ in range(rounds):
             for case in cases:
                 case.seconds.append(case.once())
-        print(f"{'size':9} {'engine':13} {'':5} streams cores  samples/s  x real time  x torch cached")
-        for row in (case.row(cases[0]) for case in cases):
+        print(f"{'size':9} {'engine':13} {'':5} streams cores  samples/s  x real time   at most  x torch cached")
+        for case in cases:
+            row = case.row(cases[0])
             rows.append(row)
+            roof = f"{case.roof:.2f}" if case.roof else ""
             print(
-                f"{row['size']:9} {row['engine']:13} {row['precision']:5} {row['streams']:7} {row['cores']:5} "
-                f"{row['samples_per_second']:10.0f} {row['real_time']:12.4f} {row['ratio_to_torch_cached']:15.3f}"
+                f"{case.size:9} {case.engine:13} {case.precision:5} {case.streams:7} {case.cores:5} "
+                f"{row['samples_per_second']:10.0f} {row['real_time']:12.4f} {roof:>9} "
+                f"{row['ratio_to_torch_cached']:15.3f}"
             )
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:  # noqa: PTH123 - a plain tool

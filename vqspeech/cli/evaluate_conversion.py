@@ -81,9 +81,23 @@ def _add_rest(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--language", default="en", metavar="CODE", help="of the speech, for Whisper; default: en")
     parser.add_argument("--title", help="of the report")
+    parser.add_argument(
+        "--shard",
+        type=_shard,
+        metavar="K/N",
+        help="convert and judge the K-th of N shares of the pairs only, into --out, and write no report; the same "
+        "command without it then finds all done, and writes the report",
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for RESULTS.json, report.html and wav/")
     add_model(parser)
     add_generation(parser)
+
+
+def _shard(text: str) -> tuple[int, int]:
+    number, _, shares = text.partition("/")
+    if not (number.isdecimal() and shares.isdecimal() and 1 <= int(number) <= int(shares)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not K/N, such as 2/4")
+    return int(number), int(shares)
 
 
 def conversion(options: argparse.Namespace) -> None:
@@ -102,10 +116,13 @@ def _run(options: argparse.Namespace, measure: Measure) -> None:
     from vqspeech.evaluation import conversion_report as report
     from vqspeech.evaluation import judges as panel
     from vqspeech.evaluation.conversion import evaluate
+    from vqspeech.evaluation.judges.memory import remembering
     from vqspeech.evaluation.resynthesis import griffin_lim, mu_law_round_trip
 
     if options.pairs is not None and options.pairs < 1:
         raise InputError(f"{options.pairs} pairs", where="--pairs", cure="ask for one or more")
+    if options.shard and not options.out:
+        raise InputError("nowhere to keep what is judged", where="--out", cure="name a folder with --out DIR")
     if not options.converted and not options.out:
         raise InputError("nowhere to keep the converted speech", where="--out", cure="name a folder with --out DIR")
     sources, references = _recordings(options.data), _by_speaker(_recordings([*options.data, *options.references]))
@@ -113,13 +130,22 @@ def _run(options: argparse.Namespace, measure: Measure) -> None:
     judges: Judges = panel.load(
         options.judges, whisper=options.whisper, language=options.language, threads=options.threads
     )
+    number, shares = options.shard or (1, 1)
+    if options.out:
+        judges = remembering(
+            judges, options.out / "judged", job=f"{number}-of-{shares}", setting=f"{options.whisper} {options.language}"
+        )
     if options.converted:
         pairs, waveforms = _given(options, measure, sources, references)
+        pairs = pairs[number - 1 :: shares]
         model = None
     else:
         model = load(options)
-        pairs = _chosen(options, measure, model, sources, references)
+        pairs = _chosen(options, measure, model, sources, references)[number - 1 :: shares]
         waveforms = _convert(options, model, pairs)
+    if not pairs:
+        print(f"share {number} of {shares} has no pair")
+        return
     result = evaluate(
         pairs,
         waveforms,
@@ -129,6 +155,9 @@ def _run(options: argparse.Namespace, measure: Measure) -> None:
         seed=options.seed,
         progress=bar("judging", "recording"),
     )
+    if options.shard:
+        print(f"share {number} of {shares}: {len(pairs)} pairs are judged")
+        return
     name = str(options.converted) if model is None else str(options.model or model.folder.name)
     about = report.About(
         title=options.title or f"{measure.capitalize()} by {Path(name).name}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -67,6 +67,11 @@ def add_phones(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--phone-map", metavar="FILE", help="your own set: a file of two columns, label and phone")
 
 
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """``--data``, for the floors that are made of audio."""
+    parser.add_argument("--data", metavar="DIR", help="data directory with the recordings, for the MFCC floors")
+
+
 def add_speakers(parser: argparse.ArgumentParser) -> None:
     """``--utt2spk``."""
     parser.add_argument(
@@ -121,7 +126,13 @@ def read_speakers(options: argparse.Namespace) -> dict[str, str]:
             return {}
         path = beside
     speakers: dict[str, str] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"not UTF-8 text: {error.reason}", where=path, cure="a line is: utterance-id speaker"
+        ) from None
+    for number, line in enumerate(text.splitlines(), 1):
         words = line.split()
         if len(words) != 2:
             raise InputError(f"{len(words)} fields", where=path, line=number, cure="a line is: utterance-id speaker")
@@ -193,15 +204,24 @@ def read_data(path: str) -> DataDir:
     return DataDir.read(path)
 
 
-def pooled_mfccs(part: Part, data: DataDir, *, where: str) -> NDArray[np.float32]:
-    """MFCCs at the frames of a part, shape ``(frames, 39)``; one recording is in memory at a time."""
-    from vqspeech import audio
-    from vqspeech.evaluation.mfcc import mfcc, pool
+def pooled_mfccs(frames: Frames, data: DataDir, *, where: str) -> NDArray[np.float32]:
+    """MFCCs at the frames of codes, shape ``(frames, 39)``; one recording is in memory at a time."""
+    from vqspeech.evaluation.mfcc import pool
 
     rows = []
-    info = part.codes.info
-    lengths = np.diff(part.frames.bounds)
-    for name, frames in progress(list(zip(part.frames.utterances, lengths, strict=True)), "MFCCs"):
+    lengths = dict(zip(frames.utterances, np.diff(frames.bounds).tolist(), strict=True))
+    for name, cepstra in mfccs(frames.utterances, data, where=where):
+        times = frames.offset + frames.frame_period * np.arange(lengths[name])
+        rows.append(pool(cepstra, times, period=frames.frame_period))
+    return np.concatenate(rows)
+
+
+def mfccs(utterances: Sequence[str], data: DataDir, *, where: str) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """The utterances' names and MFCCs every 10 ms, shape ``(mfcc frames, 39)``."""
+    from vqspeech import audio
+    from vqspeech.evaluation.mfcc import mfcc
+
+    for name in progress(utterances, "MFCCs"):
         if name not in data:
             raise InputError(
                 f"no recording of utterance {name}",
@@ -209,9 +229,7 @@ def pooled_mfccs(part: Part, data: DataDir, *, where: str) -> NDArray[np.float32
                 cure="name the data directory the codes were made from",
             )
         utterance = data[name]
-        waveform = audio.read(utterance.recording, start=utterance.start, end=utterance.end)
-        rows.append(pool(mfcc(waveform), info.times(frames), period=info.frame_period))
-    return np.concatenate(rows)
+        yield name, mfcc(audio.read(utterance.recording, start=utterance.start, end=utterance.end))
 
 
 def read_vectors(path: str, dimensions: int) -> NDArray[np.float32]:

@@ -1,11 +1,14 @@
-"""Split a Kaldi data directory by speaker or by utterance.
-
-Where a speaker or an utterance goes depends on its id and the seed alone: what is added later moves nothing that was
-there before.
+"""Split a Kaldi data directory by speaker or by utterance, or into pieces for jobs that run side by side.
 
     vqspeech split data/all data --by utterance --parts train=0.9 dev=0.05 test=0.05
 
-writes data/train, data/dev and data/test.
+writes data/train, data/dev and data/test. Where a speaker or an utterance goes depends on its id and the seed alone:
+what is added later moves nothing that was there before.
+
+    vqspeech split data/train data/train/split4 --into 4
+
+writes data/train/split4/1 to data/train/split4/4, stretches of utterances of nearly equal number, in order. What the
+jobs make of them, vqspeech join joins again.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import argparse
 from pathlib import Path
 
 from vqspeech.cli.parts_table import print_parts
-from vqspeech.datadir import DataDir, copy_phones, split
+from vqspeech.datadir import DataDir, copy_phones, pieces, split
 from vqspeech.errors import InputError
 
 
@@ -22,7 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
     parser.add_argument("source", type=Path, metavar="SOURCE", help="a data directory")
     parser.add_argument("dest", type=Path, metavar="DEST", help="the folder in which each part becomes a directory")
-    parser.add_argument("--by", choices=("speaker", "utterance"), required=True, help="what goes to one part whole")
+    how = parser.add_mutually_exclusive_group(required=True)
+    how.add_argument("--by", choices=("speaker", "utterance"), help="what goes to one part whole")
+    how.add_argument("--into", type=int, metavar="N", help="cut into N pieces, named 1 to N")
     parser.add_argument(
         "--parts",
         nargs="+",
@@ -42,10 +47,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Split, write each part that is not empty."""
-    shares = dict(_share(word) for word in options.parts)
     data = DataDir.read(options.source)
-    parts = split(data, by=options.by, parts=shares, seed=options.seed, at_least=options.at_least)
-    parts = {name: part for name, part in parts.items() if len(part)}
+    if options.into is None:
+        shares = dict(_share(word) for word in options.parts)
+        parts = split(data, by=options.by, parts=shares, seed=options.seed, at_least=options.at_least)
+        parts = {name: part for name, part in parts.items() if len(part)}
+    else:
+        parts = {str(number): piece for number, piece in enumerate(pieces(data, options.into), 1)}
     for name, part in parts.items():
         part.write(options.dest / name)
         copy_phones([options.source], options.dest / name, part)

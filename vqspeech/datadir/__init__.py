@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from vqspeech.datadir.complaint import Complaint
 from vqspeech.datadir.directory import DataDir, Utterance
-from vqspeech.datadir.division import combine, copy_phones, split
+from vqspeech.datadir.division import combine, copy_phones, pieces, split
+from vqspeech.datadir.joining import join
 from vqspeech.datadir.repair import fix
 from vqspeech.datadir.validation import validate
 
-__all__ = ["Complaint", "DataDir", "Utterance", "combine", "copy_phones", "fix", "split", "validate"]
+__all__ = ["Complaint", "DataDir", "Utterance", "combine", "copy_phones", "fix", "join", "pieces", "split", "validate"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -76,6 +77,24 @@ def split(
         for group in data.by_speaker().values():
             _lend([u.id for u in group], home, position, bounds, at_least)
     return {name: data.subset(lambda u, name=name: home[u.id] == name) for name in parts}  # type: ignore[misc]
+
+
+def pieces(data: DataDir, number: int) -> list[DataDir]:
+    """Cut a directory into stretches of utterances, in order, their sizes apart by one at most.
+
+    Args:
+        data: the directory.
+        number: how many pieces, at most one an utterance.
+
+    Raises:
+        InputError: there are fewer utterances than pieces wanted.
+    """
+    if not 1 <= number <= len(data):
+        raise InputError(
+            f"{len(data)} utterances cannot be cut into {number} pieces", where=data.path, cure="ask for fewer pieces"
+        )
+    bounds = [len(data) * index // number for index in range(number + 1)]
+    return [DataDir(data.utterances[low:high], data.path) for low, high in itertools.pairwise(bounds)]
 
 
 def _speaker(utterance: Utterance) -> str:

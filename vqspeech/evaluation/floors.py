@@ -7,6 +7,8 @@ codebook size and rate, and a linear classifier of MFCCs that was taught the pho
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,22 +33,37 @@ def silent_floors(test: Frames, train: Frames | None, *, seed: int = 0) -> dict[
     generator = np.random.default_rng(seed)
     usage = np.bincount((train or test).codes, minlength=test.codebook_size) / len(train or test)
 
-    def random(part: Frames) -> NDArray[np.int32]:
-        return generator.choice(part.codebook_size, size=len(part), p=usage).astype(np.int32)
+    def both(change: Callable[[Frames], Frames]) -> Parts:
+        return change(test), None if train is None else change(train)
 
-    shift = max(1, round(SHIFT / test.frame_period))
     return {
-        "most_likely_phone": (
-            test.with_codes(np.zeros(len(test), np.int32)),
-            None if train is None else train.with_codes(np.zeros(len(train), np.int32)),
-        ),
-        "random_codes": (test.with_codes(random(test)), None if train is None else train.with_codes(random(train))),
-        "codes_shifted_1s": (_shifted(test, shift), None if train is None else _shifted(train, shift)),
+        "most_likely_phone": both(lambda part: part.with_codes(np.zeros(len(part), np.int32))),
+        "random_codes": both(lambda part: _random_codes(part, usage, generator)),
+        "codes_shifted_1s": both(_shifted_codes),
     }
 
 
-def _shifted(part: Frames, shift: int) -> Frames:
-    """Codes ``shift`` frames later, what falls off an utterance's end at its beginning; short utterances by half."""
+def blind_codes(part: Frames, *, seed: int = 0) -> dict[str, Frames]:
+    """Codes that know nothing of what is said at their place: drawn at random with the same usage, and 1 s late.
+
+    Args:
+        part: the system's own.
+        seed: of the random codes.
+    """
+    usage = np.bincount(part.codes, minlength=part.codebook_size) / len(part)
+    return {
+        "random_codes": _random_codes(part, usage, np.random.default_rng(seed)),
+        "codes_shifted_1s": _shifted_codes(part),
+    }
+
+
+def _random_codes(part: Frames, usage: NDArray[np.float64], generator: np.random.Generator) -> Frames:
+    return part.with_codes(generator.choice(part.codebook_size, size=len(part), p=usage))
+
+
+def _shifted_codes(part: Frames) -> Frames:
+    """Codes later by ``SHIFT``, what falls off an utterance's end at its beginning; short utterances by half."""
+    shift = max(1, round(SHIFT / part.frame_period))
     late = [np.roll(codes, min(shift, len(codes) // 2)) for codes in part.sequences()]
     return part.with_codes(np.concatenate(late))
 

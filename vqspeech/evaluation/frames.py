@@ -207,6 +207,28 @@ def pair(
     )
 
 
+def frames_of_codes(codes: Codes, *, speakers: Mapping[str, str] | None = None) -> Frames:
+    """The frames of codes whose phones are not known and not asked for: all are silence.
+
+    Args:
+        codes: a system's codes.
+        speakers: utterance id -> speaker; as in :func:`pair` where it has none.
+
+    Raises:
+        InputError: there is not a single code.
+    """
+    kept = {name: sequence for name, sequence in codes.sequences.items() if sequence.size}
+    return frames(
+        list(kept.values()),
+        [np.full(sequence.size, SILENCE) for sequence in kept.values()],
+        codebook_size=codes.info.codebook_size,
+        utterances=list(kept),
+        speakers=[(speakers or {}).get(name) or guessed_speaker(name) for name in kept],
+        frame_period=codes.info.frame_period,
+        offset=codes.info.offset,
+    )
+
+
 def guessed_speaker(utterance: str) -> str:
     """The speaker by Kaldi's rule that utterance ids begin with it: ``p225_001`` -> ``p225``."""
     return utterance.replace("_", "-").split("-", 1)[0]

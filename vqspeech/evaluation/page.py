@@ -160,10 +160,17 @@ def _headline(result: PhonemeResult) -> str:
             f"{percent(bounds[0])} to {percent(bounds[1])} % at {result.intervals.confidence:.0%} confidence, "
             f"resampling {result.intervals.units} {result.intervals.unit}"
         )
-    rows = [(report.NAMES.get(name, name), floor.accuracy, False) for name, floor in result.floors.items()]
-    rows.append(("these codes", scores.accuracy, True))
-    rows += [(report.NAMES.get(name, name), ceiling.accuracy, False) for name, ceiling in result.ceilings.items()]
-    chart = plots.comparison(rows, interval=bounds, paper=report.PAPER_ACCURACY, same_part=scores.accuracy_same_part)
+    rows = [(report.NAMES.get(name, name), floor) for name, floor in result.floors.items()]
+    rows.append(("these codes", scores))
+    rows += [(report.NAMES.get(name, name), ceiling) for name, ceiling in result.ceilings.items()]
+    quiet = report.without_silence(result)
+    nearest = (
+        f'<p class="lead">That phone was so rare in the paper that few of its frames can have been silent. Nearest to '
+        f"them are the frames here that are not: {quiet}.</p>"
+        if quiet
+        else ""
+    )
+    chart = plots.comparison(rows, own="these codes", interval=bounds, paper=report.PAPER_ACCURACY)
     return (
         '<section class="headline"><div>'
         f'<div class="big">{percent(scores.accuracy)}<small> %</small></div>'
@@ -172,7 +179,7 @@ def _headline(result: PhonemeResult) -> str:
         '<p class="lead">Learnt and scored on the same part, as the paper did: '
         f"<b>{percent(scores.accuracy_same_part)} %</b>; the paper reports "
         f"{percent(report.PAPER_ACCURACY)} % (128 codes at 25 Hz), and {percent(report.PAPER_FLOOR)} % for its most "
-        "likely phone.</p></div>"
+        f"likely phone.</p>{nearest}</div>"
         f"<figure>{chart}</figure></section>"
     )
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vqspeech.alignment import PHONE_CLASSES, Interval, phone_class
 from vqspeech.codes import runs
 from vqspeech.errors import InputError
-from vqspeech.evaluation.phoneme_results import PhonemeResult
+from vqspeech.evaluation.phoneme_results import PhonemeResult, Scores
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -129,39 +129,47 @@ def _colour_ticks(axis: Any, labels: Sequence[str]) -> None:
 
 
 def comparison(
-    rows: Sequence[tuple[str, float, bool]], *, interval: tuple[float, float] | None, paper: float, same_part: float
+    rows: Sequence[tuple[str, Scores]], *, own: str, interval: tuple[float, float] | None, paper: float
 ) -> str:
     """Accuracy of the system between its floors and ceilings.
 
     Args:
-        rows: name, accuracy, and whether it is the system itself.
+        rows: names and scores.
+        own: the name of the system itself.
         interval: of the system's accuracy.
         paper: the paper's figure, same part.
-        same_part: the system's figure by the paper's protocol.
     """
     with plot_style():
         figure = new_figure(7.4, 0.34 * len(rows) + 0.75, layout="constrained")
         axes = figure.subplots()
-        for place, (_, value, own) in enumerate(rows):
-            axes.barh(place, 100 * value, height=0.62, color=_ACCENT if own else _QUIET)
-            edge = 100 * interval[1] if own and interval else 100 * value
-            if own:
-                axes.plot(100 * same_part, place, marker="D", color="white", markeredgecolor=_ACCENT, markersize=5)
-                edge = max(edge, 100 * same_part + 0.8)
-            if own and interval:
+        furthest = 62.0
+        for place, (name, scores) in enumerate(rows):
+            ours = name == own
+            value, quiet = 100 * scores.accuracy, 100 * scores.accuracy_without_silence
+            axes.barh(place, value, height=0.62, color=_ACCENT if ours else _QUIET)
+            axes.plot(quiet, place, marker="o", color="white", markeredgecolor=_INK, markersize=4, mew=0.8)
+            edge = value
+            if ours:
+                same = 100 * scores.accuracy_same_part
+                axes.plot(same, place, marker="D", color="white", markeredgecolor=_ACCENT, markersize=5)
+                edge = max(value, same)
+            if ours and interval:
                 low, high = 100 * interval[0], 100 * interval[1]
-                axes.errorbar(
-                    100 * value, place, xerr=[[100 * value - low], [high - 100 * value]], color=_INK, capsize=3, lw=1
-                )
-            axes.text(edge + 0.8, place, f"{100 * value:.1f}", va="center", weight="bold" if own else "normal")
-        axes.axvline(100 * paper, color="#c2410c", lw=1, ls=(0, (4, 3)))
+                axes.errorbar(value, place, xerr=[[value - low], [high - value]], color=_INK, capsize=3, lw=1)
+                edge = max(edge, high)
+            shown = f"{value:.1f}  ({quiet:.1f})"
+            axes.text(edge + 1, place, shown, va="center", weight="bold" if ours else "normal")
+            furthest = max(furthest, edge + 12)
+        axes.axvline(100 * paper, color="#c2410c", lw=1, ls=(0, (4, 3)), zorder=0.5)
         axes.text(100 * paper, -0.75, f"paper {100 * paper:.1f}", color="#c2410c", ha="center", va="bottom")
-        axes.set_yticks(range(len(rows)), [name for name, _, _ in rows])
+        axes.set_yticks(range(len(rows)), [name for name, _ in rows])
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.set_ylim(len(rows) - 0.4, -0.9)
-        axes.set_xlim(0, max(62.0, *(100 * value + 8 for _, value, _ in rows)))
-        axes.set_xlabel("frames called their phone, %   (diamond: map learnt and scored on the same part)")
+        axes.set_xlim(0, furthest)
+        axes.set_xlabel(
+            "frames called their phone, %   (in brackets and as a circle: without silence; diamond: same part)"
+        )
         return as_svg(figure, "comparison")
 
 

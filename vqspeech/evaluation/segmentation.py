@@ -94,6 +94,16 @@ def run_boundaries(codes: ArrayLike, *, frame_period: float, offset: float) -> N
     return np.asarray(offset + (changes - 0.5) * frame_period, np.float64)
 
 
+def even_boundaries(duration: float, *, spacing: float) -> NDArray[np.float64]:
+    """Boundaries every ``spacing`` seconds: a segmentation that has heard nothing.
+
+    Args:
+        duration: of the utterance in seconds.
+        spacing: seconds from one boundary to the next, such as the mean length of a phone.
+    """
+    return np.arange(1, int(duration / spacing) + 1, dtype=np.float64) * spacing
+
+
 def evaluate(
     reference: Iterable[ArrayLike], proposed: Iterable[ArrayLike], *, tolerance: float = TOLERANCE
 ) -> BoundaryScores:

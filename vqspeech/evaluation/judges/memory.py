@@ -100,7 +100,7 @@ class _Similarity:
     memory: Memory
 
     def embed(self, waveform: Waveform) -> Waveform:
-        answer = self.memory.ask(self.name, (waveform,), lambda: self.judge.embed(waveform).tolist())
+        answer = self.memory.ask(f"voice {self.name}", (waveform,), lambda: self.judge.embed(waveform).tolist())
         return np.array(answer, np.float32)
 
 
@@ -112,7 +112,9 @@ class _Words:
     setting: str
 
     def transcribe(self, waveform: Waveform) -> str:
-        return str(self.memory.ask(f"{self.name} {self.setting}", (waveform,), lambda: self.judge.transcribe(waveform)))
+        return str(
+            self.memory.ask(f"words {self.name} {self.setting}", (waveform,), lambda: self.judge.transcribe(waveform))
+        )
 
     def errors(self, said: str, heard: str) -> WordErrors | None:
         return self.judge.errors(said, heard)
@@ -125,4 +127,4 @@ class _Quality:
     memory: Memory
 
     def score(self, waveform: Waveform) -> float:
-        return float(self.memory.ask(self.name, (waveform,), lambda: float(self.judge.score(waveform))))
+        return float(self.memory.ask(f"quality {self.name}", (waveform,), lambda: float(self.judge.score(waveform))))

@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# The announcements of the Asterisk telephone system: real speech of five professional speakers in five languages, about
+# two hours, which apt has on any Debian machine, with transcripts and without registration (CC BY-SA 3.0).
+#
+#   egs/asterisk/run.sh [--languages "en es fr it ru"] [--conf small] [--nj 4] [--stage N] [--stop-stage N]
+#
+# Stages:
+#   0  the packages, by `apt-get download`: nothing is installed, and root is not needed
+#   1  decode G.722 (by ffmpeg, or PyAV: pip install av)
+#   2  data directories: train, dev, test, a speaker a language
+#   3  pack: one file to train from
+#   4  train --conf, a preset or a YAML file
+#   5  encode
+#   6  report: each voice said again and in the others' voices, across languages; how far the codes tell who speaks
+#   7  RESULTS.md
+#
+# More options: --changes "K=V ..." (of the numbers of --conf), --disguises N (copies in other voices, as --conf wants),
+# --pairs N, --judges "...", --data DIR, --exp DIR, --tag NAME, --ngpu N.
+set -euo pipefail
+recipe=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+. "$recipe/path.sh"
+. "$recipe/cmd.sh"
+
+stage=0
+stop_stage=7
+languages="en es fr it ru"
+conf=small
+changes=
+disguises=2
+pairs=40
+judges="similarity quality pitch"
+tag=
+data=$recipe/data
+exp=$recipe/exp
+nj=4
+ngpu=0
+. parse_options.sh
+. stages.sh
+absolute data exp
+
+model=$(config_file "$recipe/conf" "$conf")
+exp=$exp/${tag:-$(basename "$model" .yaml)}
+
+marks=$data
+if begin_stage 0 "packages" makes "$data/packages"; then
+  for language in $languages; do
+    "$recipe/local/unpack.sh" "asterisk-core-sounds-$language-g722" "$data/packages/$language"
+    "$recipe/local/unpack.sh" "asterisk-core-sounds-$language" "$data/packages/$language"
+  done
+  end_stage
+fi
+
+if begin_stage 1 "decode" reads "$data/packages" makes "$data/wav"; then
+  for language in $languages; do
+    python3 "$recipe/local/decode.py" "$data/packages/$language" "$data/wav/$language"
+  done
+  end_stage
+fi
+
+if begin_stage 2 "data directories" reads "$data/wav" makes "$data"/{train,dev,test}; then
+  vqspeech prepare folder "$data/wav" "$data"
+  vqspeech validate "$data"/{train,dev,test}
+  end_stage
+fi
+
+if begin_stage 3 "packs" reads "$data"/{train,dev}/wav.scp makes "$data"/{train,dev}.pack; then
+  $cmd "$data/log/pack_train.log" \
+    vqspeech pack "$data/train" "$data/train.pack" --disguises "$disguises" --jobs "$nj"
+  $cmd "$data/log/pack_dev.log" vqspeech pack "$data/dev" "$data/dev.pack" --jobs "$nj"
+  end_stage
+fi
+
+best=$exp/checkpoints/best/model.safetensors
+marks=$exp
+if begin_stage 4 "train $conf" reads "$data"/{train,dev}.pack guards "$exp"/checkpoints/{last.pt,best}; then
+  # shellcheck disable=SC2086  # --changes are several words
+  $train_cmd --gpu "$ngpu" "$exp/log/train.log" "${launch[@]}" train "$model" --data "$data/train.pack" \
+    --dev "$data/dev.pack" --out "$exp" --device "$device" $changes
+  end_stage
+fi
+
+if begin_stage 5 "encode" reads "$best" "$data/train/wav.scp" makes "$exp/codes/train.txt"; then
+  split_data "$data/train"
+  $cmd JOB=1:"$shards" --done "$split/JOB/.done" "$exp/log/encode.JOB.log" \
+    vqspeech encode "$split/JOB" --model "$exp" --out "$split/JOB/train.txt"
+  vqspeech join "$split" "$exp/codes" train.txt
+  end_stage
+fi
+
+if begin_stage 6 "report" reads "$best" "$exp/codes/train.txt" "$data/test/wav.scp" \
+  makes "$exp"/{reconstruction,conversion}/RESULTS.json "$exp/speakers.json"; then
+  for measure in reconstruction conversion; do
+    # shellcheck disable=SC2206  # --judges are several words
+    asked=(evaluate "$measure" --model "$exp" --data "$data/test" --references "$data/train" --pairs "$pairs"
+      --judges $judges --out "$exp/$measure")
+    $cmd JOB=1:"$nj" --done "$work/$measure.JOB" "$exp/log/$measure.JOB.log" vqspeech "${asked[@]}" --shard JOB/"$nj"
+    vqspeech "${asked[@]}"
+  done
+  vqspeech evaluate speakers --codes "$exp/codes/train.txt" --utt2spk "$data/train/utt2spk" --out "$exp"
+  end_stage
+fi
+
+if begin_stage 7 "results" reads "$exp"/{reconstruction,conversion}/RESULTS.json makes "$exp/RESULTS.md"; then
+  vqspeech results "$exp" --title "Asterisk, $(basename "$exp")"
+  end_stage
+fi

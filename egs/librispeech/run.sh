@@ -1,0 +1,114 @@
+#!/usr/bin/env bash
+# LibriSpeech: the paper's prior. Codes of 128 samples, and over them a WaveNet that has learnt what comes after what.
+#
+#   egs/librispeech/run.sh [--corpus LibriSpeech] [--ngpu 8] [--nj 16] [--stage N] [--stop-stage N]
+#   egs/librispeech/run.sh --config conf/quick.conf [--corpus LibriSpeech]          # all stages in minutes, on a CPU
+#
+# Stages:
+#   0  the parts train-clean-100 and train-clean-360 from openslr.org (30 GB), unless --corpus says where LibriSpeech is
+#   1  data directories: train, dev, test, split by utterance, speakers shared
+#   2  pack: one file to train from
+#   3  train --conf, paper-128x, which wants GPUs
+#   4  encode
+#   5  prior over the codes, which it is scored by on test
+#   6  samples: what model and prior say by themselves, 2.56 s each (320 codes, as in the paper)
+#   7  RESULTS.md
+#
+# More options: --conf NAME|FILE, --changes "K=V ..." (of its numbers), --prior NAME|FILE, --prior-changes "K=V ...",
+# --speakers A,B (these alone), --samples N, --seconds S, --data DIR, --exp DIR, --tag NAME.
+set -euo pipefail
+recipe=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+. "$recipe/path.sh"
+. "$recipe/cmd.sh"
+
+stage=0
+stop_stage=7
+corpus=
+speakers=
+conf=paper-128x
+changes=
+prior=wavenet
+prior_changes=
+samples=16
+seconds=2.56
+tag=
+data=$recipe/data
+exp=$recipe/exp
+nj=4
+ngpu=0
+. parse_options.sh
+. stages.sh
+absolute corpus data exp
+
+downloads=${corpus:-$recipe/downloads}
+model=$(config_file "$recipe/conf" "$conf")
+exp=$exp/${tag:-$(basename "$model" .yaml)}
+
+marks=$data
+if begin_stage 0 "corpus in $downloads" updates "$downloads"; then
+  if [[ -z $corpus ]]; then
+    while read -r name checksum; do
+      vqspeech fetch "https://www.openslr.org/resources/12/$name.tar.gz" --checksum "sha256:$checksum" \
+        --out "$downloads/$name.tar.gz" --unpack "$downloads/$name"
+    done <<'SUMS'
+train-clean-100 d4ddd1d5a6ab303066f14971d768ee43278a5f2a0aa43dc716b0e64ecbbbf6e2
+train-clean-360 146a56496217e96c14334a160df97fffedd6e0a04e66b9c5af0d40be3c792ecf
+SUMS
+  fi
+  end_stage
+fi
+
+if begin_stage 1 "data directories" makes "$data"/{train,dev,test}; then
+  vqspeech prepare librispeech "$downloads" "$data" ${speakers:+--speakers "$speakers"}
+  vqspeech validate "$data"/{train,dev,test}
+  end_stage
+fi
+
+if begin_stage 2 "packs" reads "$data"/{train,dev}/wav.scp makes "$data"/{train,dev}.pack; then
+  for part in train dev; do
+    $cmd --num-threads "$nj" "$data/log/pack_$part.log" vqspeech pack "$data/$part" "$data/$part.pack" --jobs "$nj"
+  done
+  end_stage
+fi
+
+best=$exp/checkpoints/best/model.safetensors
+marks=$exp
+if begin_stage 3 "train $conf" reads "$data"/{train,dev}.pack guards "$exp"/checkpoints/{last.pt,best}; then
+  # shellcheck disable=SC2086  # --changes are several words
+  $train_cmd --gpu "$ngpu" "$exp/log/train.log" "${launch[@]}" train "$model" --data "$data/train.pack" \
+    --dev "$data/dev.pack" --out "$exp" --device "$device" $changes
+  end_stage
+fi
+
+if begin_stage 4 "encode" reads "$best" "$data"/{train,dev,test}/wav.scp makes "$exp"/codes/{train,dev,test}.txt; then
+  for part in train dev test; do
+    split_data "$data/$part"
+    $cmd JOB=1:"$shards" --done "$split/JOB/.done" "$exp/log/encode_$part.JOB.log" \
+      vqspeech encode "$split/JOB" --model "$exp" --out "$split/JOB/$part.txt"
+    vqspeech join "$split" "$exp/codes" "$part.txt"
+  done
+  end_stage
+fi
+
+if begin_stage 5 "prior" reads "$exp"/codes/{train,dev,test}.txt makes "$exp"/prior/{checkpoints/best,scores.txt}; then
+  # shellcheck disable=SC2086  # --prior-changes are several words
+  $train_cmd --gpu "$ngpu" "$exp/log/prior.log" "${launch[@]}" train-prior "$prior" --codes "$exp/codes/train.txt" \
+    --dev "$exp/codes/dev.txt" --utt2spk "$data/train/utt2spk" --utt2spk "$data/dev/utt2spk" --model "$exp" \
+    --out "$exp/prior" --device "$device" $prior_changes
+  vqspeech score --codes "$exp/codes/test.txt" --utt2spk "$data/test/utt2spk" --prior "$exp/prior" \
+    --out "$exp/prior/scores.txt"
+  end_stage
+fi
+
+if begin_stage 6 "samples" reads "$best" "$exp/prior/scores.txt" makes "$exp/samples"; then
+  for speaker in $(head -n 4 "$data/train/spk2utt" | cut -d ' ' -f 1); do
+    vqspeech sample --model "$exp" --prior "$exp/prior" --speaker "$speaker" --seconds "$seconds" \
+      --count "$samples" --out "$exp/samples/$speaker" --force
+  done
+  end_stage
+fi
+
+if begin_stage 7 "results" reads "$exp/prior/scores.txt" makes "$exp/RESULTS.md"; then
+  vqspeech results "$exp" --title "LibriSpeech, $(basename "$exp")"
+  end_stage
+fi

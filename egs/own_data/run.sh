@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# Your own recordings, without labels: a model of their voices, their codes, and a report on converted speech.
+#
+#   egs/own_data/run.sh --recordings DIR [--conf small] [--ngpu 1] [--nj 4] [--stage N] [--stop-stage N]
+#
+# --recordings is a folder with one sub-folder a speaker, which holds recordings of any usual format, at any depth.
+# Recordings that are added later are taken up when the recipe is run again.
+#
+# Stages:
+#   1  data directories: train, dev, test
+#   2  pack: one file to train from
+#   3  train; --conf is a preset (vqspeech info NAME tells of it) or a YAML file, --changes "K=V ..." alters its numbers
+#   4  encode everything
+#   5  report: every voice said again, and in the others' voices
+#   6  RESULTS.md
+#
+# More options: --data DIR, --exp DIR, --tag NAME (of the run), --disguises N (copies in other voices, as --conf wants),
+# --pairs N (to judge), --judges "..." (of similarity words quality pitch cepstra).
+set -euo pipefail
+recipe=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+. "$recipe/path.sh"
+. "$recipe/cmd.sh"
+
+stage=1
+stop_stage=6
+recordings=
+conf=small
+changes=
+tag=
+data=$recipe/data
+exp=$recipe/exp
+disguises=2
+pairs=24
+judges="similarity words quality pitch cepstra"
+nj=4
+ngpu=0
+. parse_options.sh
+. stages.sh
+need recordings "a folder with one sub-folder of recordings a speaker"
+absolute recordings data exp
+
+model=$(config_file "$recipe/conf" "$conf")
+exp=$exp/${tag:-$(basename "$model" .yaml)}
+
+marks=$data
+if begin_stage 1 "data directories" reads "$recordings" makes "$data"/{train,dev,test}; then
+  vqspeech prepare folder "$recordings" "$data" --no-text
+  vqspeech validate --no-text "$data"/{train,dev,test}
+  end_stage
+fi
+
+if begin_stage 2 "packs" reads "$recordings" "$data"/{train,dev}/wav.scp makes "$data"/{train,dev}.pack; then
+  $cmd "$data/log/pack_train.log" \
+    vqspeech pack "$data/train" "$data/train.pack" --disguises "$disguises" --jobs "$nj"
+  $cmd "$data/log/pack_dev.log" vqspeech pack "$data/dev" "$data/dev.pack" --jobs "$nj"
+  end_stage
+fi
+
+best=$exp/checkpoints/best/model.safetensors
+marks=$exp
+if begin_stage 3 "train $conf" reads "$data"/{train,dev}.pack guards "$exp"/checkpoints/{last.pt,best}; then
+  # shellcheck disable=SC2086  # --changes are several words
+  $train_cmd --gpu "$ngpu" "$exp/log/train.log" "${launch[@]}" train "$model" --data "$data/train.pack" \
+    --dev "$data/dev.pack" --out "$exp" --device "$device" $changes
+  end_stage
+fi
+
+if begin_stage 4 "encode" reads "$best" "$data"/{train,dev,test}/wav.scp makes "$exp"/codes/{train,dev,test}.txt; then
+  for part in train dev test; do
+    split_data "$data/$part"
+    $cmd JOB=1:"$shards" --done "$split/JOB/.done" "$exp/log/encode_$part.JOB.log" \
+      vqspeech encode "$split/JOB" --model "$exp" --out "$split/JOB/$part.txt"
+    vqspeech join "$split" "$exp/codes" "$part.txt"
+  done
+  end_stage
+fi
+
+if begin_stage 5 "report" reads "$best" "$data"/{train,test}/wav.scp makes "$exp/reconstruction/RESULTS.json"; then
+  measures=(reconstruction)
+  if (($(wc -l <"$data/test/spk2utt") > 1)); then
+    measures+=(conversion)
+  fi
+  for measure in "${measures[@]}"; do
+    # shellcheck disable=SC2206  # --judges are several words
+    asked=(evaluate "$measure" --model "$exp" --data "$data/test" --references "$data/train" --pairs "$pairs"
+      --judges $judges --out "$exp/$measure")
+    $cmd JOB=1:"$nj" --done "$work/$measure.JOB" "$exp/log/$measure.JOB.log" vqspeech "${asked[@]}" --shard JOB/"$nj"
+    vqspeech "${asked[@]}"
+  done
+  end_stage
+fi
+
+if begin_stage 6 "results" reads "$exp/reconstruction/RESULTS.json" "$exp/codes/test.txt" makes "$exp/RESULTS.md"; then
+  vqspeech results "$exp"
+  end_stage
+fi
+
+read -r speaker _ <"$data/train/spk2utt"
+echo "Convert with it: vqspeech convert --model $exp --src a.wav --speaker $speaker"

@@ -1,0 +1,34 @@
+#!/usr/bin/env python3
+"""Run a command, or one copy of it for each job, through Slurm's srun: what stands before the commands of a recipe.
+
+  slurm.py --partition gpu --gpu 1 --mem 16G [--max-jobs-run N] [JOB=1:4] exp/log/encode.JOB.log COMMAND ... JOB ...
+
+The same call, logs and marks as run.py, which runs the jobs on this machine (run.py --help). The machines must see the
+same files. --gpu N asks for N GPUs, --num-threads N for N cores a job; any other option is given to srun as it is
+(--mem 4G, --time 8:00:00, --partition NAME, --account NAME ...), always with a value.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from run import Call, main
+
+#: Options of a recipe -> what srun calls them.
+NAMES = {"--gpu": "--gres=gpu:", "--num-threads": "--cpus-per-task="}
+
+
+def srun(call: Call) -> list[str]:
+    """The words that stand before each job's command."""
+    options = [
+        f"{NAMES.get(name, f'{name}=')}{value}"
+        for name, value in call.options.items()
+        if (name, value) != ("--gpu", "0")
+    ]
+    title = Path(call.log).name.removesuffix(".log")
+    return ["srun", "--ntasks=1", "--input=none", f"--job-name={title}", *options]
+
+
+if __name__ == "__main__":
+    sys.exit(main(srun))

@@ -1,0 +1,164 @@
+"""Files from the network: a broken download goes on where it stopped, and its sum is checked before it is used."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import os
+import re
+import shutil
+import tarfile
+import time
+import urllib.error
+import urllib.request
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+from vqspeech.errors import InputError
+
+Progress = Callable[[int, int], None]
+
+#: Times in a row that a connection may break without a byte having come.
+TRIES = 5
+#: Seconds without a byte after which a connection counts as broken.
+PATIENCE = 60.0
+_CHUNK = 1 << 20
+
+
+def fetch(url: str, target: Path, *, checksum: str, progress: Progress | None = None, wait: float = 2.0) -> None:
+    """Download ``url`` as ``target``; what has come lies in ``target.part`` until all has.
+
+    Args:
+        url: an address of HTTP or HTTPS.
+        target: the file to make; one that is there with the right sum is left as it is.
+        checksum: ``sha256:...`` or ``md5:...``.
+        progress: called with the bytes that are there and those of the whole file (0 if not known).
+        wait: seconds before the second try after a broken connection; twice as many before each further one.
+
+    Raises:
+        InputError: the file on the server, or the one that is there, is another; or it cannot be had.
+        OSError: the disk is full.
+    """
+    _split(checksum)
+    if target.exists():
+        _verify(target, checksum, cure="remove it, or move it elsewhere")
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(target.name + ".part")
+    resumed = part.exists()
+    _complete(url, part, progress, wait)
+    try:
+        _verify(part, checksum, cure="")
+    except InputError:
+        part.unlink()
+        if not resumed:
+            raise InputError(
+                f"what is at {url} has not the sum {checksum}", where=target, cure="is there a newer version of it?"
+            ) from None
+        # The first piece may have come from another version of the file.
+        _complete(url, part, progress, wait)
+        _verify(part, checksum, cure=f"what is at {url} is another file")
+    part.replace(target)
+
+
+def _split(checksum: str) -> tuple[str, str]:
+    kind, _, digest = checksum.partition(":")
+    if kind not in ("sha256", "md5") or not re.fullmatch("[0-9a-f]+", digest):
+        raise InputError(f"{checksum!r} is no checksum", cure="give sha256:HEX or md5:HEX")
+    return kind, digest
+
+
+def _verify(file: Path, checksum: str, *, cure: str) -> None:
+    kind, digest = _split(checksum)
+    found = hashlib.new(kind, usedforsecurity=False)
+    with file.open("rb") as content:
+        while chunk := content.read(_CHUNK):
+            found.update(chunk)
+    if found.hexdigest() != digest:
+        raise InputError(f"its {kind} is {found.hexdigest()}, not {digest}", where=file, cure=cure)
+
+
+def _complete(url: str, part: Path, progress: Progress | None, wait: float) -> None:
+    """Add to ``part`` until the server has no more."""
+    failures = 0
+    while True:
+        before = part.stat().st_size if part.exists() else 0
+        try:
+            if _receive(url, part, progress):
+                return
+            problem = "the connection broke"
+        except urllib.error.HTTPError as error:
+            if error.code < 500:
+                raise InputError(f"the server answers {error.code} {error.reason}", where=url) from None
+            problem = f"the server answers {error.code}"
+        except urllib.error.URLError as error:
+            problem = str(error.reason)
+        except (http.client.HTTPException, TimeoutError, ConnectionError) as error:
+            problem = str(error) or type(error).__name__
+        moved = part.exists() and part.stat().st_size > before
+        failures = 1 if moved else failures + 1
+        if failures >= TRIES:
+            raise InputError(problem, where=url, cure=f"the same command goes on later; {part} holds what has come")
+        time.sleep(wait * 2 ** (failures - 1))
+
+
+def _receive(url: str, part: Path, progress: Progress | None) -> bool:
+    """One connection; whether the file is whole after it, as far as its length tells."""
+    have = part.stat().st_size if part.exists() else 0
+    headers = {"User-Agent": "vqspeech", "Accept-Encoding": "identity"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
+    try:
+        answer = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=PATIENCE)
+    except ValueError:
+        raise InputError("no address of HTTP or HTTPS", where=url) from None
+    except urllib.error.HTTPError as error:
+        if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and have:
+            return True  # nothing is left to send; the checksum tells whether that is right
+        raise
+    with answer:
+        if answer.status != http.HTTPStatus.PARTIAL_CONTENT:
+            have = 0
+        length = answer.headers.get("Content-Length")
+        total = have + int(length) if length else 0
+        with part.open("ab") as file:
+            file.truncate(have)
+            while chunk := answer.read(_CHUNK):
+                file.write(chunk)
+                have += len(chunk)
+                if progress:
+                    progress(have, total)
+    return not total or have == total
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Unpack a ZIP or tar archive as ``folder``, which is there whole or not at all.
+
+    An archive of a single folder that has the same name becomes that folder.
+
+    Raises:
+        InputError: it is no such archive, or damaged, or ``folder`` is there already.
+    """
+    if folder.exists():
+        raise InputError("is there already", where=folder, cure="remove it to unpack again")
+    partial = folder.with_name(f".{folder.name}.unpacking")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as content:
+                content.extractall(partial)
+        else:
+            with tarfile.open(archive) as content:
+                content.extractall(partial, filter="data")
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error) as error:
+        raise InputError(f"no archive that can be unpacked: {error}", where=archive, cure="download it again") from None
+    os.sync()
+    top = list(partial.iterdir())
+    if [path.name for path in top] == [folder.name] and top[0].is_dir():
+        top[0].replace(folder)
+        partial.rmdir()
+    else:
+        partial.replace(folder)
