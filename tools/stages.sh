@@ -75,7 +75,7 @@ need() {
 
 # The commands of the stage as they stand in the recipe, without comments.
 _commands() {
-  awk -v begin="^if begin_stage $_stage " '$0 ~ begin { on = 1 } on && !/^ *#/ { print } on && /^fi/ { exit }' "$0"
+  awk -v begin="^if (.* && )?begin_stage $_stage " '$0 ~ begin { on = 1 } on && !/^ *#/ { print } on && /^fi/ { exit }' "$0"
 }
 
 # The SHA-256 of a file, or of the list of a folder's files with size and time. Kept in a table by size and time, for

@@ -1,0 +1,220 @@
+"""Work shared among jobs: whatever --nj is, the joined result is the same to the byte as one job's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from numpy.typing import NDArray
+
+from vqspeech.cli.main import main
+from vqspeech.datadir import DataDir, Utterance
+from vqspeech.evaluation import judges
+from vqspeech.evaluation.judges.memory import remembering
+from vqspeech.evaluation.judges.pitch import Contour
+from vqspeech.evaluation.judges.words import WordErrors
+
+SAMPLE = Path(__file__).parents[2] / "egs/quickstart/sample"
+Waveform = NDArray[np.float32]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Five utterances of three speakers, of different lengths."""
+    generator = np.random.default_rng(0)
+    utterances = []
+    for number, speaker in enumerate(("anna", "anna", "bert", "bert", "carl")):
+        path = tmp_path / f"{number}.flac"
+        length = 1600 + 700 * number
+        soundfile.write(path, 0.1 * generator.standard_normal(length), 16_000)
+        utterances.append(
+            Utterance(
+                f"{speaker}-{number}", speaker, str(path), text=f"word {number}", gender="f", duration=length / 16e3
+            )
+        )
+    DataDir(utterances).write(tmp_path / "data")
+    return tmp_path / "data"
+
+
+def by_jobs(number: int, data: Path, tmp_path: Path, job: Callable[[Path], None]) -> Path:
+    """Run a job for each of ``number`` pieces; the folder of the pieces."""
+    split = tmp_path / f"split{number}"
+    assert main(["split", str(data), str(split), "--into", str(number)]) == 0
+    for piece in range(1, number + 1):
+        job(split / str(piece))
+    return split
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_encoding(data: Path, model: str, tmp_path: Path) -> None:
+    def encode(piece: Path) -> None:
+        assert main(["encode", str(piece), "--model", model, "--out", str(piece / "codes.txt")]) == 0
+
+    for number in (1, 2, 5):
+        split = by_jobs(number, data, tmp_path, encode)
+        assert main(["join", str(split), str(tmp_path / f"out{number}"), "codes.txt"]) == 0
+    assert contents(tmp_path / "out1").keys() == {"codes.txt", "codes.json"}
+    assert contents(tmp_path / "out2") == contents(tmp_path / "out1")
+    assert contents(tmp_path / "out5") == contents(tmp_path / "out1")
+
+
+def test_conversion(data: Path, model: str, tmp_path: Path) -> None:
+    for number in (1, 3):
+        out = tmp_path / f"out{number}"
+
+        def convert(piece: Path, out: Path = out) -> None:
+            assert main(["convert", "--src", str(piece), "--model", model, "--speaker", "bert", "--out", str(out)]) == 0
+
+        by_jobs(number, data, tmp_path, convert)
+    assert len(contents(tmp_path / "out1")) == 5
+    assert contents(tmp_path / "out3") == contents(tmp_path / "out1")
+
+
+def test_alignment(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    (tmp_path / "sample").symlink_to(SAMPLE)
+    utterances = [Utterance(u.id, u.speaker, str(SAMPLE / f"{u.id}.flac"), text=u.text) for u in DataDir.read(SAMPLE)][
+        :3
+    ]
+    DataDir(utterances).write(data)
+
+    def align(piece: Path) -> None:
+        assert main(["align", str(piece), "--jobs", "1"]) == 0
+
+    for number in (1, 3):
+        split = by_jobs(number, data, tmp_path, align)
+        words = ["join", str(split), str(tmp_path / f"out{number}"), "phones.ctm", "words.ctm"]
+        assert main([*words, "--optional", "align.failed"]) == 0
+    assert contents(tmp_path / "out1").keys() == {"phones.ctm", "words.ctm"}
+    assert contents(tmp_path / "out3") == contents(tmp_path / "out1")
+
+
+class Panel:
+    """Judges whose answers depend on what they hear, and who count how often they are asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.name = "panel"
+
+    def embed(self, waveform: Waveform) -> Waveform:
+        self.asked.append("voice")
+        spectrum = np.abs(np.fft.rfft(waveform, 64)).astype(np.float32)
+        return spectrum / np.linalg.norm(spectrum)
+
+    def transcribe(self, waveform: Waveform) -> str:
+        self.asked.append("words")
+        return f"word {int(1e6 * abs(float(waveform[0]))) % 7}"
+
+    def errors(self, said: str, heard: str) -> WordErrors | None:
+        return WordErrors(int(said != heard), 2)
+
+    def score(self, waveform: Waveform) -> float:
+        self.asked.append("quality")
+        return 1 + float(np.abs(waveform).mean())
+
+    def pitch(self, waveform: Waveform) -> Contour:
+        self.asked.append("pitch")
+        hertz = 100 + 50 * np.abs(waveform[::160].astype(np.float64))
+        return Contour(hertz, np.arange(len(hertz)) / 100)
+
+    def cepstra(self, first: Waveform, second: Waveform) -> float:
+        self.asked.append("cepstra")
+        return float(np.abs(first).sum() / np.abs(second).sum())
+
+    def judges(self, *_: Any, **__: Any) -> judges.Judges:
+        return judges.Judges(similarity=self, words=self, quality=self, pitch=self.pitch, cepstra=self.cepstra)
+
+
+@pytest.fixture
+def panel(monkeypatch: pytest.MonkeyPatch) -> Panel:
+    panel = Panel()
+    monkeypatch.setattr(judges, "load", panel.judges)
+    return panel
+
+
+@pytest.mark.parametrize("measure", ["conversion", "reconstruction"])
+def test_evaluation(measure: str, data: Path, model: str, tmp_path: Path, panel: Panel) -> None:
+    words = ["evaluate", measure, "--data", str(data), "--model", model, "--pairs", "6"]
+    assert main([*words, "--out", str(tmp_path / "one")]) == 0
+    once = len(panel.asked)
+    shared = [*words, "--out", str(tmp_path / "many")]
+    for number in (2, 3, 1):
+        assert main([*shared, "--shard", f"{number}/3"]) == 0
+        assert not (tmp_path / "many" / "RESULTS.json").exists()
+    panel.asked.clear()
+    assert main(shared) == 0
+    # What is left to do alone is next to nothing: real recordings that stand beside other pairs.
+    assert len(panel.asked) < once / 3
+    whole, joined = contents(tmp_path / "one"), contents(tmp_path / "many")
+    for name in (name for name in whole if not name.startswith("judged/")):
+        assert joined[name] == whole[name], name
+
+
+def test_more_shares_than_pairs(data: Path, model: str, tmp_path: Path, panel: Panel) -> None:
+    words = [
+        "evaluate",
+        "conversion",
+        "--data",
+        str(data),
+        "--model",
+        model,
+        "--pairs",
+        "2",
+        "--out",
+        str(tmp_path / "o"),
+    ]
+    assert main([*words, "--shard", "3/3"]) == 0
+    assert panel.asked == []
+
+
+@pytest.mark.parametrize("share", ["0/3", "4/3", "a/b", "2"])
+def test_shares_that_make_no_sense(share: str, data: Path, model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["evaluate", "conversion", "--data", str(data), "--model", model, "--shard", share])
+    assert "is not K/N" in capsys.readouterr().err
+
+
+def test_judges_that_remember_are_asked_once(tmp_path: Path, panel: Panel) -> None:
+    waveform = np.sin(np.arange(800, dtype=np.float32))
+    other = (0.5 * waveform).astype(np.float32)
+
+    def hear(job: str) -> list[Any]:
+        asked = remembering(panel.judges(), tmp_path, job=job, setting="en")
+        assert asked.similarity
+        assert asked.words
+        assert asked.quality
+        assert asked.pitch
+        assert asked.cepstra
+        contour = asked.pitch(waveform)
+        return [
+            asked.similarity.embed(waveform).tolist(),
+            asked.words.transcribe(waveform),
+            asked.quality.score(waveform),
+            contour.hertz.tolist(),
+            contour.times.tolist(),
+            asked.cepstra(waveform, other),
+            asked.similarity.name,
+        ]
+
+    first = hear("1")
+    assert len(panel.asked) == 5
+    assert hear("2") == first
+    assert len(panel.asked) == 5
+    # Another setting may hear other words; a line that was cut short is heard again.
+    asked = remembering(panel.judges(), tmp_path, job="3", setting="fr")
+    assert asked.words
+    asked.words.transcribe(waveform)
+    assert panel.asked[5:] == ["words"]
+    (file,) = (path for path in tmp_path.glob("1.jsonl"))
+    file.write_bytes(file.read_bytes()[:-9])
+    assert hear("1") == first
+    assert panel.asked[6:] == ["cepstra"]
+    assert hear("1") == first
+    assert len(panel.asked) == 7
