@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from textwrap import shorten
 
@@ -75,8 +77,10 @@ class OptionalBuild(build_ext):
         if self.compiler.compiler_type == "msvc":
             ext.extra_compile_args = ["/O2", "/std:c++17", "/EHsc"]
         else:
-            ext.extra_compile_args = ["-O3", "-std=c++17", "-fvisibility=hidden", "-pthread"]
+            # -O2 gives as fast a kernel as -O3, and sooner; what Python itself asks for, -g, is 12 MB of no use.
+            ext.extra_compile_args = ["-O2", "-g0", "-std=c++17", "-fvisibility=hidden", "-pthread"]
             ext.extra_link_args = ["-pthread"]
+        self._compile_side_by_side()
         try:
             super().build_extension(ext)
         except Exception as error:
@@ -84,6 +88,17 @@ class OptionalBuild(build_ext):
             if self.editable_mode or self.inplace:
                 Path(self.get_ext_filename(ext.name)).unlink(missing_ok=True)
             self._without(error)
+
+    def _compile_side_by_side(self) -> None:
+        """Compile the sources of an extension on all cores; setuptools takes one after the other."""
+        compile_one = self.compiler.compile
+
+        def compile_all(sources: list[str], **options: object) -> list[str]:
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                objects = pool.map(lambda source: compile_one([source], **options), sources)
+                return [path for paths in objects for path in paths]
+
+        self.compiler.compile = compile_all
 
     def _without(self, error: Exception) -> None:
         reason = shorten(str(error), 120)
@@ -135,7 +150,7 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.10",
     packages=find_packages(include=["vqspeech", "vqspeech.*"]),
-    package_data={"vqspeech": ["presets/*.yaml", "pretrained/*"]},
+    package_data={"vqspeech": ["presets/*.yaml", "presets/*/*.yaml", "pretrained/*", "pretrained/*/*"]},
     ext_modules=native_engine(),
     cmdclass={"build_ext": OptionalBuild},
     install_requires=CORE,

@@ -19,7 +19,7 @@ from vqspeech.errors import InputError
 from vqspeech.generation import EngineName, Precision, make_engine
 from vqspeech.generation.utterances import speak
 from vqspeech.model.blocks import blockwise
-from vqspeech.model.checkpoint import PRETRAINED, checksum, load_model, model_folder
+from vqspeech.model.checkpoint import PRETRAINED, checksum, codes_checksum, load_model, model_folder
 from vqspeech.model.vqvae import VQVAE
 
 #: A file, ``-`` for stdin, a Kaldi pipe, or a waveform ``(samples,)`` at the model's sample rate.
@@ -79,6 +79,11 @@ class Model:
         self.sample_rate = network.config.audio.sample_rate
 
     @property
+    def checksum(self) -> str:
+        """SHA-256 of all its weights; that in ``code_info`` is of what decides the codes alone."""
+        return checksum(self.folder)
+
+    @property
     def code_info(self) -> CodeInfo:
         """Codebook size and frame times, as ``codes.json`` says them."""
         config = self.network.config
@@ -88,7 +93,7 @@ class Model:
             frame_period=hop / config.audio.sample_rate,
             offset=hop / 2 / config.audio.sample_rate,
             model=self.folder.name,
-            checksum=checksum(self.folder),
+            checksum=codes_checksum(self.folder),
         )
 
     def read(

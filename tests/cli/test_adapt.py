@@ -80,7 +80,7 @@ def test_the_card_says_what_it_was_made_from(model: str, tmp_path: Path) -> None
     assert adapt(str(base), write_speech(tmp_path / "takes"), tmp_path / "mine") == 0
     card = (tmp_path / "mine" / "README.md").read_text()
     assert card.startswith("# A model with the voice me added\n\nMade by `vqspeech adapt`")
-    assert f"from `{base}` (SHA-256 of its weights {vqspeech.load(base).code_info.checksum})" in card
+    assert f"from `{base}` (SHA-256 of its weights {vqspeech.load(base).checksum})" in card
     assert "2 recordings, 18 s" in card
     assert "## The model it was made from\n\n## The first\n\n### Licence\n\nCC BY" in card
 

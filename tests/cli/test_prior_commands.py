@@ -12,7 +12,7 @@ import soundfile
 from vqspeech import codes
 from vqspeech.cli.main import main
 from vqspeech.codes import CodeInfo, Codes
-from vqspeech.model.checkpoint import checksum
+from vqspeech.model.checkpoint import codes_checksum
 from vqspeech.model.prior_checkpoint import load_prior
 
 BRIEF = [
@@ -40,7 +40,7 @@ def archive(path: Path, info: CodeInfo, seed: int) -> str:
 
 @pytest.fixture
 def info(model: str) -> CodeInfo:
-    return CodeInfo(codebook_size=128, frame_period=0.004, offset=0.002, checksum=checksum(model))
+    return CodeInfo(codebook_size=128, frame_period=0.004, offset=0.002, checksum=codes_checksum(model))
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def test_a_sample_is_spoken(model: str, prior: str, tmp_path: Path) -> None:
     waveform, rate = soundfile.read(out)
     assert len(waveform) == rate // 2
     drawn = codes.read(tmp_path / "s.txt")
-    assert drawn.info.checksum == checksum(model)
+    assert drawn.info.checksum == codes_checksum(model)
     assert [len(sequence) for sequence in drawn.sequences.values()] == [125]
     words = ["decode", str(tmp_path / "s.txt"), "--model", model, "--speaker", "anna", "--seed", "3"]
     assert main([*words, "--out", str(tmp_path / "again.wav")]) == 0

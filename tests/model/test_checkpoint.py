@@ -16,7 +16,7 @@ from small_models import make_config, make_model
 
 from vqspeech.errors import InputError
 from vqspeech.model import checkpoint
-from vqspeech.model.checkpoint import checksum, load_model, model_folder, read_speakers, save_model
+from vqspeech.model.checkpoint import checksum, codes_checksum, load_model, model_folder, read_speakers, save_model
 from vqspeech.model.vqvae import VQVAE
 
 FILES = ["config.yaml", "speakers.txt", "model.safetensors"]
@@ -79,6 +79,17 @@ def test_the_checksum_is_of_the_weights(folder: Path, tmp_path: Path) -> None:
     save_model(make_model(), tmp_path / "same")
     save_model(make_model(seed=1), tmp_path / "other")
     assert checksum(folder) == checksum(tmp_path / "same") != checksum(tmp_path / "other")
+
+
+def test_the_checksum_of_the_codes_is_of_what_decides_them(folder: Path, tmp_path: Path) -> None:
+    for part in ("encoder", "quantizer", "decoder", "conditioner"):
+        model = make_model()
+        with torch.no_grad():
+            for tensor in getattr(model, part).state_dict().values():
+                if tensor.is_floating_point():
+                    tensor.add_(1)
+        save_model(model, tmp_path / part)
+        assert (codes_checksum(tmp_path / part) == codes_checksum(folder)) == (part in ("decoder", "conditioner"))
 
 
 def test_the_folder_of_an_experiment_stands_for_its_best_model(folder: Path, tmp_path: Path) -> None:

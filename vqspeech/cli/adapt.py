@@ -162,7 +162,7 @@ def _card(speaker: str, base: str, model: Model, fitted: Fitted, recordings: int
     from vqspeech import __version__
 
     made = (
-        f"Made by `vqspeech adapt` {__version__} from {base} (SHA-256 of its weights {model.code_info.checksum}) and "
+        f"Made by `vqspeech adapt` {__version__} from {base} (SHA-256 of its weights {model.checksum}) and "
         f"{recordings} recordings, {seconds:.0f} s, of the speaker {speaker}."
     )
     text = f"""# A model with the voice {speaker} added

@@ -166,7 +166,7 @@ def _run(options: argparse.Namespace, measure: Measure) -> None:
         seed=options.seed,
         sources={"data": " ".join(options.data)}
         | ({"references": " ".join(options.references)} if options.references else {})
-        | ({} if model is None else {"checksum": model.code_info.checksum or "", "engine": _engine(model)}),
+        | ({} if model is None else {"checksum": model.checksum, "engine": _engine(model)}),
     )
     print(report.table(result, about))
     if options.out:
@@ -340,7 +340,7 @@ def _convert(options: argparse.Namespace, model: Model, pairs: Sequence[Pair]) -
 def _claim(options: argparse.Namespace, model: Model, folder: Path) -> None:
     """Note down what makes the files of a folder, so that no other model's are taken for its own."""
     made_by = {
-        "checksum": model.code_info.checksum,
+        "checksum": model.checksum,
         "seed": options.seed,
         "temperature": options.temperature,
         "precision": model.engine.precision,

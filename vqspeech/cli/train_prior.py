@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> None:
     import torch
 
     from vqspeech import codes
-    from vqspeech.model.checkpoint import checksum, model_folder
+    from vqspeech.model.checkpoint import codes_checksum, model_folder
     from vqspeech.training.devices import Devices
     from vqspeech.training.prior_card import write_card
     from vqspeech.training.prior_config import read_prior_preset
@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> None:
     if options.threads:
         torch.set_num_threads(options.threads)
     preset = read_prior_preset(options.preset, options.changes)
-    made_by = None if options.model is None else checksum(model_folder(options.model))
+    made_by = None if options.model is None else codes_checksum(model_folder(options.model))
     parts = [codes.read(path) for path in [*options.codes, options.dev]]
     for path, part in zip([*options.codes, options.dev], parts, strict=True):
         expected = made_by or parts[0].info.checksum

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -131,5 +132,20 @@ def load_model(folder: str | os.PathLike[str]) -> VQVAE:
 
 
 def checksum(folder: str | os.PathLike[str]) -> str:
-    """SHA-256 of a model's weights, in hexadecimal: which model made these codes."""
+    """SHA-256 of all of a model's weights, in hexadecimal."""
     return hashlib.sha256((Path(folder) / "model.safetensors").read_bytes()).hexdigest()
+
+
+def codes_checksum(folder: str | os.PathLike[str]) -> str:
+    """SHA-256 of all that decides which codes a recording has: which model made these codes.
+
+    Models that differ in their decoders and voices alone share it.
+    """
+    folder = Path(folder)
+    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    digest = hashlib.sha256(json.dumps([config["audio"], config["encoder"]], sort_keys=True).encode())
+    for name, tensor in sorted(load_file(folder / "model.safetensors").items()):
+        if name.startswith("encoder.") or name == "quantizer.codebook":
+            digest.update(name.encode())
+            digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()
