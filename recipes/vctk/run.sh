@@ -84,7 +84,8 @@ fi
 if begin_stage 2 "phones" reads "$data"/{train,test}/{wav.scp,text} makes "$data"/{train,test}/phones.ctm; then
   for part in train test; do
     split_data "$data/$part"
-    $cmd JOB=1:"$shards" --done "$split/JOB/.done" "$data/log/align_$part.JOB.log" vqspeech align "$split/JOB" --jobs 1
+    $cmd JOB=1:"$shards" --done "$split/JOB/.done" "$data/log/align_$part.JOB.log" \
+      vqspeech align "$split/JOB" --piece --jobs 1
     vqspeech join "$split" "$data/$part" phones.ctm words.ctm --optional align.failed
     vqspeech validate "$data/$part"
   done

@@ -79,20 +79,19 @@ def test_conversion(data: Path, model: str, tmp_path: Path) -> None:
 
 def test_alignment(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    (tmp_path / "sample").symlink_to(SAMPLE)
-    utterances = [Utterance(u.id, u.speaker, str(SAMPLE / f"{u.id}.flac"), text=u.text) for u in DataDir.read(SAMPLE)][
-        :3
-    ]
-    DataDir(utterances).write(data)
+    texts = {u.id: u.text for u in DataDir.read(SAMPLE)}
+    # The pieces differ in what was heard before an utterance, and nothing of one of them can be aligned.
+    chosen = {"rms-001": texts["rms-001"], "rms-002": "...", "slt-001": texts["slt-001"]}
+    DataDir(Utterance(one, one[:3], str(SAMPLE / f"{one}.flac"), text=text) for one, text in chosen.items()).write(data)
 
     def align(piece: Path) -> None:
-        assert main(["align", str(piece), "--jobs", "1"]) == 0
+        assert main(["align", str(piece), "--piece", "--jobs", "1"]) == 0
 
     for number in (1, 3):
         split = by_jobs(number, data, tmp_path, align)
         words = ["join", str(split), str(tmp_path / f"out{number}"), "phones.ctm", "words.ctm"]
         assert main([*words, "--optional", "align.failed"]) == 0
-    assert contents(tmp_path / "out1").keys() == {"phones.ctm", "words.ctm"}
+    assert contents(tmp_path / "out1").keys() == {"phones.ctm", "words.ctm", "align.failed"}
     assert contents(tmp_path / "out3") == contents(tmp_path / "out1")
 
 

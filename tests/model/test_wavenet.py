@@ -150,3 +150,17 @@ def test_bf16_stays_close_to_fp32(form: str) -> None:
         rough = wavenet(previous, frames.float()).float().log_softmax(-1)
     divergence = (exact.exp() * (exact - rough)).sum(-1)
     assert divergence.mean() < 1e-3
+
+
+@torch.no_grad()
+def test_centred_logits_mean_the_same() -> None:
+    wavenet = make_wavenet()
+    wavenet.output.weight.add_(torch.randn(1, 6))
+    wavenet.output.bias.add_(3)
+    previous, frames = make_input()
+    before = wavenet(previous, frames)
+    wavenet.centre_logits()
+    after = wavenet(previous, frames)
+    assert before.mean(-1).abs().max() > 1
+    torch.testing.assert_close(after.mean(-1), torch.zeros_like(after[..., 0]))
+    torch.testing.assert_close(after.log_softmax(-1), before.log_softmax(-1))

@@ -15,9 +15,10 @@ CODES = 6
 TABLE = np.array([[0.5, 0.5], [0.9, 0.1]])
 CHANGES = {
     "convolutions": (
-        "wavenet",
+        "tiny",
         "network.layers=3",
         "network.cycle=3",
+        "network.kernel=2",
         "network.width=24",
         "network.gate=24",
         "network.skip=32",
@@ -36,7 +37,10 @@ BRIEF = (
     "training.steps=12",
     "training.batch=4",
     "training.crop=24",
+    "training.average=0.95",
     "training.precision=fp32",
+    "training.optimizer.adam=0.003",
+    "training.optimizer.decay_from=0.3",
     "training.optimizer.warm_up=2",
 )
 

@@ -46,7 +46,7 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("bigrams", ["true", "false"])
 def test_the_entropy_of_a_grammar_is_found(kind: str, bigrams: str, tmp_path: Path) -> None:
     """What a code three places back decides: neither single codes nor pairs can tell."""
-    train, dev = make_code_data(150, 2, lengths=(40, 80)), make_code_data(60, 3, lengths=(60, 61))
+    train, dev = make_code_data(400, 2, lengths=(40, 80)), make_code_data(60, 3, lengths=(60, 61))
     long = ("training.steps=300", "training.batch=16", "training.crop=48", "network.dropout=0.0")
     trainer = make_prior_trainer(tmp_path, make_prior_preset(kind, *long, f"bigrams={bigrams}"), train=train, dev=dev)
     # Of these sentences; that of the grammar, 0.867, is only near it.

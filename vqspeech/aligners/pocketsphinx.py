@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -118,6 +119,10 @@ class Aligner:
 
 def _two_passes(decoder: Decoder, samples: bytes, text: str) -> Any:
     """PocketSphinx finds words first, and their phones in a second pass over the sound."""
+    with warnings.catch_warnings():
+        # Called unnecessary by PocketSphinx; but without it what is found depends on the utterances that came before.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        decoder.start_stream()
     decoder.set_align_text(text)
     for second in (False, True):
         if second:

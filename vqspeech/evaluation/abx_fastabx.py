@@ -30,7 +30,7 @@ def compare(
     try:
         import polars
         import torch
-        from fastabx import Dataset, InMemoryAccessor, Score, Subsampler, Task
+        from fastabx import Dataset, EmptyTaskError, InMemoryAccessor, Score, Subsampler, Task
     except ImportError as error:
         raise InputError(
             f"fastabx cannot be used: {error}", cure="pip install 'vqspeech[abx]' under Python 3.12 or later"
@@ -42,14 +42,15 @@ def compare(
     accessor = InMemoryAccessor(places, torch.from_numpy(_frames(tokens, codebook)))
     before, after = zip(*tokens.contexts, strict=True)
     columns = {"phone": tokens.phones, "before": before, "after": after, "speaker": tokens.speakers}
-    task = Task(
-        Dataset(polars.DataFrame(columns), accessor),
-        on="phone",
-        by=["before", "after", *(["speaker"] if speaker == "within" else [])],
-        across=["speaker"] if speaker == "across" else None,
-        subsampler=Subsampler(most_tokens, most_speakers if speaker == "across" else None, seed=seed),
-    )
-    if not len(task):
+    try:
+        task = Task(
+            Dataset(polars.DataFrame(columns), accessor),
+            on="phone",
+            by=["before", "after", *(["speaker"] if speaker == "within" else [])],
+            across=["speaker"] if speaker == "across" else None,
+            subsampler=Subsampler(most_tokens, most_speakers if speaker == "across" else None, seed=seed),
+        )
+    except EmptyTaskError:
         return Cells.of([])
     codes_alone = tokens.codebook_size is not None and codebook is None
     with _quiet():

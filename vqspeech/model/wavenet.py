@@ -83,6 +83,12 @@ class WaveNet(nn.Module):
         weight = self.dilated[layer].get_parameter("weight")
         return weight.unflatten(1, (self.config.kernel, self.config.residual)).transpose(1, 2)
 
+    @torch.no_grad()
+    def centre_logits(self) -> None:
+        """Take from all logits of a sample what they have in common: softmax does not feel it, but rounding does."""
+        for parameter in (self.output.weight, self.output.bias):
+            parameter.sub_(parameter.mean(0, keepdim=True))
+
     def condition(self, frames: Tensor) -> Tensor:
         """Project conditioning frames to every layer, biases included.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -236,7 +237,9 @@ class VQVAETask:
             )
 
     def keep(self, model: VQVAE, folder: Path) -> None:
-        """Write a model directory, ready for engines that compute in 8 bits."""
+        """Write a model directory, ready for engines that compute in few bits. ``model`` stays as it is."""
+        model = copy.deepcopy(model)
+        model.decoder.centre_logits()
         self.calibrate(model)
         save_model(model, folder)
 

@@ -16,7 +16,7 @@ constexpr float kHeadRange = 0.75f;
 // In 8 bits, layers after the first whose inputs, and layers whose gated units on their way to the next, keep the rest of
 // their rounding: what goes wrong there goes through all others, and their taps are the nearest in time (measured: most
 // of the divergence from fp32).
-constexpr int kFineInputs = 3;
+constexpr int kFineInputs = 5;
 constexpr int kFineGates = 2;
 // Words along a row of the skip product: long enough that scaling the accumulators is little beside it.
 constexpr int kSkipWords = 64;
