@@ -11,7 +11,7 @@
 # Stages:
 #   0  data directories: train, dev, test, split by utterance, speakers shared
 #   1  pack: one file to train from, with two disguised copies of each utterance
-#   2  train the preset `small` (75 min on one core of an AMD EPYC, Zen 4)
+#   2  train the preset `small` (165 min on one core of an AMD EPYC, Zen 4)
 #   3  measure it on the test part
 #
 # More options: --data DIR, --out DIR (the experiment), --threads N (to train with), --pairs N (to measure), --changes
