@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 speech=../shared/data
-recipes="own_data quickstart timit vctk arctic librispeech zerospeech2019 asterisk"
+recipes="own_data quickstart timit vctk arctic librispeech zerospeech2019 asterisk default_model"
 out=exp/nightly
 . tools/parse_options.sh
 
@@ -55,6 +55,9 @@ for name in own_data timit vctk arctic librispeech zerospeech2019 asterisk; do
     asterisk) quick asterisk egs/asterisk/run.sh "$(command -v apt-get || echo apt-get)" "${where[@]}" ;;
   esac
 done
+quick default_model egs/default_model/run.sh "$speech/VCTK-Corpus-0.92" --config conf/quick.conf \
+  --data "$out/default_model/data" --out "$out/default_model/exp" --vctk "$speech/VCTK-Corpus-0.92" \
+  --arctic "$speech" --librispeech "$speech/LibriSpeech"
 quick quickstart egs/quickstart/run.sh "" --stage 1 --out "$out/quickstart"
 if ((${#failed[@]})); then
   echo "failed: ${failed[*]}" >&2

@@ -69,9 +69,9 @@ def test_run_boundaries_are_half_way_between_frame_centres() -> None:
     assert segmentation.run_boundaries([], frame_period=0.04, offset=0.02).size == 0
 
 
-def test_even_boundaries_stay_inside() -> None:
-    assert segmentation.even_boundaries(0.35, spacing=0.1) == pytest.approx([0.1, 0.2, 0.3])
-    assert segmentation.even_boundaries(0.05, spacing=0.1).size == 0
+def test_even_boundaries_are_as_many_as_go_in() -> None:
+    assert segmentation.even_boundaries(0.4, spacing=0.11) == pytest.approx([0.05, 0.15, 0.25, 0.35])
+    assert segmentation.even_boundaries(0.04, spacing=0.1).size == 0
 
 
 def plain_join(distances: np.ndarray, penalty: float) -> float:

@@ -39,7 +39,8 @@ def compare(
         return Cells.of([])
     ends = np.cumsum([len(sequence) for sequence in tokens.sequences]).tolist()
     places = dict(enumerate(zip([0, *ends[:-1]], ends, strict=True)))
-    accessor = InMemoryAccessor(places, torch.from_numpy(_frames(tokens, codebook)))
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    accessor = InMemoryAccessor(places, torch.from_numpy(_frames(tokens, codebook)), device)
     before, after = zip(*tokens.contexts, strict=True)
     columns = {"phone": tokens.phones, "before": before, "after": after, "speaker": tokens.speakers}
     try:

@@ -65,7 +65,9 @@ class Resampling:
 
     def share(self, hits: ArrayLike, counts: ArrayLike) -> NDArray[np.float64]:
         """Summed hits over summed counts of each draw, shape ``(draws,)``; both are of the utterances."""
-        above, below = (np.bincount(self.group, weights=of, minlength=self.units) for of in (hits, counts))
+        above, below = (
+            np.bincount(self.group, weights=of, minlength=self.units).astype(np.float64) for of in (hits, counts)
+        )
         return _share(self.weights, above, below)
 
 

@@ -95,13 +95,14 @@ def run_boundaries(codes: ArrayLike, *, frame_period: float, offset: float) -> N
 
 
 def even_boundaries(duration: float, *, spacing: float) -> NDArray[np.float64]:
-    """Boundaries every ``spacing`` seconds: a segmentation that has heard nothing.
+    """Boundaries evenly spread over an utterance, as many as go into it: a segmentation that has heard nothing.
 
     Args:
         duration: of the utterance in seconds.
-        spacing: seconds from one boundary to the next, such as the mean length of a phone.
+        spacing: seconds a boundary, such as the mean length of a phone.
     """
-    return np.arange(1, int(duration / spacing) + 1, dtype=np.float64) * spacing
+    number = int(duration / spacing + 0.5)
+    return (np.arange(number, dtype=np.float64) + 0.5) * np.float64(duration / max(number, 1))
 
 
 def evaluate(
