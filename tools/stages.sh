@@ -75,7 +75,8 @@ need() {
 
 # The commands of the stage as they stand in the recipe, without comments.
 _commands() {
-  awk -v begin="^if (.* && )?begin_stage $_stage " '$0 ~ begin { on = 1 } on && !/^ *#/ { print } on && /^fi/ { exit }' "$0"
+  awk -v begin="^if (.* && )?begin_stage $_stage " \
+    '$0 ~ begin { on = 1 } on && !/^ *#/ { print } on && /^fi/ { exit }' "$0"
 }
 
 # The SHA-256 of a file, or of the list of a folder's files with size and time. Kept in a table by size and time, for
@@ -153,7 +154,7 @@ begin_stage() {
   if [[ -f $_begun ]]; then
     _before=$(<"$_begun")
     if [[ $_before != "$_now" ]]; then
-      _changed=$(LC_ALL=C comm -3 --output-delimiter= <(LC_ALL=C sort <<<"$_before") <(LC_ALL=C sort <<<"$_now"))
+      _changed=$(LC_ALL=C comm -3 <(LC_ALL=C sort <<<"$_before") <(LC_ALL=C sort <<<"$_now") | tr -d '\t')
       _start_afresh "$_changed"
     fi
   fi

@@ -11,7 +11,7 @@
 #   3  train --conf, paper-128x, which wants GPUs
 #   4  encode
 #   5  prior over the codes, which it is scored by on test
-#   6  samples: what model and prior say by themselves, 2.56 s each (320 codes, as in the paper)
+#   6  samples: what model and prior say by themselves, 2.56 s each (320 codes, as in the paper), and a report on it
 #   7  RESULTS.md
 #
 # More options: --conf NAME|FILE, --changes "K=V ..." (of its numbers), --prior NAME|FILE, --prior-changes "K=V ...",
@@ -27,7 +27,7 @@ corpus=
 speakers=
 conf=paper-128x
 changes=
-prior=wavenet
+prior=paper
 prior_changes=
 samples=16
 seconds=2.56
@@ -90,7 +90,7 @@ if begin_stage 4 "encode" reads "$best" "$data"/{train,dev,test}/wav.scp makes "
   end_stage
 fi
 
-if begin_stage 5 "prior" reads "$exp"/codes/{train,dev,test}.txt makes "$exp"/prior/{checkpoints/best,scores.txt}; then
+if begin_stage 5 "prior" reads "$exp"/codes/{train,dev,test}.txt makes "$exp/prior" "$exp/prior/scores.txt"; then
   # shellcheck disable=SC2086  # --prior-changes are several words
   $train_cmd --gpu "$ngpu" "$exp/log/prior.log" "${launch[@]}" train-prior "$prior" --codes "$exp/codes/train.txt" \
     --dev "$exp/codes/dev.txt" --utt2spk "$data/train/utt2spk" --utt2spk "$data/dev/utt2spk" --model "$exp" \
@@ -100,15 +100,19 @@ if begin_stage 5 "prior" reads "$exp"/codes/{train,dev,test}.txt makes "$exp"/pr
   end_stage
 fi
 
-if begin_stage 6 "samples" reads "$best" "$exp/prior/scores.txt" makes "$exp/samples"; then
+if begin_stage 6 "samples" reads "$best" "$exp/prior/scores.txt" "$exp"/codes/{train,test}.txt \
+  makes "$exp/samples" "$exp/report/RESULTS.json"; then
   for speaker in $(head -n 4 "$data/train/spk2utt" | cut -d ' ' -f 1); do
     vqspeech sample --model "$exp" --prior "$exp/prior" --speaker "$speaker" --seconds "$seconds" \
       --count "$samples" --out "$exp/samples/$speaker" --force
   done
+  vqspeech evaluate prior --model "$exp" --prior "$exp/prior" --codes "$exp/codes/test.txt" \
+    --train-codes "$exp/codes/train.txt" --tell-speaker --utt2spk "$data/test/utt2spk" --data "$data/test" \
+    --count "$samples" --seconds "$seconds" --speak --out "$exp/report"
   end_stage
 fi
 
-if begin_stage 7 "results" reads "$exp/prior/scores.txt" makes "$exp/RESULTS.md"; then
+if begin_stage 7 "results" reads "$exp/prior/scores.txt" "$exp/report/RESULTS.json" makes "$exp/RESULTS.md"; then
   vqspeech results "$exp" --title "LibriSpeech, $(basename "$exp")"
   end_stage
 fi

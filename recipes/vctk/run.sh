@@ -28,15 +28,15 @@
 #   --pairs N         to convert and judge (48)
 #   --judges "..."    of them: similarity words quality pitch cepstra (all)
 #   --whisper PATH    Whisper model for the word errors (none: pocketsphinx)
-#   --prior NAME|FILE preset of the prior (wavenet, as in the paper)
+#   --prior NAME|FILE preset of the prior (paper: a WaveNet over the codes)
 #   --prior-changes   changes to its numbers, as --changes
-#   --seconds S       of each sample of the prior (5)
+#   --samples N       of the prior, to measure (20); --seconds S of each (5)
 #   --nj N            jobs side by side (4)
 #   --ngpu N          GPUs to train on; 0 is the CPU (0)
 #   --config FILE     file of options, which those on the command line go over
 #
-# A run that was stopped, however, goes on where it was when it is started again; what is done and still holds is not done
-# again. Where jobs run, here or through Slurm, is said in cmd.sh. How all this works: recipes/README.md.
+# A run that was stopped goes on where it was when it is started again; what is done and still holds is not done again.
+# Where jobs run, here or through Slurm, is said in cmd.sh. How all this works: recipes/README.md.
 set -euo pipefail
 recipe=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$recipe/path.sh"
@@ -55,8 +55,9 @@ disguises=2
 pairs=48
 judges="similarity words quality pitch cepstra"
 whisper=
-prior=wavenet
+prior=paper
 prior_changes=
+samples=20
 seconds=5
 nj=4
 ngpu=0
@@ -120,13 +121,16 @@ fi
 
 if begin_stage 6 "phoneme report" reads "$exp"/codes/{train,test}.txt "$data"/{train,test}/phones.ctm \
   makes "$exp/phonemes/RESULTS.json"; then
-  vqspeech evaluate phonemes --codes "$exp/codes/test.txt" --phones "$data/test/phones.ctm" --data "$data/test" \
-    --train-codes "$exp/codes/train.txt" --train-phones "$data/train/phones.ctm" --train-data "$data/train" \
-    --out "$exp/phonemes"
+  asked=(evaluate phonemes --codes "$exp/codes/test.txt" --phones "$data/test/phones.ctm" --data "$data/test"
+    --train-codes "$exp/codes/train.txt" --train-phones "$data/train/phones.ctm" --train-data "$data/train"
+    --title "Phonemes, $(basename "$exp")" --mfccs "$work/mfccs" --out "$exp/phonemes")
+  $cmd JOB=1:"$nj" --done "$work/JOB" "$exp/log/phonemes.JOB.log" vqspeech "${asked[@]}" --shard JOB/"$nj"
+  vqspeech "${asked[@]}"
   end_stage
 fi
 
-if begin_stage 7 "conversion report" reads "$best" "$data"/{train,test}/wav.scp makes "$exp/conversion/RESULTS.json"; then
+if begin_stage 7 "conversion report" reads "$best" "$data"/{train,test}/wav.scp \
+  makes "$exp/conversion/RESULTS.json"; then
   # shellcheck disable=SC2206  # --judges are several words
   asked=(evaluate conversion --model "$exp" --data "$data/test" --references "$data/train" --pairs "$pairs"
     --judges $judges ${whisper:+--whisper "$whisper"} --out "$exp/conversion")
@@ -135,24 +139,28 @@ if begin_stage 7 "conversion report" reads "$best" "$data"/{train,test}/wav.scp 
   end_stage
 fi
 
-if begin_stage 8 "prior" reads "$exp"/codes/{train,dev,test}.txt makes "$exp"/prior/{checkpoints/best,scores.txt,samples}; then
+if begin_stage 8 "prior" reads "$exp"/codes/{train,dev,test}.txt \
+  makes "$exp/prior" "$exp/prior/report/RESULTS.json"; then
   # shellcheck disable=SC2086  # --prior-changes are several words
   $train_cmd --gpu "$ngpu" "$exp/log/prior.log" "${launch[@]}" train-prior "$prior" --codes "$exp/codes/train.txt" \
     --dev "$exp/codes/dev.txt" --utt2spk "$data/train/utt2spk" --utt2spk "$data/dev/utt2spk" --model "$exp" \
     --out "$exp/prior" --device "$device" $prior_changes
-  vqspeech score --codes "$exp/codes/test.txt" --utt2spk "$data/test/utt2spk" --prior "$exp/prior" \
-    --out "$exp/prior/scores.txt"
   for speaker in $(head -n 4 "$data/train/spk2utt" | cut -d ' ' -f 1); do
     vqspeech sample --model "$exp" --prior "$exp/prior" --seconds "$seconds" --speaker "$speaker" --count 2 \
       --out "$exp/prior/samples" --force
   done
+  vqspeech evaluate prior --model "$exp" --prior "$exp/prior" --codes "$exp/codes/test.txt" \
+    --train-codes "$exp/codes/train.txt" --tell-speaker --utt2spk "$data/test/utt2spk" --data "$data/test" \
+    --count "$samples" --seconds "$seconds" --speak ${whisper:+--whisper "$whisper"} --out "$exp/prior/report"
   end_stage
 fi
 
-if begin_stage 9 "results" reads "$exp"/{phonemes,conversion}/RESULTS.json "$exp/prior/scores.txt" makes "$exp/RESULTS.md"; then
+if begin_stage 9 "results" reads "$exp"/{phonemes,conversion,prior/report}/RESULTS.json \
+  makes "$exp/RESULTS.md"; then
   vqspeech results "$exp" --title "VCTK, $(basename "$exp")"
   end_stage
 fi
 
 echo
-echo "Results: $exp/RESULTS.md; reports beside it: phonemes/report.html, conversion/report.html; samples: prior/samples"
+echo "Results: $exp/RESULTS.md; beside it phonemes/report.html, conversion/report.html,"
+echo "prior/report/report.html; samples of the prior: prior/samples"

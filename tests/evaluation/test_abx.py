@@ -107,24 +107,26 @@ def test_codes_are_their_codebook_vectors() -> None:
     assert score.error == pytest.approx(plain_abx(one_hot, "across"), abs=1e-9)
 
 
-@given(st.integers(1, 5), st.integers(1, 5), st.integers(0, 1000), st.booleans())
-def test_warping_is_the_slow_plain_versions(height: int, width: int, seed: int, whole: bool) -> None:
+@given(
+    st.lists(st.tuples(st.integers(1, 5), st.integers(1, 5)), min_size=1, max_size=4),
+    st.integers(0, 1000),
+    st.booleans(),
+)
+def test_warping_is_the_slow_plain_versions(sizes: list[tuple[int, int]], seed: int, whole: bool) -> None:
+    """Pairs of any lengths, warped as one array."""
     generator = np.random.default_rng(seed)
+    shape = (len(sizes), max(height for height, _ in sizes), max(width for _, width in sizes))
     # Whole numbers bring ties, on which the path, and so its length, depends.
-    local = (
-        generator.integers(0, 2, (3, height, width)).astype(np.float32)
-        if whole
-        else generator.random((3, height, width))
-    )
-    assert abx_engine.warp(local.astype(np.float32)) == pytest.approx(
-        [plain_warp(one.astype(np.float32).tolist()) for one in local], abs=1e-6
-    )
+    local = (generator.integers(0, 2, shape) if whole else generator.random(shape)).astype(np.float32)
+    plain = [plain_warp(one[:height, :width].tolist()) for one, (height, width) in zip(local, sizes, strict=True)]
+    heights, widths = zip(*sizes, strict=True)
+    assert abx_engine.warp(local, heights, widths) == pytest.approx(plain, abs=1e-6)
 
 
 def test_warping_by_hand() -> None:
     # Straight down the diagonal costs nothing; a token against one of its frames has a path as long as itself.
-    assert abx_engine.warp(np.array([[[0, 1], [1, 0]]], np.float32)) == pytest.approx([0])
-    assert abx_engine.warp(np.array([[[0.2], [0.4]]], np.float32)) == pytest.approx([0.3])
+    assert abx_engine.warp(np.array([[[0, 1], [1, 0]]], np.float32), [2], [2]) == pytest.approx([0])
+    assert abx_engine.warp(np.array([[[0.2], [0.4]]], np.float32), [2], [1]) == pytest.approx([0.3])
 
 
 def test_perfect_units_err_never_and_equal_ones_half_the_time() -> None:
@@ -213,6 +215,31 @@ def test_fastabx_finds_the_same_in_codes(vectors: bool) -> None:
     own = abx.evaluate(tokens, engine="own", **everything)
     theirs = abx.evaluate(tokens, engine="fastabx", **everything)
     assert theirs.error == pytest.approx(own.error, abs=0.005)
+
+
+def test_tokens_in_many_small_batches_are_as_far_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = made_up_tokens(7, 60)
+    at_once = abx.evaluate(tokens, speaker="across", engine="own")
+    for name, value in (("_WAITING", 10), ("_BATCH", 3), ("_MOST_DISTANCES", 20)):
+        monkeypatch.setattr(abx_engine, name, value)
+    assert abx.evaluate(tokens, speaker="across", engine="own") == at_once
+
+
+def test_speakers_of_x_are_drawn_among_those_who_say_the_phone() -> None:
+    """Of ten others, two say the phone of A: both are heard, however few may be drawn."""
+    names = [f"s{index}" for index in range(11)]
+    phones = [
+        (name, phone) for name in names for phone in ("a", "b", "c") if phone != "a" or name in ("s0", "s1", "s2")
+    ]
+    tokens = abx.Tokens(
+        [np.ones((1, 2))] * len(phones),
+        [phone for _, phone in phones],
+        [("", "")] * len(phones),
+        [n for n, _ in phones],
+    )
+    score = abx.evaluate(tokens, speaker="across", most_speakers=2, engine="own")
+    # s0 to s2 have three phones, of each two other speakers' X, against two others; the eight have two phones.
+    assert score.cells == 3 * 3 * 2 * 2 + 8 * 2 * 2 * 1
 
 
 def test_nothing_to_compare_is_said() -> None:

@@ -67,6 +67,13 @@ def _add_phonemes(parser: argparse.ArgumentParser) -> None:
     sound = parser.add_argument_group("audio, for the MFCC floor and ceiling and the examples of the page")
     sound.add_argument("--data", metavar="DIR", help="data directory with the recordings")
     sound.add_argument("--train-data", metavar="DIR", help="data directory of the training part (that of --data)")
+    sound.add_argument("--mfccs", type=Path, metavar="DIR", help="folder where jobs keep MFCCs for the report to come")
+    sound.add_argument(
+        "--shard",
+        type=inputs.shard,
+        metavar="K/N",
+        help="reckon the MFCCs of the K-th of N shares of the utterances only, into --mfccs, and write no report",
+    )
     inputs.add_speakers(parser)
     parser.add_argument("--title", help="of the report")
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap, the random floor and k-means")
@@ -74,12 +81,15 @@ def _add_phonemes(parser: argparse.ArgumentParser) -> None:
 
 
 def _phonemes(options: argparse.Namespace) -> None:
+    from vqspeech.cli.shared_mfccs import SharedMfccs
     from vqspeech.evaluation import floors, page, phonemes, report
 
     if options.train_phones and not options.train_codes:
         raise InputError("--train-phones without --train-codes")
     if options.train_data and not (options.data and options.train_codes):
         raise InputError("--train-data needs --data and --train-codes")
+    if options.shard and not (options.mfccs and options.data):
+        raise InputError("--shard needs --mfccs and --data")
     codes = inputs.read_codes(options.codes, options)
     paths = [options.phones, *([options.train_phones] if options.train_phones else [])]
     alignments, phone_set = inputs.read_phones(paths, options)
@@ -105,16 +115,19 @@ def _phonemes(options: argparse.Namespace) -> None:
         )
     info = codes.info
     test_frames, train_frames = phonemes.same_labels(test.frames, train.frames if train else None)
-    result = phonemes.evaluate_frames(test_frames, train_frames, seed=options.seed)
     data = inputs.read_data(options.data) if options.data else None
+    folder = options.train_data or options.data
+    train_data = inputs.read_data(options.train_data) if options.train_data else data
+    mfccs = SharedMfccs(options.mfccs, options.shard or (1, 1))
+    if options.shard and data:
+        mfccs.reckon(test.frames, data, where=options.data)
+        if train and train_data:
+            mfccs.reckon(train.frames, train_data, where=folder)
+        return
+    result = phonemes.evaluate_frames(test_frames, train_frames, seed=options.seed)
     if data:
-        features = inputs.pooled_mfccs(test.frames, data, where=options.data)
-        train_features = None
-        if train:
-            folder = options.train_data or options.data
-            train_features = inputs.pooled_mfccs(
-                train.frames, inputs.read_data(folder) if options.train_data else data, where=folder
-            )
+        features = mfccs.all(test.frames, data, where=options.data)
+        train_features = mfccs.all(train.frames, train_data, where=folder) if train and train_data else None
         sounds = (test_frames, train_frames, features, train_features)
         floor = floors.kmeans_floor(*sounds, seed=options.seed)
         ceiling = floors.linear_ceiling(*sounds, seed=options.seed)

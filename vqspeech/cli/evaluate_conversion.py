@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from vqspeech.cli.evaluation_inputs import shard
 from vqspeech.cli.model_options import add_generation, add_model, load
 from vqspeech.errors import InputError
 from vqspeech.files import atomic_open
@@ -83,7 +84,7 @@ def _add_rest(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--title", help="of the report")
     parser.add_argument(
         "--shard",
-        type=_shard,
+        type=shard,
         metavar="K/N",
         help="convert and judge the K-th of N shares of the pairs only, into --out, and write no report; the same "
         "command without it then finds all done, and writes the report",
@@ -91,13 +92,6 @@ def _add_rest(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for RESULTS.json, report.html and wav/")
     add_model(parser)
     add_generation(parser)
-
-
-def _shard(text: str) -> tuple[int, int]:
-    number, _, shares = text.partition("/")
-    if not (number.isdecimal() and shares.isdecimal() and 1 <= int(number) <= int(shares)):
-        raise argparse.ArgumentTypeError(f"{text!r} is not K/N, such as 2/4")
-    return int(number), int(shares)
 
 
 def conversion(options: argparse.Namespace) -> None:

@@ -72,6 +72,14 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", metavar="DIR", help="data directory with the recordings, for the MFCC floors")
 
 
+def shard(text: str) -> tuple[int, int]:
+    """``2/4``, the second of four shares, as argparse takes it."""
+    number, _, shares = text.partition("/")
+    if not (number.isdecimal() and shares.isdecimal() and 1 <= int(number) <= int(shares)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not K/N, such as 2/4")
+    return int(number), int(shares)
+
+
 def add_speakers(parser: argparse.ArgumentParser) -> None:
     """``--utt2spk``."""
     parser.add_argument(
@@ -206,14 +214,19 @@ def read_data(path: str) -> DataDir:
 
 def pooled_mfccs(frames: Frames, data: DataDir, *, where: str) -> NDArray[np.float32]:
     """MFCCs at the frames of codes, shape ``(frames, 39)``; one recording is in memory at a time."""
+    return np.concatenate([rows for _, rows in pooled_mfccs_of(frames.utterances, frames, data, where=where)])
+
+
+def pooled_mfccs_of(
+    utterances: Sequence[str], frames: Frames, data: DataDir, *, where: str
+) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """Some utterances' names and MFCCs at the frames of their codes, shape ``(frames, 39)``."""
     from vqspeech.evaluation.mfcc import pool
 
-    rows = []
     lengths = dict(zip(frames.utterances, np.diff(frames.bounds).tolist(), strict=True))
-    for name, cepstra in mfccs(frames.utterances, data, where=where):
+    for name, cepstra in mfccs(utterances, data, where=where):
         times = frames.offset + frames.frame_period * np.arange(lengths[name])
-        rows.append(pool(cepstra, times, period=frames.frame_period))
-    return np.concatenate(rows)
+        yield name, pool(cepstra, times, period=frames.frame_period)
 
 
 def mfccs(utterances: Sequence[str], data: DataDir, *, where: str) -> Iterator[tuple[str, NDArray[np.float32]]]:
