@@ -4,8 +4,8 @@
 #   tests/nightly.sh [--speech ../shared/data] [--recipes "vctk timit ..."] [--out exp/nightly]
 #
 # --speech holds VCTK-Corpus-0.92, LibriSpeech, cmu_us_bdl_arctic and cmu_us_slt_arctic, and timit; a recipe whose
-# corpus is not there is left out with a word, asterisk where there is no apt-get. Each has a log in --out; a run that was
-# broken off goes on.
+# corpus is not there is left out with a word, asterisk where there is no apt-get. Each has a log in --out; a run that
+# was broken off goes on.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -56,16 +56,18 @@ if ((${ngpu:-0} > 1)); then
   launch=(torchrun --standalone --nproc-per-node "$ngpu" -m vqspeech)
 fi
 
-# config_file FOLDER NAME: what --conf means: a file in the recipe's own folder, any other file, or a preset.
+# config_file FOLDER NAME: the YAML file that --conf means: in the recipe's own folder, any other, or a preset.
 config_file() {
-  if [[ -f $1/$2.yaml ]]; then
-    echo "$1/$2.yaml"
-  elif [[ $2 == *.yaml ]]; then
-    [[ -f $2 ]] || _recipe_fault "there is no file $2"
-    realpath -s -- "$2"
-  else
-    echo "$2"
-  fi
+  local file presets
+  presets=$(python3 -c 'import vqspeech; print(vqspeech.__path__[0])')/presets
+  for file in "$1/$2.yaml" "$2" "$presets/$2.yaml"; do
+    if [[ -f $file ]]; then
+      realpath -s -- "$file"
+      return
+    fi
+  done
+  _recipe_fault "there is no configuration $2, in $1 or among the presets ($(basename -s .yaml -a "$presets"/*.yaml |
+    paste -s -d ' '))"
 }
 
 # need NAME WHAT: stop where an option that has no default was not given.

@@ -58,7 +58,8 @@ fi
 
 best=$exp/checkpoints/best/model.safetensors
 marks=$exp
-if begin_stage 3 "train $conf" reads "$data"/{train,dev}.pack guards "$exp"/checkpoints/{last.pt,best}; then
+if begin_stage 3 "train $conf" reads "$data"/{train,dev}.pack "$model" \
+  guards "$exp"/checkpoints/{last.pt,best}; then
   # shellcheck disable=SC2086  # --changes are several words
   $train_cmd --gpu "$ngpu" "$exp/log/train.log" "${launch[@]}" train "$model" --data "$data/train.pack" \
     --dev "$data/dev.pack" --out "$exp" --device "$device" $changes

@@ -10,7 +10,7 @@
 #   2  phones of train and test, by forced alignment
 #   3  pack: one file to train from
 #   4  train
-#   5  encode train and test
+#   5  encode train, dev and test
 #   6  phoneme report: the map from codes to phones learnt on train, scored on test
 #   7  conversion report, with the judges that are installed
 #   8  prior over the codes of train, and what it says by itself
@@ -102,14 +102,16 @@ fi
 
 best=$exp/checkpoints/best/model.safetensors
 marks=$exp
-if begin_stage 4 "train $conf in $exp" reads "$data"/{train,dev}.pack "$model" guards "$exp"/checkpoints/{last.pt,best}; then
+if begin_stage 4 "train $conf in $exp" reads "$data"/{train,dev}.pack "$model" \
+  guards "$exp"/checkpoints/{last.pt,best}; then
   # shellcheck disable=SC2086  # --changes are several words
   $train_cmd --gpu "$ngpu" "$exp/log/train.log" "${launch[@]}" train "$model" --data "$data/train.pack" \
     --dev "$data/dev.pack" --out "$exp" --device "$device" $changes
   end_stage
 fi
 
-if begin_stage 5 "encode" reads "$best" "$data"/{train,dev,test}/wav.scp makes "$exp"/codes/{train,dev,test}.txt; then
+if begin_stage 5 "encode" reads "$best" "$data"/{train,dev,test}/wav.scp \
+  makes "$exp"/codes/{train,dev,test}.txt; then
   for part in train dev test; do
     split_data "$data/$part"
     $cmd JOB=1:"$shards" --done "$split/JOB/.done" "$exp/log/encode_$part.JOB.log" \

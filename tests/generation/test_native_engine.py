@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -212,6 +213,15 @@ def test_what_cannot_be_falls_back_with_a_word(caplog: pytest.LogCaptureFixture)
     assert "never measured" in caplog.text
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C is heard even where the tests run in the background of a shell, which has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_interrupt_ends_a_long_push_at_once() -> None:
     wavenet = make_wavenet(layers=20, cycle=10, residual=64, gate=64)
     frames = 20_000

@@ -297,7 +297,7 @@ def usage(result: PhonemeResult, *, codebook_size: int, frame_period: float) -> 
         axes.set_xlabel("speech, minutes")
         axes.set_ylim(0, codebook_size * 1.12)
         axes.set_xlim(0, minutes[-1])
-        axes.legend(frameon=False, fontsize=8, loc="center right")
+        axes.legend(frameon=False, fontsize=8, loc="lower right")
         return as_svg(figure, "usage")
 
 
