@@ -33,7 +33,8 @@ section { background: var(--paper); border: 1px solid var(--line); border-radius
 .tile { background: var(--paper); border: 1px solid var(--line); border-radius: 10px; padding: 12px 16px; }
 .tile b { display: block; font-size: 23px; font-weight: 620; font-variant-numeric: tabular-nums; }
 .tile span { color: var(--soft); font-size: 12.5px; }
-figure { margin: 12px 0 0; } figcaption { color: var(--soft); font-size: 12.5px; text-align: right; } svg { max-width: 100%; height: auto; display: block; margin: 0 auto; }
+figure { margin: 12px 0 0; } svg { max-width: 100%; height: auto; display: block; margin: 0 auto; }
+figcaption { color: var(--soft); font-size: 12.5px; text-align: right; }
 .two { display: grid; grid-template-columns: 1fr 1fr; gap: 22px; } .two section { margin-top: 22px; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: 13.5px; font-variant-numeric: tabular-nums;
