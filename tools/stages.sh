@@ -56,11 +56,11 @@ if ((${ngpu:-0} > 1)); then
   launch=(torchrun --standalone --nproc-per-node "$ngpu" -m vqspeech)
 fi
 
-# config_file FOLDER NAME: the YAML file that --conf means: in the recipe's own folder, any other, or a preset.
+# config_file FOLDER NAME: the YAML file that --conf means: in the recipe's own conf/, any other, or a preset.
 config_file() {
   local file presets
   presets=$(python3 -c 'import vqspeech; print(vqspeech.__path__[0])')/presets
-  for file in "$1/$2.yaml" "$2" "$presets/$2.yaml"; do
+  for file in "$1/$2.yaml" "$2" "$1/../$2" "$presets/$2.yaml"; do
     if [[ -f $file ]]; then
       realpath -s -- "$file"
       return
