@@ -46,7 +46,7 @@ EXTRAS = {
         "faster-whisper>=1.1",
         "jiwer>=3",
     ],
-    "abx": ["fastabx>=0.5; python_version >= '3.12'"],
+    "abx": ["fastabx>=0.9; python_version >= '3.12'"],
     "serve": ["gradio>=5"],
     "dev": [
         "pytest>=8.2",
