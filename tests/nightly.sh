@@ -38,8 +38,14 @@ mkdir -p "$out"
 for name in own_data timit vctk arctic librispeech zerospeech2019 asterisk; do
   where=(--config conf/quick.conf --data "$out/$name/data" --exp "$out/$name/exp")
   case $name in
-    own_data) quick own_data egs/own_data/run.sh "$speech/LibriSpeech" "${where[@]}" \
-      --recordings "$(find "$speech/LibriSpeech" -mindepth 1 -maxdepth 1 -type d -print -quit)" ;;
+    own_data)
+      if [[ " $recipes " == *" $name "* && -d $speech/LibriSpeech ]]; then
+        mkdir -p "$out/$name/recordings"
+        find "$(realpath "$speech")"/LibriSpeech/*/ -mindepth 1 -maxdepth 1 -type d | sort | head -n 3 |
+          xargs ln -sfn -t "$out/$name/recordings"
+      fi
+      quick own_data egs/own_data/run.sh "$out/$name/recordings" "${where[@]}" --recordings "$out/$name/recordings"
+      ;;
     timit) quick timit egs/timit/run.sh "$speech/timit" "${where[@]}" --corpus "$speech/timit" ;;
     vctk) quick vctk recipes/vctk/run.sh "$speech/VCTK-Corpus-0.92" "${where[@]}" --corpus "$speech/VCTK-Corpus-0.92" ;;
     arctic) quick arctic egs/arctic/run.sh "$speech/cmu_us_slt_arctic" "${where[@]}" --corpus "$speech" ;;

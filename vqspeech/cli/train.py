@@ -17,6 +17,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="to train on: data directory or pack")
     parser.add_argument("--dev", type=Path, required=True, metavar="DIR", help="to watch: data directory or pack")
     parser.add_argument("--out", type=Path, required=True, metavar="EXP", help="folder of the experiment")
+    parser.add_argument(
+        "--from",
+        dest="begin_from",
+        type=Path,
+        metavar="MODEL",
+        help="begin with the weights of this model; voices and depth of the decoder may differ",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N; default: auto")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads; default: all cores")
     parser.add_argument(
@@ -40,6 +47,6 @@ def run(options: argparse.Namespace) -> None:
     devices = Devices.find(options.device, preset.training.precision)
     train = open_pack(options.data, options.out / "train.pack", preset, disguises=preset.training.disguises)
     dev = open_pack(options.dev, options.out / "dev.pack", preset, disguises=0)
-    result = Trainer(VQVAETask(preset, train, dev, devices.rank), options.out, devices).run()
+    result = Trainer(VQVAETask(preset, train, dev, devices.rank, options.begin_from), options.out, devices).run()
     if devices.leads:
         print(f"{options.out}/checkpoints/best: {result.nats:.3f} nats a sample, perplexity {result.perplexity:.0f}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 import torch.nn.functional as F
@@ -54,6 +55,7 @@ class VQVAE(nn.Module):
         super().__init__()
         self.config = config
         self.speakers = speakers
+        self.codes_kept = False
         self.companding = Companding(config.audio.levels, config.audio.emphasis, config.audio.gain)
         self.encoder = Encoder(config.encoder, config.audio.sample_rate)
         self.quantizer = Quantizer(config.quantizer, config.encoder.dimension)
@@ -66,6 +68,21 @@ class VQVAE(nn.Module):
         self.decoder = WaveNet(
             config.decoder, classes=config.audio.levels, condition_channels=config.conditioner.channels
         )
+
+    def keep_codes(self) -> None:
+        """Let training change encoder and codebook no more."""
+        self.codes_kept = True
+        self.encoder.requires_grad_(False)
+        self.quantizer.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """Training or evaluation mode, of all that training may change."""
+        super().train(mode)
+        if self.codes_kept:
+            self.encoder.eval()
+            self.quantizer.eval()
+        return self
 
     def quantize(self, waveform: Tensor) -> Quantized:
         """``(batch, time)`` waveform at the working level -> its quantised vectors, ``time / code_hop`` of them."""

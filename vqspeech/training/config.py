@@ -48,6 +48,8 @@ class TrainingConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         crop: samples of it that the decoder predicts.
         quantize_from: step at which the codebook is placed on data by k-means; before, codes are not quantised.
         decode_from: step at which the decoder joins; before, only the auxiliary mel head teaches the encoder.
+        keep_codes: encoder and codebook stay as they are in the model that the run begins from, so that its codes, and
+            all that was made of them, keep their meaning.
         mel_weight: of the auxiliary head's error.
         speaker_balance: a speaker is drawn in proportion to its duration to this power; 0 draws all alike.
         disguise: probability that the encoder hears a copy with other pitch and formants (needs ``disguises``).
@@ -67,6 +69,7 @@ class TrainingConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     crop: Count
     quantize_from: Annotated[int, Meta(ge=0)]
     decode_from: Annotated[int, Meta(ge=0)]
+    keep_codes: bool
     mel_weight: NonNegative
     speaker_balance: Fraction
     disguise: Fraction

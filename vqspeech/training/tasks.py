@@ -16,9 +16,10 @@ from torch.optim import Adam, Optimizer
 from vqspeech.errors import InputError
 from vqspeech.melspectrogram import log_mel
 from vqspeech.model.calibration import measure_activation_peaks
-from vqspeech.model.checkpoint import save_model
+from vqspeech.model.checkpoint import load_model, save_model
 from vqspeech.model.quantizer import perplexity
 from vqspeech.model.vqvae import VQVAE
+from vqspeech.training import beginning
 from vqspeech.training.config import Preset, TrainingConfig
 from vqspeech.training.muon import Muon
 from vqspeech.training.pack import Pack
@@ -73,17 +74,22 @@ class VQVAETask:
         train: speech to learn from.
         dev: speech to evaluate on.
         rank: of this process.
+        begin_from: a trained model whose weights the run begins with.
     """
 
     unit = "samples"
 
-    def __init__(self, preset: Preset, train: Pack, dev: Pack, rank: int = 0) -> None:
+    def __init__(self, preset: Preset, train: Pack, dev: Pack, rank: int = 0, begin_from: Path | None = None) -> None:
         self.preset = preset
         training, model = preset.training, preset.model
         self.usage = torch.zeros(model.quantizer.codes)
         self.suspicions = 0
         torch.manual_seed(training.seed)
         self.model = VQVAE(model, train.speakers)
+        if begin_from:
+            beginning.begin_from(self.model, load_model(begin_from), where=str(begin_from))
+        if training.keep_codes:
+            self.model.keep_codes()
         hop = model.conditioner.hop
         self.crop_frames = training.crop // hop
         self.train = Segments(
@@ -142,7 +148,8 @@ class VQVAETask:
             groups.append({"params": matrices, "lr": rates.muon_decoder})
         if rates.muon_encoder:
             modules = [*model.encoder.modules(), *model.conditioner.modules()]
-            kernels = [m.weight for m in modules if isinstance(m, nn.Conv1d) and m.weight.shape[1] > 1]
+            convolutions = [m for m in modules if isinstance(m, nn.Conv1d) and m.weight.shape[1] > 1]
+            kernels = [m.weight for m in convolutions if m.weight.requires_grad]
             groups.append({"params": kernels, "lr": rates.muon_encoder})
         taken = {id(p) for group in groups for p in group["params"]}  # type: ignore[attr-defined]
         rest = [p for p in model.parameters() if p.requires_grad and id(p) not in taken]
@@ -168,6 +175,11 @@ class VQVAETask:
         """What must be done before this step: place the codebook on data when its time has come."""
         self.usage = self.usage.to(device)
         quantizer = self.model.quantizer
+        if self.preset.training.keep_codes and not quantizer.started:
+            raise InputError(
+                "training.keep_codes is true, but there are no codes to keep",
+                cure="begin from a trained model (--from)",
+            )
         if step < self.preset.training.quantize_from or quantizer.started:
             return
         vectors = []

@@ -1,0 +1,70 @@
+"""A run that begins with the weights of a trained model, whose decoder may be shallower and who may know fewer voices.
+
+Layers that are new come after the old ones and are silent at first: their part of the skip sum is zero, so the run
+begins exactly as good as the model it begins from (Chen, Goodfellow and Shlens 2016, "Net2Net", keeps a function so).
+"""
+
+from __future__ import annotations
+
+import msgspec
+import torch
+from torch import Tensor
+
+from vqspeech.errors import InputError
+from vqspeech.model.vqvae import VQVAE
+
+
+@torch.no_grad()
+def begin_from(model: VQVAE, trained: VQVAE, *, where: str) -> None:
+    """Give ``model`` the weights of ``trained``.
+
+    Args:
+        model: new. It may have more layers in its decoder and other voices; those that ``trained`` does not know begin
+            as the mean of those it does.
+        trained: the model to begin from.
+        where: what to call it in an error.
+
+    Raises:
+        InputError: the two differ in something else.
+    """
+    _check(model, trained, where)
+    begun, old = model.state_dict(), trained.state_dict()
+    for name, tensor in old.items():
+        if tensor.shape == begun[name].shape:
+            begun[name].copy_(tensor)
+    _voices(model, trained)
+    _deepen(model, trained)
+
+
+def _check(model: VQVAE, trained: VQVAE, where: str) -> None:
+    quantizer = msgspec.structs.replace(model.config.quantizer, codes=trained.config.quantizer.codes)
+    depth = max(model.config.decoder.layers, trained.config.decoder.layers)
+    decoder = msgspec.structs.replace(trained.config.decoder, layers=depth)
+    wanted = msgspec.to_builtins(msgspec.structs.replace(trained.config, quantizer=quantizer, decoder=decoder))
+    for section, values in msgspec.to_builtins(model.config).items():
+        for key, value in values.items():
+            if value != wanted[section][key]:
+                raise InputError(
+                    f"its model.{section}.{key} is {wanted[section][key]}, not {value}",
+                    where=where,
+                    cure="begin from a model that differs in its voices and its decoder's depth alone",
+                )
+
+
+def _voices(model: VQVAE, trained: VQVAE) -> None:
+    vectors, known = model.conditioner.speakers.weight, trained.conditioner.speakers.weight
+    for row, speaker in enumerate(model.speakers):
+        vectors[row] = known[trained.speakers.index(speaker)] if speaker in trained.speakers else known.mean(0)
+
+
+def _deepen(model: VQVAE, trained: VQVAE) -> None:
+    new, old = model.decoder, trained.decoder
+    layers = old.config.layers
+
+    def first(ours: Tensor, theirs: Tensor, dimension: int) -> None:
+        ours.narrow(dimension, 0, theirs.shape[dimension]).copy_(theirs)
+
+    first(new.conditioning.weight, old.conditioning.weight, 0)
+    first(new.conditioning.bias, old.conditioning.bias, 0)
+    first(new.skip.weight, old.skip.weight, 1)
+    new.skip.weight[:, layers * new.config.gate :] = 0
