@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 import torch
@@ -23,3 +25,20 @@ def _no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
 def _one_thread() -> None:
     """Whatever a command before was told: a forked process waits for ever for the threads of the one it came from."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def full_disk() -> Callable[[], AbstractContextManager[None]]:
+    """In ``with full_disk():`` no file can grow beyond 4096 bytes, which a program is told of as of a full disk."""
+    resource = pytest.importorskip("resource")
+
+    @contextmanager
+    def limited() -> Iterator[None]:
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return limited

@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,18 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path, failure:
 
     with pytest.raises(failure):
         write_half()
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_full_disk_is_an_error_that_names_the_file(
+    tmp_path: Path, full_disk: Callable[[], AbstractContextManager[None]]
+) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    with full_disk(), pytest.raises(OSError, match=r"a\.txt") as caught, atomic_open(target) as file:
+        file.write("x" * 10_000)
+    assert caught.value.filename == str(target)
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
 

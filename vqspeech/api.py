@@ -20,6 +20,7 @@ from vqspeech.generation import EngineName, Precision, make_engine
 from vqspeech.generation.utterances import speak
 from vqspeech.model.blocks import blockwise
 from vqspeech.model.checkpoint import PRETRAINED, checksum, codes_checksum, load_model, model_folder
+from vqspeech.model.voice import Voice
 from vqspeech.model.vqvae import VQVAE
 
 #: A file, ``-`` for stdin, a Kaldi pipe, or a waveform ``(samples,)`` at the model's sample rate.
@@ -218,8 +219,8 @@ class Model:
             raise InputError(f"a code outside 0 to {size - 1}", cure="decode with the model that made the codes")
         return torch.from_numpy(sequence.astype(np.int64)).to(self._device)
 
-    def voice(self, speaker: str) -> Tensor:
-        """The vector of a voice, ``(speaker_dimension,)``: a speaker's, or the weighted mean of those in a blend.
+    def voice(self, speaker: str) -> Voice:
+        """What steers the decoder in a voice: a speaker's, or a blend of several.
 
         Args:
             speaker: one of ``speakers``, or ``NAME:WEIGHT,NAME:WEIGHT``; weights are made to add up to 1.
@@ -228,9 +229,7 @@ class Model:
             InputError: an unknown speaker, or a weight that is not a positive number.
         """
         shares = parse_voice(speaker, self.speakers, where=self.folder)
-        vectors = self.network.conditioner.speakers.weight.detach()
-        rows = vectors[[self.speakers.index(name) for name in shares]]
-        return (rows * rows.new_tensor(list(shares.values()))[:, None]).sum(0)
+        return self.network.voice({self.speakers.index(name): share for name, share in shares.items()})
 
     def convert(
         self,

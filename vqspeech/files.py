@@ -18,7 +18,7 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
     complete. The temporary file keeps the suffix, for writers that choose the format by it.
 
     Raises:
-        OSError: the folder cannot be written or the disk is full.
+        OSError: the folder cannot be written or the disk is full; it names a file.
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -33,6 +33,11 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.replace(target)
+    except OSError as error:
+        # Python names the file when one cannot be opened, and none when the disk is full.
+        if error.filename is None:
+            error.filename = str(target)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -59,15 +59,15 @@ def test_codes_may_come_in_any_pieces() -> None:
     assert np.array_equal(np.concatenate(singly), np.concatenate(together))
 
 
-def test_a_speaker_may_be_a_vector() -> None:
+def test_a_voice_may_be_a_blend() -> None:
     network = make_network()
     codes = list(range(10))
-    vectors = network.conditioner.speakers.weight.detach()
     spoken = {}
-    for name, speaker in {"index": 1, "its vector": vectors[1], "blend": vectors.mean(0)}.items():
-        generator = Generator(network, speaker)
+    voices = {"index": 1, "its voice": network.voice({1: 1.0}), "blend": network.voice({1: 0.5, 0: 0.5})}
+    for name, voice in voices.items():
+        generator = Generator(network, voice)
         spoken[name] = np.concatenate([generator.push(*codes), generator.finish()])
-    assert np.array_equal(spoken["index"], spoken["its vector"])
+    assert np.array_equal(spoken["index"], spoken["its voice"])
     assert not np.array_equal(spoken["index"], spoken["blend"])
 
 

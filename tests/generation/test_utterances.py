@@ -16,7 +16,9 @@ from vqspeech.generation import pieces as pieces_module
 from vqspeech.generation.native_engine import MISSING
 from vqspeech.generation.torch_engine import TorchEngine
 from vqspeech.generation.utterances import frames, pieces, speak
+from vqspeech.model.voice import Steering
 from vqspeech.model.vqvae import VQVAE
+from vqspeech.training.adaptation import add_voice
 
 RATE, HOP = 8000, 12
 
@@ -36,7 +38,7 @@ def sequence(seconds: float, seed: int = 0) -> Tensor:
 def spoken(
     network: VQVAE, sequences: Sequence[Tensor], *, engine: Engine | None = None, voice: int = 1, seed: int = 3
 ) -> list[NDArray[np.float32]]:
-    voices = [network.conditioner.speakers.weight[voice]] * len(sequences)
+    voices = [network.voice({voice: 1.0})] * len(sequences)
     return speak(network, sequences, voices, engine=engine or make_engine(network.decoder), seed=seed)
 
 
@@ -56,14 +58,14 @@ def test_a_short_sequence_is_one_stream() -> None:
 def test_a_model_without_a_mel_head_cuts_nothing() -> None:
     network = make_network(mel_bands=0)
     codes = sequence(0.3)
-    assert len(pieces(network, codes, network.conditioner.speakers.weight[1])) == 1
+    assert len(pieces(network, codes, network.voice({1: 1.0}))) == 1
     assert np.array_equal(spoken(network, [codes])[0], by_one_stream(network, codes))
 
 
 def test_a_long_sequence_is_cut_and_begins_as_one_stream_does() -> None:
     network = make_network(mel_bands=5)
     codes = sequence(0.3)
-    first, second, *_ = pieces(network, codes, network.conditioner.speakers.weight[1])
+    first, second, *_ = pieces(network, codes, network.voice({1: 1.0}))
     seam = first.stop * HOP - round(0.002 * RATE)
     cut, whole = spoken(network, [codes])[0], by_one_stream(network, codes)
     assert len(cut) == len(whole) == len(codes) * HOP
@@ -91,15 +93,29 @@ def test_however_many_streams_an_engine_likes_the_samples_are_the_same() -> None
 
 def test_each_sequence_has_its_voice() -> None:
     network = make_network(mel_bands=5)
-    codes, vectors = sequence(0.05), network.conditioner.speakers.weight
-    both = speak(network, [codes, codes], [vectors[0], vectors[2]], engine=make_engine(network.decoder), seed=3)
+    codes, voices = sequence(0.05), [network.voice({speaker: 1.0}) for speaker in (0, 2)]
+    both = speak(network, [codes, codes], voices, engine=make_engine(network.decoder), seed=3)
     assert np.array_equal(both[0], by_one_stream(network, codes, voice=0))
     assert np.array_equal(both[1], by_one_stream(network, codes, voice=2))
 
 
+def test_a_voice_with_a_network_of_its_own_speaks_beside_others() -> None:
+    shared = make_network(mel_bands=5)
+    network = add_voice(shared, "dora", Steering(shared.config))
+    codes = sequence(0.3)
+    blend = {1: 0.5, 3: 0.5}
+    voices = [network.voice(shares) for shares in ({0: 1.0}, {3: 1.0}, blend)]
+    engine = make_engine(network.decoder)
+    together = speak(network, [codes] * 3, voices, engine=engine, seed=3)
+    assert np.array_equal(together[0], spoken(shared, [codes], voice=0)[0])
+    for voice, waveform in zip(voices, together, strict=True):
+        assert np.array_equal(waveform, speak(network, [codes], [voice], engine=engine, seed=3)[0])
+    assert not np.array_equal(together[1], together[2])
+
+
 def test_frames_of_a_piece_are_those_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     network = make_network(mel_bands=5)
-    codes, voice = sequence(0.3), network.conditioner.speakers.weight[0]
+    codes, voice = sequence(0.3), network.voice({0: 1.0})
     per_code = network.conditioner.frames_per_code
     whole = frames(network, codes, voice, 0, len(codes))
     with torch.no_grad():
@@ -121,7 +137,7 @@ def test_progress_reaches_what_is_to_be_drawn() -> None:
     speak(
         network,
         sequences,
-        [network.conditioner.speakers.weight[0]] * 2,
+        [network.voice({0: 1.0})] * 2,
         engine=make_engine(network.decoder),
         progress=lambda done, total: seen.append((done, total)),
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,17 @@ def test_everything_comes_back_to_the_bit(tmp_path: Path, update: str) -> None:
         assert torch.equal(tensor, model.state_dict()[name]), name
     trained = {name: parameter.requires_grad for name, parameter in loaded.named_parameters()}
     assert trained == {name: parameter.requires_grad for name, parameter in model.named_parameters()}
+
+
+def test_a_full_disk_is_an_os_error_and_leaves_the_model_that_was_there(
+    folder: Path, full_disk: Callable[[], AbstractContextManager[None]]
+) -> None:
+    before = {name: (folder / name).read_bytes() for name in FILES}
+    other = make_model()
+    torch.nn.init.zeros_(other.quantizer.codebook)
+    with full_disk(), pytest.raises(OSError, match=r"model\.safetensors"):
+        save_model(other, folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_a_loaded_model_computes_the_same(folder: Path) -> None:
@@ -182,12 +195,11 @@ def test_speakers_that_are_no_text_are_named(folder: Path) -> None:
 
 
 def test_interrupted_the_old_model_stays(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def half_done(_tensors: Any, path: Path) -> None:
-        path.write_bytes(b"half")
+    def interrupted(_tensors: Any) -> bytes:
         raise KeyboardInterrupt
 
     before = contents(folder)
-    monkeypatch.setattr(checkpoint, "save_file", half_done)
+    monkeypatch.setattr(checkpoint, "save", interrupted)
     with pytest.raises(KeyboardInterrupt):
         save_model(other_model(), folder)
     assert contents(folder) == before

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,16 @@ def test_a_prior_comes_back_as_it_was_up_to_the_rounding_of_its_weights(kind: st
         torch.testing.assert_close(loaded, tensor, rtol=2**-11, atol=1e-6)
     save_prior(again, tmp_path / "again")
     assert (tmp_path / "again" / "prior.safetensors").read_bytes() == (tmp_path / "prior.safetensors").read_bytes()
+
+
+def test_a_full_disk_is_an_os_error_and_leaves_the_weights_that_were_there(
+    tmp_path: Path, full_disk: Callable[[], AbstractContextManager[None]]
+) -> None:
+    save_prior(make_prior(), tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with full_disk(), pytest.raises(OSError, match=r"prior\.safetensors"):
+        save_prior(make_prior(), tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_the_config_names_every_number(tmp_path: Path) -> None:

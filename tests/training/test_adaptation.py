@@ -11,9 +11,11 @@ from small_models import make_model
 from small_training import voice
 
 from vqspeech.errors import InputError
+from vqspeech.model.checkpoint import load_model, save_model
+from vqspeech.model.voice import Steering
 from vqspeech.model.vqvae import VQVAE
 from vqspeech.training import adaptation
-from vqspeech.training.adaptation import VoiceFit, add_voice
+from vqspeech.training.adaptation import VoiceFit, add_voice, voice_of
 
 
 @pytest.fixture(autouse=True)
@@ -26,6 +28,11 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def network() -> VQVAE:
     return make_model().eval()
+
+
+def assert_same(a: Steering, b: Steering) -> None:
+    for name, tensor in a.state_dict().items():
+        assert torch.equal(tensor, b.state_dict()[name]), name
 
 
 def make_fit(network: VQVAE, *, seconds: float = 12.0, seed: int = 0) -> VoiceFit:
@@ -41,9 +48,9 @@ def test_a_fitted_voice_is_likelier_than_the_nearest_on_speech_held_out(network:
     fitted = fit.run(steps=30)
     assert fitted.after < fitted.before
     assert fitted.steps > 0
-    rows = network.conditioner.speakers.weight.detach()
-    assert fitted.before == pytest.approx(fit.held_out(rows[network.speakers.index(fitted.nearest)]))
-    assert fitted.after == pytest.approx(fit.held_out(fitted.vector))
+    nearest = network.voice({network.speakers.index(fitted.nearest): 1.0})
+    assert fitted.before == pytest.approx(fit.held_out(nearest))
+    assert fitted.after == pytest.approx(fit.held_out(voice_of(fitted.steering, network)))
 
 
 def test_the_speech_to_learn_from_and_the_held_out_speech_share_no_sample(network: VQVAE) -> None:
@@ -57,14 +64,13 @@ def test_the_speech_to_learn_from_and_the_held_out_speech_share_no_sample(networ
 def test_nats_are_those_of_the_whole_model(network: VQVAE) -> None:
     fit = make_fit(network)
     start, hop = 40, 16
-    vector = network.conditioner.speakers.weight[1].detach()
     with torch.no_grad():
         frames = network.frames(network.quantizer.lookup(fit.codes[None]), torch.tensor([1]))
         per_code = network.conditioner.frames_per_code
         crop = frames[:, start * per_code : (start + fit.crop) * per_code]
         spoken = fit.samples[None, start * hop : (start + fit.crop) * hop + 1]
         whole = network.nats(spoken, crop, (0, crop.shape[1]))[:, fit.skip :]
-        torch.testing.assert_close(fit._nats(vector, [start]), whole)
+        torch.testing.assert_close(fit._nats(network.voice({1: 1.0}), [start]), whole)
 
 
 def test_no_weight_of_the_model_changes(network: VQVAE) -> None:
@@ -88,7 +94,7 @@ def test_a_fit_that_was_stopped_ends_as_one_that_was_not(network: VQVAE, tmp_pat
     seen: list[int] = []
     again = make_fit(network).run(tmp_path / "fit", steps=8, progress=lambda step, *_: seen.append(step))
     assert seen[0] == stop_at
-    assert torch.equal(again.vector, whole.vector)
+    assert_same(again.steering, whole.steering)
     assert (again.before, again.after, again.steps, again.nearest) == (
         whole.before,
         whole.after,
@@ -101,9 +107,9 @@ def test_the_checkpoint_of_another_fit_and_a_damaged_one_are_not_gone_on_from(ne
     checkpoint = tmp_path / "fit"
     make_fit(network, seed=1).run(checkpoint, steps=4)
     whole = make_fit(network).run(steps=4)
-    assert torch.equal(make_fit(network).run(checkpoint, steps=4).vector, whole.vector)
+    assert_same(make_fit(network).run(checkpoint, steps=4).steering, whole.steering)
     checkpoint.write_bytes(checkpoint.read_bytes()[:300])
-    assert torch.equal(make_fit(network).run(checkpoint, steps=4).vector, whole.vector)
+    assert_same(make_fit(network).run(checkpoint, steps=4).steering, whole.steering)
 
 
 def test_it_stops_when_held_out_speech_gets_no_better(network: VQVAE, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +119,10 @@ def test_it_stops_when_held_out_speech_gets_no_better(network: VQVAE, monkeypatc
     fitted = fit.run(steps=100, progress=lambda step, *_: seen.append(step))
     assert seen[-1] == adaptation.PATIENCE * 2
     assert (fitted.steps, fitted.after) == (0, 1.0)
-    assert torch.equal(fitted.vector, network.conditioner.speakers.weight[network.speakers.index(fitted.nearest)])
+    assert torch.equal(
+        fitted.steering.vector, network.conditioner.speakers.weight[network.speakers.index(fitted.nearest)]
+    )
+    assert torch.equal(fitted.steering.conditioning.weight, network.decoder.conditioning.weight)
 
 
 def test_too_little_speech_is_refused(network: VQVAE) -> None:
@@ -132,14 +141,39 @@ def test_a_voice_is_added_and_all_else_stays(network: VQVAE) -> None:
     torch.manual_seed(3)
     expected = torch.rand(1)
     torch.manual_seed(3)
-    vector = torch.tensor([1.0, 2.0, 3.0])
-    copy = add_voice(network, "dora", vector)
+    steering = Steering(network.config)
+    torch.manual_seed(3)
+    copy = add_voice(network, "dora", steering)
     assert torch.equal(torch.rand(1), expected)
     assert copy.speakers == ("ann", "bob", "cyd", "dora")
-    assert torch.equal(copy.conditioner.speakers.weight[3], vector)
     assert torch.equal(copy.conditioner.speakers.weight[:3], network.conditioner.speakers.weight)
     values = torch.randn(1, 5, 6)
     with torch.no_grad():
         assert torch.equal(copy.frames(values, torch.tensor([1])), network.frames(values, torch.tensor([1])))
     for name, tensor in network.state_dict().items():
         assert name == "conditioner.speakers.weight" or torch.equal(copy.state_dict()[name], tensor)
+
+
+def test_a_voice_of_its_own_is_kept_in_the_model_directory(network: VQVAE, tmp_path: Path) -> None:
+    copy = add_voice(network, "dora", Steering(network.config))
+    again = add_voice(copy, "emma", Steering(network.config))
+    save_model(again, tmp_path)
+    read = load_model(tmp_path)
+    assert read.speakers == ("ann", "bob", "cyd", "dora", "emma")
+    assert list(read.own) == ["3", "4"]
+    for name, tensor in again.state_dict().items():
+        assert torch.equal(read.state_dict()[name], tensor), name
+    assert codes_of(read) == codes_of(network)
+
+
+def test_a_voice_is_learnt_beside_another_that_was_added(network: VQVAE) -> None:
+    copy = add_voice(network, "dora", make_fit(network).run(steps=4).steering)
+    fitted = make_fit(copy).run(steps=4)
+    assert fitted.nearest == "dora"  # it was learnt from this very speech
+    assert fitted.before == pytest.approx(make_fit(network).run(steps=4).after)
+
+
+def codes_of(network: VQVAE) -> list[int]:
+    with torch.no_grad():
+        codes: list[int] = network.quantize(torch.from_numpy(voice(640, 1))[None]).codes[0].tolist()
+    return codes

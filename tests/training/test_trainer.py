@@ -12,6 +12,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -77,6 +78,18 @@ def stop_at(trainer: Trainer, step: int) -> None:
         return task_loss(*arguments)
 
     trainer.task.loss = loss  # type: ignore[method-assign]
+
+
+def test_a_full_disk_stops_it_with_an_os_error_and_it_goes_on_later(
+    tmp_path: Path, unbroken: Path, full_disk: Callable[[], AbstractContextManager[None]]
+) -> None:
+    trainer = make_trainer(tmp_path)
+    stop_at(trainer, 3)
+    with full_disk(), pytest.raises(OSError, match=str(tmp_path)):
+        trainer.run()
+    assert not (tmp_path / "checkpoints" / "last.pt").exists()
+    make_trainer(tmp_path).run()
+    assert_same(last(tmp_path), last(unbroken))
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +158,7 @@ def test_killed_again_and_again_at_any_moment_it_ends_with_the_same_weights(
 ) -> None:
     monkeypatch.setattr(training, "SAVE_EVERY", 0.0)
     monkeypatch.setattr(training, "EVALUATE_EVERY", 0.0)
+    monkeypatch.setattr(training, "EVALUATE_SHARE", math.inf)
     kills = 0
     for patience in (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, None):
         process = start(lambda: make_trainer(tmp_path).run())
@@ -172,11 +186,8 @@ def test_killed_while_it_writes_a_checkpoint_the_one_before_stays(tmp_path: Path
     before = (tmp_path / "checkpoints" / "last.pt").read_bytes()
 
     def killed() -> None:
-        def half(_state: Any, path: Path) -> None:
-            path.write_bytes(before[:1000])
-            os.kill(os.getpid(), signal.SIGKILL)
-
-        torch.save = half  # type: ignore[assignment]
+        # Written, and not yet in its place.
+        os.fsync = lambda _file: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment]
         make_trainer(tmp_path).run()
 
     process = start(killed)
@@ -314,6 +325,7 @@ def test_codes_that_are_worth_nothing_end_the_run_with_a_plain_word(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training, "EVALUATE_EVERY", 0.0)
+    monkeypatch.setattr(training, "EVALUATE_SHARE", math.inf)
     monkeypatch.setattr(tasks, "PATIENCE", 2)
     monkeypatch.setattr(tasks, "GRACE", 3)
     trainer = make_trainer(tmp_path, make_preset("training.least_code_gap=100.0"))
@@ -326,6 +338,7 @@ def test_codes_that_are_worth_nothing_end_the_run_with_a_plain_word(
 
 def test_codes_that_are_worth_something_do_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "EVALUATE_EVERY", 0.0)
+    monkeypatch.setattr(training, "EVALUATE_SHARE", math.inf)
     monkeypatch.setattr(tasks, "PATIENCE", 1)
     monkeypatch.setattr(tasks, "GRACE", 0)
     make_trainer(tmp_path, make_preset("training.least_code_gap=-100.0")).run()

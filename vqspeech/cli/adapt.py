@@ -83,7 +83,7 @@ def run(options: argparse.Namespace) -> None:
     with _whole_folder(options.out) as folder:
         from vqspeech.model.checkpoint import save_model
 
-        save_model(add_voice(model.network, options.speaker, fitted.vector), folder)
+        save_model(add_voice(model.network, options.speaker, fitted.steering), folder)
         (folder / "README.md").write_text(
             _card(options.speaker, base, model, fitted, len(found), fit.seconds), encoding="utf-8"
         )
@@ -169,7 +169,8 @@ def _card(speaker: str, base: str, model: Model, fitted: Fitted, recordings: int
 
 {made}
 
-Only the speaker's vector was learnt. Encoder, codebook, decoder and all other voices are the first model's, to the bit.
+The voice has a speaker's vector, a conditioning network and a projection into the decoder's layers of its own, learnt
+from the recordings. Encoder, codebook, decoder and all other voices are the first model's, to the bit.
 
 | the last sixth of the recordings, not learnt from | nats a sample |
 |---|---|

@@ -80,12 +80,14 @@ class Stretch:
     """What one stream draws: an utterance, or a piece of one.
 
     Attributes:
-        frames: makes its conditioning frames, ``(length, condition_channels)``, when its turn comes.
+        frames: makes its conditioning frames, ``(length, channels)``, when its turn comes.
+        steering: projects frames into the decoder's layers, ``(frames, layers, 2 gate)``.
         length: how many frames.
         position: of its first sample in the utterance, which tells the place of its random numbers.
     """
 
     frames: Callable[[], Tensor]
+    steering: Callable[[Tensor], Tensor]
     length: int
     position: int = 0
 
@@ -123,9 +125,12 @@ def generate(
     """
     runner = make_engine(wavenet, engine, precision, threads) if isinstance(engine, str) else engine
     results: list[NDArray[np.int64]] = [np.zeros(0, np.int64)] * len(frames)
-    stretches = [Stretch(lambda sequence=sequence: sequence, len(sequence)) for sequence in frames]  # type: ignore[misc]
+    stretches = [
+        Stretch(lambda sequence=sequence: sequence, wavenet.condition, len(sequence))  # type: ignore[misc]
+        for sequence in frames
+    ]
     for index, classes in draw_stretches(
-        runner, wavenet, stretches, hop=hop, seed=seed, temperature=temperature, progress=progress
+        runner, stretches, hop=hop, seed=seed, temperature=temperature, progress=progress
     ):
         results[index] = classes
     return results
@@ -133,7 +138,6 @@ def generate(
 
 def draw_stretches(
     engine: Engine,
-    wavenet: WaveNet,
     stretches: Sequence[Stretch],
     *,
     hop: int,
@@ -144,8 +148,7 @@ def draw_stretches(
     """Draw stretches as many at a time as the engine likes; only those in hand take memory.
 
     Args:
-        engine: made of ``wavenet``.
-        wavenet: the decoder.
+        engine: made of the decoder.
         stretches: in any order; what a stretch becomes does not depend on the others.
         hop: samples a frame.
         seed: as for ``generate``.
@@ -170,13 +173,12 @@ def draw_stretches(
     )
     for first in range(0, len(order), engine.width):
         batch = order[first : first + engine.width]
-        drawn = _together(engine, wavenet, [stretches[i] for i in batch], hop, seed, temperature, advanced)
+        drawn = _together(engine, [stretches[i] for i in batch], hop, seed, temperature, advanced)
         yield from zip(batch, drawn, strict=True)
 
 
 def _together(
     engine: Engine,
-    wavenet: WaveNet,
     stretches: list[Stretch],
     hop: int,
     seed: int,
@@ -194,7 +196,7 @@ def _together(
     while going:
         stop = min(start + block, min(stretches[i].length for i in going))
         with torch.no_grad():
-            layers = wavenet.condition(torch.stack([frames[i][start:stop] for i in going])).float()
+            layers = torch.stack([stretches[i].steering(frames[i][start:stop]) for i in going]).float()
         numbers = np.stack([uniforms[i].draw((stop - start) * hop) for i in going])
         drawn = session.push(layers, numbers, temperature)
         for row, i in enumerate(going):

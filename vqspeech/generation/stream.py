@@ -11,6 +11,7 @@ from vqspeech.errors import InputError
 from vqspeech.generation.engine import Engine
 from vqspeech.generation.generate import make_engine
 from vqspeech.generation.uniforms import Uniforms
+from vqspeech.model.voice import Voice
 from vqspeech.model.vqvae import VQVAE
 
 
@@ -22,7 +23,7 @@ class Generator:
 
     Args:
         network: in evaluation mode.
-        speaker: index of a voice, or a vector ``(speaker_dimension,)``, such as a blend of several.
+        voice: index of a speaker, or what ``network.voice`` gave, such as a blend of several.
         seed: of the uniform numbers that samples are drawn with.
         temperature: divides the logits; 0 takes the most likely class.
         engine: made of ``network.decoder``; made here with ``make_engine`` if not given.
@@ -31,7 +32,7 @@ class Generator:
         delay: codes that are pushed before the first samples come.
 
     Example:
-        >>> generator = Generator(network, speaker=0)
+        >>> generator = Generator(network, voice=0)
         >>> for code in codes:
         ...     play(generator.push(code))
         >>> play(generator.finish())
@@ -40,17 +41,17 @@ class Generator:
     def __init__(
         self,
         network: VQVAE,
-        speaker: int | Tensor,
+        voice: int | Voice,
         *,
         seed: int = 0,
         temperature: float = 1.0,
         engine: Engine | None = None,
     ) -> None:
-        if isinstance(speaker, int) and not 0 <= speaker < len(network.speakers):
-            raise InputError(f"no speaker {speaker}", cure=f"choose one from 0 to {len(network.speakers) - 1}")
+        if isinstance(voice, int) and not 0 <= voice < len(network.speakers):
+            raise InputError(f"no speaker {voice}", cure=f"choose one from 0 to {len(network.speakers) - 1}")
         self.delay = network.conditioner.context
         self._network = network
-        self._speaker = network.conditioner.speakers.weight[speaker] if isinstance(speaker, int) else speaker
+        self._voice = network.voice({voice: 1.0}) if isinstance(voice, int) else voice
         self._temperature = temperature
         self._session = (engine or make_engine(network.decoder)).open(1)
         self._uniforms = Uniforms(seed)
@@ -106,9 +107,9 @@ class Generator:
         network = self._network
         device = network.quantizer.codebook.device
         values = network.quantizer.lookup(torch.tensor([window], device=device))
-        frames = network.conditioner(values, self._speaker[None].to(device))
+        frames = self._voice.frames(values)
         first = self._behind * network.conditioner.frames_per_code
-        return network.decoder.condition(frames[:, first : first + network.conditioner.frames_per_code])
+        return self._voice.steering(frames[:, first : first + network.conditioner.frames_per_code])
 
     def _waveform(self, layers: Tensor) -> NDArray[np.float32]:
         samples = self._network.config.code_hop

@@ -13,6 +13,7 @@ from vqspeech.generation.engine import Engine
 from vqspeech.generation.generate import Stretch, draw_stretches
 from vqspeech.generation.pieces import FADE, Piece, add, cut, warm_up
 from vqspeech.model.blocks import blockwise
+from vqspeech.model.voice import Voice
 from vqspeech.model.vqvae import VQVAE
 
 #: Seconds that the conditioning network sees at a time.
@@ -23,7 +24,7 @@ _BLOCK_SECONDS = 30
 def speak(
     network: VQVAE,
     sequences: Sequence[Tensor],
-    voices: Sequence[Tensor],
+    voices: Sequence[Voice],
     *,
     engine: Engine,
     seed: int = 0,
@@ -37,7 +38,7 @@ def speak(
     Args:
         network: in evaluation mode.
         sequences: each ``(codes,)`` int64, on the device of ``network``.
-        voices: one ``(speaker_dimension,)`` vector for each sequence.
+        voices: one for each sequence.
         engine: made of ``network.decoder``.
         seed: of the uniform numbers, which are the same for every sequence.
         temperature: divides the logits; 0 takes the most likely class.
@@ -58,6 +59,7 @@ def speak(
             lambda utterance=utterance, piece=piece: frames(  # type: ignore[misc]
                 network, sequences[utterance], voices[utterance], piece.begin, piece.stop
             ),
+            steering=voices[utterance].steering,
             length=(piece.stop - piece.begin) * network.conditioner.frames_per_code,
             position=piece.begin * hop,
         )
@@ -65,7 +67,6 @@ def speak(
     ]
     drawn = draw_stretches(
         engine,
-        network.decoder,
         stretches,
         hop=network.config.conditioner.hop,
         seed=seed,
@@ -81,21 +82,24 @@ def speak(
 
 
 @torch.no_grad()
-def pieces(network: VQVAE, codes: Tensor, voice: Tensor) -> list[Piece]:
+def pieces(network: VQVAE, codes: Tensor, voice: Voice) -> list[Piece]:
     """Cut a sequence of codes where the model's mel head hears a pause.
 
     Args:
         network: one without a mel head cannot tell where a pause is: its sequences stay whole.
         codes: ``(codes,)`` int64.
-        voice: ``(speaker_dimension,)``.
+        voice: who speaks.
     """
     config = network.config
-    head = network.conditioner.mel_head
-    if head is None or not len(codes):
+    if network.conditioner.mel_head is None or not len(codes):
         return [Piece(0, 0, len(codes))]
-    loudness = _blocks(
-        network, lambda piece: _a_code(network, head(_steer(network, piece, voice)).mean(2)), codes, scale=1
-    )
+
+    def loudness_of(piece: Tensor) -> Tensor:
+        bands = voice.mel(voice.frames(network.quantizer.lookup(piece)))
+        assert bands is not None
+        return _a_code(network, bands.mean(2))
+
+    loudness = _blocks(network, loudness_of, codes, scale=1)
     settle = warm_up(
         receptive_field=config.decoder.receptive_field,
         sample_rate=config.audio.sample_rate,
@@ -105,13 +109,13 @@ def pieces(network: VQVAE, codes: Tensor, voice: Tensor) -> list[Piece]:
 
 
 @torch.no_grad()
-def frames(network: VQVAE, codes: Tensor, voice: Tensor, begin: int, stop: int) -> Tensor:
+def frames(network: VQVAE, codes: Tensor, voice: Voice, begin: int, stop: int) -> Tensor:
     """Conditioning frames of the codes from ``begin`` to ``stop``, which hear those around them.
 
     Args:
         network: in evaluation mode.
         codes: ``(codes,)`` int64, of the whole utterance.
-        voice: ``(speaker_dimension,)``.
+        voice: who speaks.
         begin: first code.
         stop: the one after the last.
 
@@ -121,14 +125,9 @@ def frames(network: VQVAE, codes: Tensor, voice: Tensor, begin: int, stop: int) 
     context, scale = network.conditioner.context, network.conditioner.frames_per_code
     left = min(begin, context)
     window = codes[begin - left : stop + context]
-    made = _blocks(network, lambda piece: _steer(network, piece, voice).transpose(1, 2), window, scale=scale)
+    lookup = network.quantizer.lookup
+    made = _blocks(network, lambda piece: voice.frames(lookup(piece)).transpose(1, 2), window, scale=scale)
     return made[0, :, left * scale : (left + stop - begin) * scale].t()
-
-
-def _steer(network: VQVAE, codes: Tensor, voice: Tensor) -> Tensor:
-    """``(1, codes)`` -> ``(1, frames, channels)``."""
-    made: Tensor = network.conditioner(network.quantizer.lookup(codes), voice[None])
-    return made
 
 
 def _a_code(network: VQVAE, values: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -13,10 +14,10 @@ import msgspec
 import torch
 import yaml
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from vqspeech.errors import InputError
-from vqspeech.files import atomic_open, atomic_path
+from vqspeech.files import atomic_open
 from vqspeech.model.config import ModelConfig
 from vqspeech.model.vqvae import VQVAE
 
@@ -39,6 +40,9 @@ def save_model(model: VQVAE, folder: str | os.PathLike[str]) -> None:
     Args:
         model: what to write.
         folder: made if need be.
+
+    Raises:
+        OSError: the folder cannot be written or the disk is full.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -50,8 +54,8 @@ def save_model(model: VQVAE, folder: str | os.PathLike[str]) -> None:
             yaml.safe_dump(msgspec.to_builtins(model.config), file, sort_keys=False)
         with atomic_open(new / "speakers.txt") as file:
             file.writelines(f"{speaker}\n" for speaker in model.speakers)
-        with atomic_path(new / "model.safetensors") as temporary:
-            save_file(tensors, temporary)
+        with atomic_open(new / "model.safetensors", "wb") as file:
+            file.write(save(tensors))  # by ourselves: safetensors' own words for a full disk are no OSError
         # From this step on the new model counts: a reader moves what the writer no longer could.
         new.rename(folder / _SAVED)
     _finish_save(folder)
@@ -118,13 +122,16 @@ def load_model(folder: str | os.PathLike[str]) -> VQVAE:
         raise InputError(f"not a model's config: {error}", where=config_file, cure="take it from the backup") from None
     config.check(str(config_file))
     speakers = read_speakers(folder)
-    # Its random first weights are all replaced; drawing them must not disturb the user's random numbers.
-    with torch.random.fork_rng(devices=[]):
-        model = VQVAE(config, speakers)
     try:
-        model.load_state_dict(load_file(weights))
+        tensors = load_file(weights)
     except SafetensorError as error:
         raise InputError(f"damaged: {error}", where=weights, cure="take it from the backup") from None
+    own = sorted({int(name.split(".")[1]) for name in tensors if re.match(r"own\.\d+\.", name)})
+    # Its random first weights are all replaced; drawing them must not disturb the user's random numbers.
+    with torch.random.fork_rng(devices=[]):
+        model = VQVAE(config, speakers, own)
+    try:
+        model.load_state_dict(tensors)
     except RuntimeError as error:
         problem = str(error).splitlines()[1] if "\n" in str(error) else str(error)
         raise InputError(f"does not fit config.yaml: {problem}", where=weights, cure="copy the whole folder") from None

@@ -9,10 +9,10 @@ import msgspec
 import torch
 import yaml
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from vqspeech.errors import InputError
-from vqspeech.files import atomic_open, atomic_path
+from vqspeech.files import atomic_open
 from vqspeech.model.prior import Prior
 from vqspeech.model.prior_config import PriorConfig
 
@@ -27,6 +27,9 @@ def save_prior(prior: Prior, folder: str | os.PathLike[str]) -> None:
     Args:
         prior: what to write.
         folder: made if need be.
+
+    Raises:
+        OSError: the folder cannot be written or the disk is full.
     """
     folder = Path(folder)
     with atomic_open(folder / "config.yaml") as file:
@@ -35,8 +38,8 @@ def save_prior(prior: Prior, folder: str | os.PathLike[str]) -> None:
         file.writelines(f"{speaker}\n" for speaker in prior.speakers)
     # What rounding to 11 bits costs is far below what one more utterance would change (under 1e-4 bits a code).
     tensors = {name: tensor.detach().cpu().half().contiguous() for name, tensor in prior.state_dict().items()}
-    with atomic_path(folder / _WEIGHTS) as temporary:
-        save_file(tensors, temporary)
+    with atomic_open(folder / _WEIGHTS, "wb") as file:
+        file.write(save(tensors))  # by ourselves: safetensors' own words for a full disk are no OSError
 
 
 def prior_folder(folder: str | os.PathLike[str]) -> Path:

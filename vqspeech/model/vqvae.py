@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, cast
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +15,7 @@ from vqspeech.model.conditioner import Conditioner
 from vqspeech.model.config import ModelConfig
 from vqspeech.model.encoder import Encoder
 from vqspeech.model.quantizer import Quantized, Quantizer, time_jitter
+from vqspeech.model.voice import Part, Steering, Voice
 from vqspeech.model.wavenet import WaveNet
 
 
@@ -49,9 +51,10 @@ class VQVAE(nn.Module):
     Args:
         config: sizes.
         speakers: names of the voices it learns, in the order of their vectors.
+        own: places in ``speakers`` of those with a conditioning network of their own.
     """
 
-    def __init__(self, config: ModelConfig, speakers: tuple[str, ...]) -> None:
+    def __init__(self, config: ModelConfig, speakers: tuple[str, ...], own: Sequence[int] = ()) -> None:
         super().__init__()
         self.config = config
         self.speakers = speakers
@@ -68,6 +71,7 @@ class VQVAE(nn.Module):
         self.decoder = WaveNet(
             config.decoder, classes=config.audio.levels, condition_channels=config.conditioner.channels
         )
+        self.own = nn.ModuleDict({str(speaker): Steering(config) for speaker in own})
 
     def keep_codes(self) -> None:
         """Let training change encoder and codebook no more."""
@@ -91,6 +95,26 @@ class VQVAE(nn.Module):
     def frames(self, values: Tensor, speaker: Tensor) -> Tensor:
         """Conditioning frames of ``(batch, dimension, codes)`` vectors in the voice of ``(batch,)`` speaker indices."""
         return self.conditioner(values, self.conditioner.speakers(speaker))
+
+    def voice(self, shares: Mapping[int, float]) -> Voice:
+        """The voice of a speaker or of a blend.
+
+        Args:
+            shares: of speakers, by their places in ``speakers``; they add up to 1.
+        """
+        parts = []
+        shared = {speaker: share for speaker, share in shares.items() if str(speaker) not in self.own}
+        if shared:
+            vectors = self.conditioner.speakers.weight.detach()[list(shared)]
+            total = sum(shared.values())
+            weights = vectors.new_tensor([share / total for share in shared.values()])
+            vector = (vectors * weights[:, None]).sum(0)
+            parts.append(Part(total, self.conditioner, self.decoder.conditioning, vector))
+        for speaker, share in shares.items():
+            if speaker not in shared:
+                own = cast(Steering, self.own[str(speaker)])
+                parts.append(Part(share, own.conditioner, own.conditioning, own.vector))
+        return Voice(parts, self.config.decoder.layers)
 
     def forward(
         self,
@@ -134,12 +158,32 @@ class VQVAE(nn.Module):
         Returns:
             ``(batch, samples of the crop)`` float32, in nats.
         """
-        hop = self.config.conditioner.hop
         first, count = crop
+        previous, target = self._crop(spoken, first, count)
+        return _nats(self.decoder(previous, frames[:, first : first + count]), target)
+
+    def steered_nats(self, spoken: Tensor, steering: Tensor) -> Tensor:
+        """``-log p`` of each sample given the true samples before it and what steers the layers.
+
+        Args:
+            spoken: ``(batch, frames x hop + 1)`` waveform, with the one sample before the first frame.
+            steering: ``(batch, frames, layers, 2 gate)``, of a ``Voice``.
+
+        Returns:
+            ``(batch, frames x hop)`` float32, in nats.
+        """
+        previous, target = self._crop(spoken, 0, steering.shape[1])
+        return _nats(self.decoder.steered(previous, steering), target)
+
+    def _crop(self, spoken: Tensor, first: int, count: int) -> tuple[Tensor, Tensor]:
+        """Of ``count`` frames, the classes before each sample and those of each sample."""
+        hop = self.config.conditioner.hop
         classes = self.companding.classes(spoken[:, 1:], spoken[:, :1])
         # The class before the first is not known to pre-emphasis; it is taken as silence, as at the start of speech.
         before = torch.full_like(classes[:, :1], self.companding.silence)
-        previous = torch.cat([before, classes[:, :-1]], 1)[:, first * hop : (first + count) * hop]
-        logits = self.decoder(previous, frames[:, first : first + count])
-        target = classes[:, first * hop : (first + count) * hop]
-        return F.cross_entropy(logits.float().flatten(0, 1), target.flatten(), reduction="none").view_as(target)
+        span = slice(first * hop, (first + count) * hop)
+        return torch.cat([before, classes[:, :-1]], 1)[:, span], classes[:, span]
+
+
+def _nats(logits: Tensor, target: Tensor) -> Tensor:
+    return F.cross_entropy(logits.float().flatten(0, 1), target.flatten(), reduction="none").view_as(target)

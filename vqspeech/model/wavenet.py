@@ -111,7 +111,10 @@ class WaveNet(nn.Module):
         Returns:
             ``(batch, time, classes)`` logits of sample ``t``.
         """
-        layers = self.condition(frames)
+        return self.steered(previous, self.condition(frames))
+
+    def steered(self, previous: Tensor, layers: Tensor) -> Tensor:
+        """As ``forward``, from what ``condition`` made of the frames: ``(batch, frames, layers, 2 gate)``."""
         return self._plain(previous, layers) if self.form == "plain" else self._matrix(previous, layers)
 
     def _plain(self, previous: Tensor, layers: Tensor) -> Tensor:

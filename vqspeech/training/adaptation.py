@@ -1,8 +1,8 @@
-"""A new voice for a trained model: a vector fitted to a minute of someone's speech, all weights left as they are.
+"""A new voice for a trained model, fitted to a minute of someone's speech, all its weights left as they are.
 
-The codes of the recordings are what they are; only how the decoder is steered depends on the speaker, and of that only
-the vector is learnt, by gradient descent on the likelihood of the recordings. It begins as the vector of the voice
-under which they are likeliest. Speech that is held out says when to stop.
+The codes of the recordings are what they are; only how the decoder is steered depends on the speaker. The voice gets a
+conditioning network of its own, which begins as the model's in the voice under which the recordings are likeliest, and
+is learnt by gradient descent on their likelihood. Speech that is held out says when to stop.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from torch import Tensor
 
 from vqspeech.errors import InputError
 from vqspeech.files import atomic_path
+from vqspeech.model.voice import Part, Steering, Voice
 from vqspeech.model.vqvae import VQVAE
 
 #: Share of the speech, its last part, that is held out, and the least that either part must have, in seconds.
@@ -31,8 +32,10 @@ HELD_OUT, LEAST_SECONDS = 1 / 6, 1.5
 CROP, BATCH = 4096, 8
 #: Most held-out segments, and segments by which the nearest voice is chosen.
 HELD_OUT_SEGMENTS, NEAREST_SEGMENTS = 40, 8
-#: The learning rate at first, and steps between two evaluations (and two checkpoints).
-RATE, EVALUATE_EVERY = 0.05, 20
+#: Learning rates at first, of the speaker's vector and of all else.
+VECTOR_RATE, RATE = 0.05, 5e-4
+#: Steps between two evaluations (and two checkpoints).
+EVALUATE_EVERY = 20
 #: Evaluations without a better one after which no more steps are taken.
 PATIENCE = 3
 
@@ -42,14 +45,14 @@ class Fitted:
     """What came of it.
 
     Attributes:
-        vector: ``(speaker_dimension,)``, the new voice.
+        steering: the new voice.
         nearest: the voice that it began as.
         before: held-out nats a sample in the nearest voice.
         after: held-out nats a sample in the new one.
         steps: after which it was best; 0 if no step made it better.
     """
 
-    vector: Tensor
+    steering: Steering
     nearest: str
     before: float
     after: float
@@ -61,9 +64,9 @@ class _State:
     """All that a fit goes on from."""
 
     step: int
-    vector: Tensor
+    weights: dict[str, Tensor]
     optimizer: dict[str, Any]
-    best: Tensor
+    best: dict[str, Tensor]
     before: float
     after: float
     best_step: int
@@ -140,74 +143,83 @@ class VoiceFit:
         """
         with _frozen(self.network):
             state = (None if checkpoint is None else self._resumed(checkpoint, steps)) or self._begun()
-            vector = state.vector.clone().requires_grad_()
-            optimizer = torch.optim.Adam([vector], lr=RATE, betas=(0.9, 0.99))
+            steering = self._as(state.nearest)
+            steering.load_state_dict(state.weights)
+            optimizer = _optimizer(steering)
+            rates = [float(group["lr"]) for group in optimizer.param_groups]
             if state.step:
                 optimizer.load_state_dict(state.optimizer)
             if progress:
                 progress(state.step, steps, state.after)
             while state.step < steps and state.step - state.best_step < PATIENCE * EVALUATE_EVERY:
                 # A plateau, then a linear fall to nothing over the last half.
-                optimizer.param_groups[0]["lr"] = RATE * min(1.0, 2 * (1 - state.step / steps))
-                self._take_step(vector, optimizer, state.step)
+                for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                    group["lr"] = rate * min(1.0, 2 * (1 - state.step / steps))
+                self._take_step(steering, optimizer, state.step)
                 state.step += 1
                 if state.step % EVALUATE_EVERY and state.step < steps:
                     continue
-                nats = self.held_out(vector.detach())
+                nats = self.held_out(voice_of(steering, self.network))
                 if not math.isfinite(nats):
                     raise InputError(f"the loss is no longer a number at step {state.step}", cure="check the model")
                 if nats < state.after:
-                    state.best, state.after, state.best_step = vector.detach().clone(), nats, state.step
-                state.vector, state.optimizer = vector.detach().clone(), optimizer.state_dict()
+                    state.best, state.after, state.best_step = _weights(steering), nats, state.step
+                state.weights, state.optimizer = _weights(steering), optimizer.state_dict()
                 if checkpoint is not None:
                     self._save(checkpoint, steps, state)
                 if progress:
                     progress(state.step, steps, nats)
-        return Fitted(state.best, self.network.speakers[state.nearest], state.before, state.after, state.best_step)
+        steering.load_state_dict(state.best)
+        return Fitted(steering, self.network.speakers[state.nearest], state.before, state.after, state.best_step)
 
     def nearest(self) -> int:
         """The voice of the model under which the speech to learn from is likeliest."""
-        vectors = self.network.conditioner.speakers.weight.detach()
+        voices = [self.network.voice({speaker: 1.0}) for speaker in range(len(self.network.speakers))]
         starts = _spread(self.train, NEAREST_SEGMENTS)
-        return int(np.argmin([self._mean_nats(vector, starts) for vector in vectors]))
+        return int(np.argmin([self._mean_nats(voice, starts) for voice in voices]))
 
-    def held_out(self, vector: Tensor) -> float:
-        """Nats a sample of the held-out speech in the voice of a vector, ``(speaker_dimension,)``."""
+    def held_out(self, voice: Voice) -> float:
+        """Nats a sample of the held-out speech in a voice."""
         scored = self.crop * self.hop - self.skip
         count = min(HELD_OUT_SEGMENTS, 1 + len(self.dev) * self.hop // scored)
-        return self._mean_nats(vector, _spread(self.dev, count))
+        return self._mean_nats(voice, _spread(self.dev, count))
 
     @torch.no_grad()
-    def _mean_nats(self, vector: Tensor, starts: Sequence[int]) -> float:
+    def _mean_nats(self, voice: Voice, starts: Sequence[int]) -> float:
         batches = [starts[i : i + BATCH] for i in range(0, len(starts), BATCH)]
-        return float(torch.cat([self._nats(vector, batch) for batch in batches]).mean())
+        return float(torch.cat([self._nats(voice, batch) for batch in batches]).mean())
 
-    def _take_step(self, vector: Tensor, optimizer: torch.optim.Optimizer, step: int) -> None:
+    def _take_step(self, steering: Steering, optimizer: torch.optim.Optimizer, step: int) -> None:
         rng = np.random.default_rng([self.seed, step])
         starts = rng.integers(self.train.start, self.train.stop, BATCH)
         optimizer.zero_grad()
-        self._nats(vector, [int(start) for start in starts]).mean().backward()
-        torch.nn.utils.clip_grad_norm_([vector], 1.0)
+        self._nats(voice_of(steering, self.network), [int(start) for start in starts]).mean().backward()
+        torch.nn.utils.clip_grad_norm_(steering.parameters(), 1.0)
         optimizer.step()
 
-    def _nats(self, vector: Tensor, starts: Sequence[int]) -> Tensor:
+    def _nats(self, voice: Voice, starts: Sequence[int]) -> Tensor:
         """``-log p`` of the samples of segments that begin at the codes ``starts``: ``(segments, samples)``."""
-        network, device = self.network, vector.device
+        network, device = self.network, self.network.quantizer.codebook.device
         reach = range(-self.context, self.crop + self.context)
         codes = torch.stack([self.codes[start + reach.start : start + reach.stop] for start in starts]).to(device)
         first, length = [start * self.hop for start in starts], self.crop * self.hop + 1
         spoken = torch.stack([self.samples[sample : sample + length] for sample in first]).to(device)
         values = network.quantizer.lookup(codes)
-        frames = network.conditioner(values, vector.expand(len(starts), -1))
+        frames = voice.frames(values)
         edge = self.context * network.conditioner.frames_per_code
         frames = frames[:, edge : frames.shape[1] - edge]
-        return network.nats(spoken, frames, (0, frames.shape[1]))[:, self.skip :]
+        return network.steered_nats(spoken, voice.steering(frames))[:, self.skip :]
 
     def _begun(self) -> _State:
         nearest = self.nearest()
-        vector = self.network.conditioner.speakers.weight[nearest].detach().clone()
-        before = self.held_out(vector)
-        return _State(0, vector, {}, vector.clone(), before, before, 0, nearest)
+        weights = _weights(self._as(nearest))
+        before = self.held_out(self.network.voice({nearest: 1.0}))
+        return _State(0, weights, {}, weights, before, before, 0, nearest)
+
+    def _as(self, speaker: int) -> Steering:
+        """A conditioning network for the new voice that makes of it what the model makes of a speaker."""
+        (part,) = self.network.voice({speaker: 1.0}).parts
+        return Steering.copied(part.conditioner, part.conditioning, part.vector).requires_grad_()
 
     def _order(self, steps: int) -> str:
         """What a fit depends on; a checkpoint of another one is of no use."""
@@ -250,22 +262,41 @@ def _frozen(network: VQVAE) -> Iterator[None]:
             parameter.requires_grad_(True)
 
 
-def add_voice(network: VQVAE, name: str, vector: Tensor) -> VQVAE:
+def voice_of(steering: Steering, network: VQVAE) -> Voice:
+    """The voice of a conditioning network beside a model's decoder."""
+    part = Part(1.0, steering.conditioner, steering.conditioning, steering.vector)
+    return Voice([part], network.config.decoder.layers)
+
+
+def _optimizer(steering: Steering) -> torch.optim.Optimizer:
+    vector = steering.conditioner.speakers.weight
+    rest = [parameter for parameter in steering.parameters() if parameter is not vector]
+    groups = [{"params": [vector], "lr": VECTOR_RATE}, {"params": rest, "lr": RATE}]
+    return torch.optim.Adam(groups, betas=(0.9, 0.99))
+
+
+def _weights(steering: Steering) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in steering.state_dict().items()}
+
+
+def add_voice(network: VQVAE, name: str, steering: Steering) -> VQVAE:
     """A copy of a model with one more voice, the last; all else is the same to the bit.
 
     Args:
         network: the model.
         name: of the voice.
-        vector: ``(speaker_dimension,)``.
+        steering: what it has of its own.
 
     Returns:
         The copy, on the CPU, in evaluation mode.
     """
     # Its random first weights are all replaced; drawing them must not disturb the user's random numbers.
     with torch.random.fork_rng(devices=[]):
-        copy = VQVAE(network.config, (*network.speakers, name))
+        own = [int(speaker) for speaker in network.own]
+        copy = VQVAE(network.config, (*network.speakers, name), (*own, len(network.speakers)))
     weights = {key: tensor.cpu() for key, tensor in network.state_dict().items()}
     voices = "conditioner.speakers.weight"
-    weights[voices] = torch.cat([weights[voices], vector.detach().cpu()[None]])
+    weights[voices] = torch.cat([weights[voices], steering.vector.detach().cpu()[None]])
+    weights |= {f"own.{len(network.speakers)}.{key}": tensor.cpu() for key, tensor in steering.state_dict().items()}
     copy.load_state_dict(weights)
     return copy.eval()

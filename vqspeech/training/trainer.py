@@ -6,6 +6,7 @@ checkpoint ends with the same weights as one that was not, to the bit on one CPU
 
 from __future__ import annotations
 
+import io
 import math
 import pickle
 import re
@@ -25,7 +26,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from vqspeech.errors import InputError
-from vqspeech.files import atomic_path
+from vqspeech.files import atomic_open
 from vqspeech.training.devices import Devices
 from vqspeech.training.log import Log
 from vqspeech.training.preset_file import read_preset_file, write_preset
@@ -33,6 +34,8 @@ from vqspeech.training.protocol import Found, Network, Rates, Task
 
 #: Seconds between two evaluations, two checkpoints, two lines of progress.
 EVALUATE_EVERY, SAVE_EVERY, REPORT_EVERY = 60.0, 60.0, 10.0
+#: Share of the time that evaluations may take, the last one aside.
+EVALUATE_SHARE = 0.05
 
 
 def learning_rate_factor(step: int, steps: int, config: Rates) -> float:
@@ -96,7 +99,7 @@ class Trainer(Generic[Network, Found]):
             self.task.compile()
         began = time.monotonic() - self.seconds
         evaluated = saved = reported = time.monotonic()
-        reported_step = self.step
+        reported_step, wait = self.step, EVALUATE_EVERY
         with Log(self.out, self.devices.leads, self.step) as log, self._signals():
             log.line(f"{self._size()}; {len(self.task.speakers)} speakers; step {self.step} of {self.config.steps}")
             while self.step < self.config.steps and not self._stopping():
@@ -106,9 +109,10 @@ class Trainer(Generic[Network, Found]):
                     speed = (self.step - reported_step) * self.config.batch * self.devices.world / (now - reported)
                     self._report(log, terms, speed)
                     reported, reported_step = now, self.step
-                if now - evaluated >= EVALUATE_EVERY:
+                if now - evaluated >= wait:
                     self._evaluate(log)
                     evaluated = time.monotonic()
+                    wait = max(EVALUATE_EVERY, (evaluated - now) / EVALUATE_SHARE)
                 if now - saved >= SAVE_EVERY:
                     self.seconds = now - began
                     self._save()
@@ -197,8 +201,10 @@ class Trainer(Generic[Network, Found]):
             return
         if not all(bool(parameter.isfinite().all()) for parameter in self.model.parameters()):
             raise self._diverged()
-        with atomic_path(self.last) as temporary:
-            torch.save(self._state(), temporary)
+        state = io.BytesIO()
+        torch.save(self._state(), state)
+        with atomic_open(self.last, "wb") as file:
+            file.write(state.getbuffer())  # by ourselves: torch's own words for a full disk are no OSError
 
     def _resume(self) -> None:
         config = self.out / "config.yaml"
