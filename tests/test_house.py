@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "corpora": GROUND | {"audio", "datadir", "alignment"},
     "aligners": GROUND | {"audio", "datadir", "alignment"},
     "model": GROUND | {"companding", "melspectrogram"},
-    "generation": GROUND | {"companding", "model"},
+    "generation": GROUND | {"companding", "melspectrogram", "model"},
     "training": GROUND | {"audio", "companding", "datadir", "melspectrogram", "model"},
     "evaluation": GROUND | {"alignment", "audio", "codes", "companding", "datadir", "torchaudio_import"},
     "api": GROUND | {"audio", "blend", "codes", "generation", "model"},

@@ -17,6 +17,7 @@ from vqspeech.blend import parse_voice, require_speaker
 from vqspeech.codes import CodeInfo
 from vqspeech.errors import InputError
 from vqspeech.generation import EngineName, Precision, make_engine
+from vqspeech.generation.postfilter import STRENGTH
 from vqspeech.generation.utterances import speak
 from vqspeech.model.blocks import blockwise
 from vqspeech.model.checkpoint import PRETRAINED, checksum, codes_checksum, load_model, model_folder
@@ -38,6 +39,7 @@ def load(
     engine: EngineName = "auto",
     precision: Precision = "fp32",
     threads: int = 1,
+    post_filter: float = STRENGTH,
     device: str = "cpu",
 ) -> Model:
     """Load a model.
@@ -47,14 +49,19 @@ def load(
         engine: what draws the samples, see ``vqspeech.generation.make_engine``.
         precision: of the native engine's products.
         threads: of the native engine.
+        post_filter: how far speech is brought towards what the mel head expects of its codes; 0 gives the samples as
+            they were drawn, 1 makes up for all of the difference.
         device: where encoder and conditioning network, and the torch engine, compute.
 
     Raises:
-        InputError: there is no model, it is damaged, or the engine is not to be had.
+        InputError: there is no model, it is damaged, or the engine is not to be had; or the post-filter's strength is
+            not from 0 to 1.
     """
+    if not 0 <= post_filter <= 1:
+        raise InputError(f"a post-filter of strength {post_filter:g}", cure="use 0 to 1")
     folder = model_folder(PRETRAINED if model is None else model)
     network = load_model(folder).to(device)
-    return Model(network, folder, engine=engine, precision=precision, threads=threads)
+    return Model(network, folder, engine=engine, precision=precision, threads=threads, post_filter=post_filter)
 
 
 class Model:
@@ -66,16 +73,27 @@ class Model:
         engine: as in ``load``.
         precision: as in ``load``.
         threads: as in ``load``.
+        post_filter: as in ``load``.
 
     Attributes:
         speakers: the voices it can speak in.
         sample_rate: of the waveforms it takes and gives, in Hz.
     """
 
-    def __init__(self, network: VQVAE, folder: Path, *, engine: EngineName, precision: Precision, threads: int) -> None:
+    def __init__(
+        self,
+        network: VQVAE,
+        folder: Path,
+        *,
+        engine: EngineName,
+        precision: Precision,
+        threads: int,
+        post_filter: float,
+    ) -> None:
         self.network = network
         self.folder = folder
         self.engine = make_engine(network.decoder, engine, precision, threads)
+        self.post_filter = post_filter
         self.speakers = network.speakers
         self.sample_rate = network.config.audio.sample_rate
 
@@ -206,6 +224,7 @@ class Model:
             engine=self.engine,
             seed=seed,
             temperature=temperature,
+            post_filter=self.post_filter,
             progress=progress,
         )
 

@@ -1,7 +1,8 @@
-"""Log-mel frames: what the auxiliary head predicts and what the log-mel front end hears."""
+"""Log-mel frames and their cepstra: what the auxiliary head predicts and what the log-mel front end hears."""
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import torch
@@ -10,6 +11,8 @@ from torch import Tensor
 
 #: Added to the band energies before the logarithm: silence then lies at a fixed floor and not at minus infinity.
 FLOOR = 1e-4
+#: What is added to the natural logarithm of an energy, and what the sum is divided by.
+OFFSET, DIVISOR = 1.0, 3.0
 
 
 def window_length(sample_rate: int) -> int:
@@ -18,7 +21,7 @@ def window_length(sample_rate: int) -> int:
 
 
 @lru_cache(maxsize=8)
-def _filterbank(sample_rate: int, bands: int, device: torch.device) -> Tensor:
+def filterbank(sample_rate: int, bands: int, device: torch.device) -> Tensor:
     """``(bins, bands)`` triangular filters, HTK mel scale, from 40 Hz to just under half the sampling rate."""
     from vqspeech.torchaudio_import import torchaudio
 
@@ -53,5 +56,45 @@ def log_mel(waveform: Tensor, *, sample_rate: int, hop: int, bands: int) -> Tens
             center=False,
             return_complex=True,
         )[:, :, : waveform.shape[1] // hop]
-        energies = spectrum.abs().square().transpose(1, 2) @ _filterbank(sample_rate, bands, waveform.device)
-        return (torch.log(energies + FLOOR) + 1) / 3
+        energies = spectrum.abs().square().transpose(1, 2) @ filterbank(sample_rate, bands, waveform.device)
+        return (torch.log(energies + FLOOR) + OFFSET) / DIVISOR
+
+
+#: Added to the spread that cepstra are divided by, so that digital silence is not blown up.
+_LEAST_SPREAD = 0.05
+
+
+def cepstra(bands: Tensor, count: int) -> Tensor:
+    """The first cepstra of log-mel frames: their orthonormal DCT-II, which parts the envelope from the harmonics.
+
+    Args:
+        bands: ``(batch, time, bands)``.
+        count: how many to keep; the first is the loudness, those beyond about 13 are the pitch's.
+
+    Returns:
+        ``(batch, time, count)`` float32.
+    """
+    with torch.autocast(bands.device.type, enabled=False):
+        size = bands.shape[2]
+        phases = torch.arange(count, device=bands.device)[:, None] * (torch.arange(size, device=bands.device) + 0.5)
+        basis = torch.cos(math.pi / size * phases) * math.sqrt(2 / size)
+        basis[0] /= math.sqrt(2)
+        return bands.float() @ basis.t()
+
+
+def normalized_cepstra(bands: Tensor, count: int) -> Tensor:
+    """Cepstra with the mean and the spread of each, over the time of each row, taken away.
+
+    The mean holds the microphone, the room and much of the speaker (Atal 1974). Divided by their spreads, all cepstra
+    count alike, where in log-mel bands the loudness outweighs the shape of the spectrum.
+
+    Args:
+        bands: ``(batch, time, bands)``.
+        count: how many cepstra.
+
+    Returns:
+        ``(batch, time, count)`` float32.
+    """
+    values = cepstra(bands, count)
+    spread = values.std(1, keepdim=True, correction=0)
+    return (values - values.mean(1, keepdim=True)) / (spread + _LEAST_SPREAD)

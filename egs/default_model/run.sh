@@ -11,24 +11,26 @@
 # Stages:
 #   0  data directories: train, dev, test, split by utterance, speakers shared
 #   1  pack: one file to train from, with two disguised copies of each utterance
-#   2  train the preset `small` (165 min on one core of an AMD EPYC, Zen 4)
-#   3  measure it on the test part
+#   2  train the preset `small` (165 min on one core of an AMD EPYC, Zen 4): DIR/small
+#   3  let its decoder learn on, twice as deep, codes kept (conf/deeper.yaml; 100 min): DIR/deeper
+#   4  measure that on the test part
 #
-# More options: --data DIR, --out DIR (the experiment), --threads N (to train with), --pairs N (to measure), --changes
-# "K=V ..." (of the preset's numbers).
+# More options: --data DIR, --out DIR (the experiments), --threads N (to train with), --pairs N (to measure), --changes
+# and --deeper-changes "K=V ..." (of the numbers of stages 2 and 3).
 set -euo pipefail
 recipe=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$recipe/path.sh"
 . "$recipe/cmd.sh"
 
 stage=0
-stop_stage=3
+stop_stage=4
 vctk=
 arctic=
 librispeech=
 data=$VQSPEECH_ROOT/data/default_model
 out=$VQSPEECH_ROOT/exp/default_model
 changes=
+deeper_changes=
 pairs=48
 threads=1
 nj=2
@@ -64,17 +66,26 @@ if begin_stage 1 "packs" reads "$data"/{train,dev}/{wav.scp,utt2spk} makes "$dat
 fi
 
 marks=$out
-if begin_stage 2 "train" reads "$data"/{train,dev}.pack guards "$out"/checkpoints/{last.pt,best}; then
+packs=(--data "$data/train.pack" --dev "$data/dev.pack")
+if begin_stage 2 "train" reads "$data"/{train,dev}.pack guards "$out"/small/checkpoints/{last.pt,best}; then
   # shellcheck disable=SC2086  # --changes are several words
-  $train_cmd --gpu "$ngpu" "$out/log/train.log" "${launch[@]}" train small --data "$data/train.pack" \
-    --dev "$data/dev.pack" --out "$out" --threads "$threads" --device "$device" $changes
+  $train_cmd --gpu "$ngpu" "$out/log/small.log" "${launch[@]}" train small "${packs[@]}" --out "$out/small" \
+    --threads "$threads" --device "$device" $changes
   end_stage
 fi
 
-if begin_stage 3 "conversion report" reads "$out/checkpoints/best/model.safetensors" "$data/test/wav.scp" \
+if begin_stage 3 "train on, deeper" reads "$data"/{train,dev}.pack "$out/small/checkpoints/best/model.safetensors" \
+  guards "$out"/deeper/checkpoints/{last.pt,best}; then
+  # shellcheck disable=SC2086  # --deeper-changes are several words
+  $train_cmd --gpu "$ngpu" "$out/log/deeper.log" "${launch[@]}" train "$recipe/conf/deeper.yaml" \
+    --from "$out/small" "${packs[@]}" --out "$out/deeper" --threads "$threads" --device "$device" $deeper_changes
+  end_stage
+fi
+
+if begin_stage 4 "conversion report" reads "$out/deeper/checkpoints/best/model.safetensors" "$data/test/wav.scp" \
   makes "$out/conversion/RESULTS.json"; then
   # shellcheck disable=SC2206  # several speakers
-  asked=(evaluate conversion --model "$out" --data "$data/test" --targets $vctk_speakers bdl slt --pairs "$pairs"
+  asked=(evaluate conversion --model "$out/deeper" --data "$data/test" --targets $vctk_speakers bdl slt --pairs "$pairs"
     --out "$out/conversion")
   $cmd JOB=1:"$nj" --done "$work/JOB" "$out/log/conversion.JOB.log" vqspeech "${asked[@]}" --shard JOB/"$nj"
   vqspeech "${asked[@]}"

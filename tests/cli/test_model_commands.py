@@ -12,6 +12,7 @@ import soundfile
 from vqspeech import codes
 from vqspeech.cli.main import main
 from vqspeech.datadir import DataDir, Utterance
+from vqspeech.generation.postfilter import STRENGTH
 
 
 def record(path: Path, *, seconds: float = 0.1, rate: int = 16_000, channels: int = 1) -> Path:
@@ -217,3 +218,25 @@ def test_stdin_and_stdout(
         assert main(["convert", "--src", "-", "--speaker", "anna", "--out", "-", "--model", model]) == 0
     waveform, rate = soundfile.read(io.BytesIO(capfdbinary.readouterr().out))
     assert (rate, len(waveform)) == (16_000, 1600)
+
+
+def test_the_post_filter_is_on_unless_told_otherwise(
+    tmp_path: Path, model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = str(record(tmp_path / "a.wav"))
+
+    def converted(*words: str) -> bytes:
+        target = tmp_path / "b.wav"
+        given = ["--src", source, "--speaker", "anna", "--model", model, "--out", str(target), "--force"]
+        assert main(["convert", *given, *words]) == 0
+        return target.read_bytes()
+
+    usual = converted()
+    assert usual == converted("--post-filter", f"{STRENGTH:g}")
+    assert usual != converted("--post-filter", "0")
+    capsys.readouterr()
+    assert main(["convert", "--src", source, "--speaker", "anna", "--model", model, "--post-filter", "2"]) == 2
+    assert "a post-filter of strength 2" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["convert", "--help"])
+    assert f"expected of its codes, 0 to 1; default: {STRENGTH:g}" in " ".join(capsys.readouterr().out.split())

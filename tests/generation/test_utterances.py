@@ -13,9 +13,10 @@ from torch import Tensor
 
 from vqspeech.generation import Engine, generate, make_engine
 from vqspeech.generation import pieces as pieces_module
+from vqspeech.generation.conditioning import frames
 from vqspeech.generation.native_engine import MISSING
 from vqspeech.generation.torch_engine import TorchEngine
-from vqspeech.generation.utterances import frames, pieces, speak
+from vqspeech.generation.utterances import pieces, speak
 from vqspeech.model.voice import Steering
 from vqspeech.model.vqvae import VQVAE
 from vqspeech.training.adaptation import add_voice
@@ -125,7 +126,7 @@ def test_frames_of_a_piece_are_those_of_the_whole(monkeypatch: pytest.MonkeyPatc
         part = frames(network, codes, voice, begin, stop)
         torch.testing.assert_close(part, whole[begin * per_code : stop * per_code], rtol=1e-4, atol=1e-5)
     cuts = pieces(network, codes, voice)
-    monkeypatch.setattr("vqspeech.generation.utterances._BLOCK_SECONDS", 0.05)
+    monkeypatch.setattr("vqspeech.generation.conditioning._BLOCK_SECONDS", 0.05)
     torch.testing.assert_close(frames(network, codes, voice, 0, len(codes)), whole, rtol=1e-4, atol=1e-5)
     assert pieces(network, codes, voice) == cuts
 

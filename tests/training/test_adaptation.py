@@ -12,7 +12,7 @@ from small_training import voice
 
 from vqspeech.errors import InputError
 from vqspeech.model.checkpoint import load_model, save_model
-from vqspeech.model.voice import Steering
+from vqspeech.model.voice import Steering, Voice
 from vqspeech.model.vqvae import VQVAE
 from vqspeech.training import adaptation
 from vqspeech.training.adaptation import VoiceFit, add_voice, voice_of
@@ -70,7 +70,20 @@ def test_nats_are_those_of_the_whole_model(network: VQVAE) -> None:
         crop = frames[:, start * per_code : (start + fit.crop) * per_code]
         spoken = fit.samples[None, start * hop : (start + fit.crop) * hop + 1]
         whole = network.nats(spoken, crop, (0, crop.shape[1]))[:, fit.skip :]
-        torch.testing.assert_close(fit._nats(network.voice({1: 1.0}), [start]), whole)
+        torch.testing.assert_close(fit._losses(network.voice({1: 1.0}), [start])[0], whole)
+
+
+def test_the_mel_head_learns_the_voice_too(network: VQVAE) -> None:
+    fit = make_fit(network)
+    starts = list(fit.train)[::40]
+
+    def error(voice: Voice) -> float:
+        with torch.no_grad():
+            return float(fit._losses(voice, starts)[1])
+
+    fitted = fit.run(steps=30)
+    nearest = network.voice({network.speakers.index(fitted.nearest): 1.0})
+    assert error(voice_of(fitted.steering, network)) < error(nearest)
 
 
 def test_no_weight_of_the_model_changes(network: VQVAE) -> None:

@@ -337,6 +337,7 @@ def _claim(options: argparse.Namespace, model: Model, folder: Path) -> None:
         "checksum": model.checksum,
         "seed": options.seed,
         "temperature": options.temperature,
+        "post_filter": model.post_filter,
         "precision": model.engine.precision,
     }
     note = folder / "made_by.json"

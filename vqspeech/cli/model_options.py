@@ -27,11 +27,22 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 def add_generation(parser: argparse.ArgumentParser) -> None:
     """Declare what the drawing of samples depends on."""
     parser.add_argument("--temperature", type=float, default=1.0, metavar="T", help="0 is always likeliest; default: 1")
+    add_post_filter(parser)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed, the same speech; default: 0")
     parser.add_argument("--engine", choices=("auto", "native", "torch"), default="auto", help="default: auto")
     parser.add_argument("--precision", choices=("fp32", "bf16", "int8"), default="fp32", help="default: fp32")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="of the native engine; default: 1")
     parser.add_argument("--force", action="store_true", help="write over files that are there")
+
+
+def add_post_filter(parser: argparse._ActionsContainer) -> None:
+    """Declare ``--post-filter``."""
+    parser.add_argument(
+        "--post-filter",
+        type=float,
+        metavar="S",
+        help="how far speech is brought to the spectrum expected of its codes, 0 to 1; default: 0.5",
+    )
 
 
 def load(options: argparse.Namespace) -> Model:
@@ -42,7 +53,8 @@ def load(options: argparse.Namespace) -> Model:
         from vqspeech.training.devices import Devices
 
         Devices.find(options.device, "fp32")
-    given = {name: getattr(options, name) for name in ("engine", "precision", "threads") if hasattr(options, name)}
+    names = ("engine", "precision", "threads", "post_filter")
+    given = {name: value for name in names if (value := getattr(options, name, None)) is not None}
     return vqspeech.load(options.model, device=options.device, **given)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from vqspeech.cli.model_options import add_model
+from vqspeech.cli.model_options import add_model, add_post_filter
 from vqspeech.cli.speaking import Speech, Targets, speak
 from vqspeech.errors import InputError
 
@@ -41,6 +41,7 @@ def add_drawing(parser: argparse.ArgumentParser) -> None:
     codes.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed, the same speech; default: 0")
     speech = parser.add_argument_group("the speech")
     speech.add_argument("--wave-temperature", type=float, default=1.0, metavar="T", help="of the samples; default: 1")
+    add_post_filter(speech)
     speech.add_argument("--engine", choices=("auto", "native", "torch"), default="auto", help="default: auto")
     speech.add_argument("--precision", choices=("fp32", "bf16", "int8"), default="fp32", help="default: fp32")
     speech.add_argument("--threads", type=int, default=1, metavar="N", help="of the native engine; default: 1")

@@ -19,7 +19,8 @@ class Generator:
     """A voice that speaks codes as they come.
 
     The conditioning network looks ``delay`` codes ahead, so the samples of a code come when so many further codes are
-    known. However the codes are cut into calls, the samples are the same.
+    known. However the codes are cut into calls, the samples are the same. They are as drawn: the post-filter, which
+    looks at whole utterances, is not for streams.
 
     Args:
         network: in evaluation mode.

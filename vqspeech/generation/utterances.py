@@ -9,15 +9,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vqspeech.generation.conditioning import blocks, frames
 from vqspeech.generation.engine import Engine
 from vqspeech.generation.generate import Stretch, draw_stretches
 from vqspeech.generation.pieces import FADE, Piece, add, cut, warm_up
-from vqspeech.model.blocks import blockwise
+from vqspeech.generation.postfilter import refine
 from vqspeech.model.voice import Voice
 from vqspeech.model.vqvae import VQVAE
-
-#: Seconds that the conditioning network sees at a time.
-_BLOCK_SECONDS = 30
 
 
 @torch.no_grad()
@@ -29,11 +27,13 @@ def speak(
     engine: Engine,
     seed: int = 0,
     temperature: float = 1.0,
+    post_filter: float = 0.0,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[NDArray[np.float32]]:
     """Speak code sequences.
 
-    The samples of a sequence depend on the model, its codes, its voice, ``seed`` and ``temperature`` alone.
+    The samples of a sequence depend on the model, its codes, its voice, ``seed``, ``temperature`` and ``post_filter``
+    alone.
 
     Args:
         network: in evaluation mode.
@@ -42,6 +42,7 @@ def speak(
         engine: made of ``network.decoder``.
         seed: of the uniform numbers, which are the same for every sequence.
         temperature: divides the logits; 0 takes the most likely class.
+        post_filter: strength of the post-filter; 0 gives what was drawn.
         progress: called with the samples drawn and to be drawn, warming up included.
 
     Returns:
@@ -78,6 +79,11 @@ def speak(
         utterance, piece = parts[part]
         waveform, _ = network.companding.waveform(torch.from_numpy(classes))
         add(spoken[utterance], waveform, piece, code_hop=hop, fade=fade)
+    if post_filter:
+        for utterance, (codes, voice) in enumerate(zip(sequences, voices, strict=True)):
+            drawn_speech = torch.from_numpy(spoken[utterance]).to(codes.device)
+            refined = refine(network, codes, voice, drawn_speech, strength=post_filter)
+            spoken[utterance] = refined.cpu().numpy()
     return spoken
 
 
@@ -99,7 +105,7 @@ def pieces(network: VQVAE, codes: Tensor, voice: Voice) -> list[Piece]:
         assert bands is not None
         return _a_code(network, bands.mean(2))
 
-    loudness = _blocks(network, loudness_of, codes, scale=1)
+    loudness = blocks(network, loudness_of, codes, scale=1)
     settle = warm_up(
         receptive_field=config.decoder.receptive_field,
         sample_rate=config.audio.sample_rate,
@@ -108,34 +114,6 @@ def pieces(network: VQVAE, codes: Tensor, voice: Voice) -> list[Piece]:
     return cut(loudness[0, 0].cpu().numpy(), code_rate=config.code_rate, warm_up=settle)
 
 
-@torch.no_grad()
-def frames(network: VQVAE, codes: Tensor, voice: Voice, begin: int, stop: int) -> Tensor:
-    """Conditioning frames of the codes from ``begin`` to ``stop``, which hear those around them.
-
-    Args:
-        network: in evaluation mode.
-        codes: ``(codes,)`` int64, of the whole utterance.
-        voice: who speaks.
-        begin: first code.
-        stop: the one after the last.
-
-    Returns:
-        ``((stop - begin) x frames_per_code, channels)``.
-    """
-    context, scale = network.conditioner.context, network.conditioner.frames_per_code
-    left = min(begin, context)
-    window = codes[begin - left : stop + context]
-    lookup = network.quantizer.lookup
-    made = _blocks(network, lambda piece: voice.frames(lookup(piece)).transpose(1, 2), window, scale=scale)
-    return made[0, :, left * scale : (left + stop - begin) * scale].t()
-
-
 def _a_code(network: VQVAE, values: Tensor) -> Tensor:
     """Mean over the frames of each code, ``(1, frames)`` -> ``(1, 1, codes)``."""
     return values.view(1, 1, -1, network.conditioner.frames_per_code).mean(3)
-
-
-def _blocks(network: VQVAE, function: Callable[[Tensor], Tensor], codes: Tensor, *, scale: int) -> Tensor:
-    """Apply a function of what the conditioning network makes to ``(codes,)``, however many they are."""
-    block = round(_BLOCK_SECONDS * network.config.code_rate)
-    return blockwise(function, codes[None], block=block, context=network.conditioner.context, scale=scale)

@@ -18,11 +18,13 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from vqspeech.errors import InputError
 from vqspeech.files import atomic_path
+from vqspeech.melspectrogram import log_mel
 from vqspeech.model.voice import Part, Steering, Voice
 from vqspeech.model.vqvae import VQVAE
 
@@ -34,6 +36,8 @@ CROP, BATCH = 4096, 8
 HELD_OUT_SEGMENTS, NEAREST_SEGMENTS = 40, 8
 #: Learning rates at first, of the speaker's vector and of all else.
 VECTOR_RATE, RATE = 0.05, 5e-4
+#: Of the mel head's error beside the nats a sample: the post-filter relies on the new voice's bands.
+MEL_WEIGHT = 0.5
 #: Steps between two evaluations (and two checkpoints).
 EVALUATE_EVERY = 20
 #: Evaluations without a better one after which no more steps are taken.
@@ -187,18 +191,23 @@ class VoiceFit:
     @torch.no_grad()
     def _mean_nats(self, voice: Voice, starts: Sequence[int]) -> float:
         batches = [starts[i : i + BATCH] for i in range(0, len(starts), BATCH)]
-        return float(torch.cat([self._nats(voice, batch) for batch in batches]).mean())
+        return float(torch.cat([self._losses(voice, batch)[0] for batch in batches]).mean())
 
     def _take_step(self, steering: Steering, optimizer: torch.optim.Optimizer, step: int) -> None:
         rng = np.random.default_rng([self.seed, step])
         starts = rng.integers(self.train.start, self.train.stop, BATCH)
         optimizer.zero_grad()
-        self._nats(voice_of(steering, self.network), [int(start) for start in starts]).mean().backward()
+        nats, mel = self._losses(voice_of(steering, self.network), [int(start) for start in starts])
+        (nats.mean() + MEL_WEIGHT * mel).backward()
         torch.nn.utils.clip_grad_norm_(steering.parameters(), 1.0)
         optimizer.step()
 
-    def _nats(self, voice: Voice, starts: Sequence[int]) -> Tensor:
-        """``-log p`` of the samples of segments that begin at the codes ``starts``: ``(segments, samples)``."""
+    def _losses(self, voice: Voice, starts: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Of segments that begin at the codes ``starts``.
+
+        Returns:
+            ``-log p`` of their samples, ``(segments, samples)``, and the mean absolute error of the mel head, a scalar.
+        """
         network, device = self.network, self.network.quantizer.codebook.device
         reach = range(-self.context, self.crop + self.context)
         codes = torch.stack([self.codes[start + reach.start : start + reach.stop] for start in starts]).to(device)
@@ -208,7 +217,26 @@ class VoiceFit:
         frames = voice.frames(values)
         edge = self.context * network.conditioner.frames_per_code
         frames = frames[:, edge : frames.shape[1] - edge]
-        return network.steered_nats(spoken, voice.steering(frames))[:, self.skip :]
+        nats = network.steered_nats(spoken, voice.steering(frames))[:, self.skip :]
+        return nats, self._mel_error(voice, frames, starts)
+
+    def _mel_error(self, voice: Voice, frames: Tensor, starts: Sequence[int]) -> Tensor:
+        """Mean absolute error of the mel head in the segments' ``(segments, frames, channels)``, a scalar."""
+        bands = voice.mel(frames)
+        if bands is None:
+            return frames.new_zeros(())
+        config = self.network.config
+        # From a little more than the segment, so that the windows at its edges are whole.
+        begin, length = -self.context * self.hop + 1, (self.crop + 2 * self.context) * self.hop
+        pieces = [self.samples[start * self.hop + begin : start * self.hop + begin + length] for start in starts]
+        target = log_mel(
+            torch.stack(pieces).to(bands.device),
+            sample_rate=config.audio.sample_rate,
+            hop=config.conditioner.hop,
+            bands=bands.shape[2],
+        )
+        edge = self.context * self.network.conditioner.frames_per_code
+        return F.l1_loss(bands, target[:, edge : target.shape[1] - edge])
 
     def _begun(self) -> _State:
         nearest = self.nearest()
