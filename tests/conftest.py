@@ -29,7 +29,7 @@ def _one_thread() -> None:
 
 @pytest.fixture
 def full_disk() -> Callable[[], AbstractContextManager[None]]:
-    """In ``with full_disk():`` no file can grow beyond 4096 bytes, which a program is told of as of a full disk."""
+    """A context in which no file can grow beyond 4096 bytes, which a program is told of as of a full disk."""
     resource = pytest.importorskip("resource")
 
     @contextmanager

@@ -199,6 +199,22 @@ def test_textgrid_without_a_phone_tier_asks_for_one(tmp_path: Path) -> None:
         alignment.read_textgrid(path)
 
 
+@pytest.mark.parametrize("mark", ["\n", "\r"])
+@pytest.mark.parametrize("of", ['"i"', '"phones"'], ids=["label", "tier"])
+def test_a_line_break_inside_a_textgrids_text_is_a_fault(tmp_path: Path, of: str, mark: str) -> None:
+    path = tmp_path / "u.TextGrid"
+    path.write_bytes(SHORT_TEXTGRID.replace(of, f'"{mark}'.join(of.split('"', 1)), 1).encode())
+    with pytest.raises(InputError, match=r"u\.TextGrid: a line break or tab"):
+        alignment.read_tiers(path)
+
+
+def test_a_textgrid_with_null_bytes_is_a_fault(tmp_path: Path) -> None:
+    path = tmp_path / "u.TextGrid"
+    path.write_bytes(SHORT_TEXTGRID.replace('"i"', '"i\0"').encode())
+    with pytest.raises(InputError, match=r"u\.TextGrid: Praat cannot read it: .*null bytes"):
+        alignment.read(path)
+
+
 # Folders
 
 

@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -327,6 +329,16 @@ def test_16_bit_samples_come_back_bit_for_bit(tmp_path: Path, name: str) -> None
 def test_what_exceeds_full_scale_is_clipped(tmp_path: Path) -> None:
     audio.write(tmp_path / "a.wav", [2.0, -2.0, 0.0])
     np.testing.assert_allclose(audio.read(tmp_path / "a.wav"), [1.0, -1.0, 0.0], atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac"])
+def test_a_full_disk_is_an_os_error_that_names_the_file(
+    tmp_path: Path, full_disk: Callable[[], AbstractContextManager[None]], name: str
+) -> None:
+    noise = np.random.default_rng(0).uniform(-1, 1, 4000)
+    with full_disk(), pytest.raises(OSError, match=name):
+        audio.write(tmp_path / name, noise)
+    assert not list(tmp_path.iterdir())
 
 
 def test_another_rate_is_written_to_the_header(tmp_path: Path) -> None:

@@ -196,6 +196,22 @@ def test_fairseq_units_are_named_by_their_manifest(tmp_path: Path) -> None:
         codes.read_foreign(path, frame_period=0.02)
 
 
+@pytest.mark.parametrize(
+    ("file", "line", "message"),
+    [("dev.km", 2, r"dev\.km:2: no UTF-8 text.*\.km"), ("dev.tsv", 3, r"dev\.tsv:3: no UTF-8 text.*manifest")],
+)
+def test_units_or_a_manifest_that_are_no_text_are_named_with_the_line(
+    tmp_path: Path, file: str, line: int, message: str
+) -> None:
+    (tmp_path / "dev.km").write_text("71 12 57\n3 3\n")
+    (tmp_path / "dev.tsv").write_text("/corpus\na.flac\t3\nb.flac\t2\n")
+    lines = (tmp_path / file).read_bytes().splitlines(keepends=True)
+    lines[line - 1] = b"\xff\xfe" + lines[line - 1]
+    (tmp_path / file).write_bytes(b"".join(lines))
+    with pytest.raises(InputError, match=message):
+        codes.read_foreign(tmp_path / "dev.km", frame_period=0.02)
+
+
 def test_a_folder_of_npy_is_read(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.array([[3, 1, 4]]))
     np.save(tmp_path / "b.npy", np.array([2.0, 7.0]))

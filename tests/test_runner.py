@@ -167,5 +167,6 @@ def test_slurm_gets_the_options_and_the_command(tmp_path: Path) -> None:
     log = (tmp_path / "say.2.log").read_text().splitlines()
     called = next(line for line in log if line.startswith("srun "))
     assert "--ntasks=1" in called
+    assert "--job-name=say.2" in called
     assert "--partition=p --gres=gpu:2 --cpus-per-task=3 --mem=4G echo 2" in called
     assert "2" in log

@@ -124,6 +124,18 @@ def test_input_invalidates_by_its_content_and_not_by_its_date(done: Path) -> Non
     assert (done / "data" / "added.txt").read_text() == "two\na\n"
 
 
+def test_folders_that_are_moved_hold(done: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    moved = tmp_path_factory.mktemp("elsewhere") / "recipe"
+    done.rename(moved)
+    again = run(moved)
+    assert again.returncode == 0
+    assert ran(moved) == []
+    # What has changed is named without them.
+    (moved / "in.txt").write_text("two\n")
+    ended = run(moved, "--stop-stage", "0")
+    assert "changed since: recipe/in.txt; what" in ended.stdout
+
+
 def test_another_command_invalidates_and_another_comment_does_not(done: Path) -> None:
     (done / "run.sh").write_text(RECIPE.replace("# A comment.", "# Another."))
     run(done)

@@ -103,7 +103,7 @@ class Runner:
 
     Args:
         call: what to run.
-        prefix: words that stand before the command of each job.
+        prefix: words that stand before the command of each job; JOB in them as in the command.
     """
 
     def __init__(self, call: Call, prefix: list[str]) -> None:
@@ -143,7 +143,7 @@ class Runner:
         mark, words = self._done(job)
         if mark and mark.is_file() and mark.read_text(encoding="utf-8") == words:
             return
-        command = [*self.prefix, *(self.call.filled(word, job) for word in self.call.command)]
+        command = [self.call.filled(word, job) for word in (*self.prefix, *self.call.command)]
         log = self.log(job)
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb", buffering=0) as file:

@@ -98,6 +98,18 @@ _digest() {
   echo "$found"
 }
 
+# A path as marks name it: from the recipe's folder that it is in, which may be moved, to a larger disk for one.
+_label() {
+  local name
+  for name in exp out data recipe VQSPEECH_ROOT; do
+    if [[ -n ${!name-} && $1/ == "${!name}"/* ]]; then
+      echo "$name${1#"${!name}"}"
+      return
+    fi
+  done
+  echo "$1"
+}
+
 # All that decides what the stage makes, a line each.
 _circumstances() {
   local _text _option _file  # with a name of a kind that no option has
@@ -105,11 +117,11 @@ _circumstances() {
   echo "commands $(sha256sum <<<"$_text" | cut -d ' ' -f 1)"
   while read -r _option; do
     if [[ $_no_matter != *" $_option "* ]] && grep -qE "^$_option=" "$0"; then
-      echo "option --${_option//_/-} ${!_option-}"
+      echo "option --${_option//_/-} $(_label "${!_option-}")"
     fi
   done < <(grep -oE '\$\{?[a-z][a-z_0-9]*' <<<"$_text" | tr -d "\${" | LC_ALL=C sort -u)
   for _file in "${_reads[@]}"; do
-    echo "reads $(_digest "$_file") $_file"
+    echo "reads $(_digest "$_file") $(_label "$_file")"
   done
 }
 
@@ -168,7 +180,7 @@ begin_stage() {
 # Lines that are others now than when the stage was begun: what is left of it may not be used any more.
 _start_afresh() {
   local what
-  what=$(awk '/^reads/ { print $3 } /^option/ { print $2 } /^commands/ { print "its commands" }' <<<"$1" |
+  what=$(awk '/^reads/ { print substr($0, 72) } /^option/ { print $2 } /^commands/ { print "its commands" }' <<<"$1" |
     LC_ALL=C sort -u | paste -s -d , | sed 's/,/, /g')
   if [[ $_care == guards ]] && grep -q '^reads' <<<"$1" && _any_there; then
     fail "stage $_stage was begun with other input; changed since: $what

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vqspeech.errors import InputError
-from vqspeech.files import atomic_path
+from vqspeech.files import atomic_open
 
 if TYPE_CHECKING:
     import soundfile
@@ -107,18 +107,19 @@ def write(target: str | Path, waveform: ArrayLike, rate: int = SAMPLE_RATE) -> N
         raise InputError("nothing to write: the waveform has no samples", where=where)
     _require_finite(samples, where, rate=rate)
     pcm = np.clip(np.rint(samples.astype(np.float64) * _PCM_16), -_PCM_16, _PCM_16 - 1).astype(np.int16)
+    file_format = "WAV" if where == "stdout" else Path(target).suffix.lower().lstrip(".").upper()
+    if file_format not in ("WAV", "FLAC"):
+        raise InputError("cannot write this kind of audio file", where=where, cure="name it .wav or .flac")
+    # In memory first: a header holds the length, and stdout may be a pipe, where nobody can go back to fill it in; nor
+    # does libsndfile tell of a full disk by an OSError.
+    buffer = io.BytesIO()
+    soundfile.write(buffer, pcm, rate, format=file_format, subtype="PCM_16")
     if where == "stdout":
-        # A WAV header holds the length, and stdout may be a pipe, where nobody can go back to fill it in.
-        buffer = io.BytesIO()
-        soundfile.write(buffer, pcm, rate, format="WAV", subtype="PCM_16")
         sys.stdout.buffer.write(buffer.getbuffer())
         sys.stdout.buffer.flush()
         return
-    file_format = Path(target).suffix.lower().lstrip(".").upper()
-    if file_format not in ("WAV", "FLAC"):
-        raise InputError("cannot write this kind of audio file", where=where, cure="name it .wav or .flac")
-    with atomic_path(target) as temporary:
-        soundfile.write(temporary, pcm, rate, format=file_format, subtype="PCM_16")
+    with atomic_open(target, "wb") as file:
+        file.write(buffer.getbuffer())
 
 
 def duration(source: str | Path | BinaryIO) -> float:

@@ -139,11 +139,16 @@ def _read_lines(path: Path) -> dict[str, NDArray[np.int32]]:
     return sequences
 
 
-def _decode(raw: bytes, path: Path, line: int) -> str:
+def _decode(raw: bytes, path: Path, line: int, kind: str = "codes.txt") -> str:
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise InputError("no UTF-8 text", where=path, line=line, cure="is this a codes.txt?") from error
+        raise InputError("no UTF-8 text", where=path, line=line, cure=f"is this a {kind}?") from error
+
+
+def _text_lines(path: Path, kind: str) -> list[str]:
+    with path.open("rb") as file:
+        return [_decode(raw, path, number, kind).rstrip("\r\n") for number, raw in enumerate(file, 1)]
 
 
 def _integers(words: list[str], path: Path, line: int | None) -> NDArray[np.int32]:
@@ -361,8 +366,8 @@ def _read_km(path: Path, manifest: Path) -> dict[str, NDArray[np.int32]]:
             cure=f"give the .tsv it was made from, or put it at {manifest}",
         )
     # The first line of a fairseq manifest is the root folder, the others are "path<TAB>samples".
-    names = [_stem(line.split("\t")[0]) for line in manifest.read_text("utf-8").splitlines()[1:] if line.strip()]
-    lines = path.read_text("utf-8").splitlines()
+    names = [_stem(line.split("\t")[0]) for line in _text_lines(manifest, "manifest")[1:] if line.strip()]
+    lines = _text_lines(path, ".km")
     if len(lines) != len(names):
         raise InputError(
             f"has {len(lines)} lines, but {manifest} names {len(names)} files",

@@ -75,8 +75,8 @@ if begin_stage 3 "train $conf" reads "$data"/{train,dev}.pack "$model" \
   end_stage
 fi
 
-report=$exp/conversion/RESULTS.json
-if begin_stage 4 "conversion report" reads "$best" "$data"/{train,test}/wav.scp makes "$report"; then
+if begin_stage 4 "conversion report" reads "$best" "$data"/{train,test}/wav.scp \
+  makes "$exp"/conversion/{wav,RESULTS.json}; then
   # shellcheck disable=SC2206  # --judges are several words
   asked=(evaluate conversion --model "$exp" --data "$data/test" --references "$data/train" --pairs "$pairs"
     --judges $judges --out "$exp/conversion")
@@ -85,7 +85,7 @@ if begin_stage 4 "conversion report" reads "$best" "$data"/{train,test}/wav.scp 
   end_stage
 fi
 
-if begin_stage 5 "results" reads "$report" makes "$exp/RESULTS.md"; then
+if begin_stage 5 "results" reads "$exp/conversion/RESULTS.json" makes "$exp/RESULTS.md"; then
   vqspeech results "$exp" --title "CMU ARCTIC, $(basename "$exp")"
   end_stage
 fi

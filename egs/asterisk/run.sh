@@ -89,7 +89,7 @@ if begin_stage 5 "encode" reads "$best" "$data/train/wav.scp" makes "$exp/codes/
 fi
 
 if begin_stage 6 "report" reads "$best" "$exp/codes/train.txt" "$data/test/wav.scp" \
-  makes "$exp"/{reconstruction,conversion}/RESULTS.json "$exp/speakers.json"; then
+  makes "$exp"/{reconstruction,conversion}/{wav,RESULTS.json} "$exp/speakers.json"; then
   for measure in reconstruction conversion; do
     # shellcheck disable=SC2206  # --judges are several words
     asked=(evaluate "$measure" --model "$exp" --data "$data/test" --references "$data/train" --pairs "$pairs"
@@ -101,7 +101,8 @@ if begin_stage 6 "report" reads "$best" "$exp/codes/train.txt" "$data/test/wav.s
   end_stage
 fi
 
-if begin_stage 7 "results" reads "$exp"/{reconstruction,conversion}/RESULTS.json makes "$exp/RESULTS.md"; then
+if begin_stage 7 "results" reads "$exp"/{reconstruction,conversion}/RESULTS.json "$exp/speakers.json" \
+  makes "$exp/RESULTS.md"; then
   vqspeech results "$exp" --title "Asterisk, $(basename "$exp")"
   end_stage
 fi

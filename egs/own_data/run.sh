@@ -76,12 +76,13 @@ if begin_stage 4 "encode" reads "$best" "$data"/{train,dev,test}/wav.scp makes "
   end_stage
 fi
 
-if begin_stage 5 "report" reads "$best" "$data"/{train,test}/wav.scp makes "$exp/reconstruction/RESULTS.json"; then
-  measures=(reconstruction)
-  if (($(wc -l <"$data/test/spk2utt") > 1)); then
-    measures+=(conversion)
-  fi
-  for measure in "${measures[@]}"; do
+conversion=()  # a voice alone cannot be converted
+if [[ -f $data/test/spk2utt ]] && (($(wc -l <"$data/test/spk2utt") > 1)); then
+  conversion=("$exp"/conversion/{wav,RESULTS.json})
+fi
+if begin_stage 5 "report" reads "$best" "$data"/{train,test}/wav.scp \
+  makes "$exp"/reconstruction/{wav,RESULTS.json} "${conversion[@]}"; then
+  for measure in reconstruction ${conversion:+conversion}; do
     # shellcheck disable=SC2206  # --judges are several words
     asked=(evaluate "$measure" --model "$exp" --data "$data/test" --references "$data/train" --pairs "$pairs"
       --judges $judges --out "$exp/$measure")
@@ -91,10 +92,13 @@ if begin_stage 5 "report" reads "$best" "$data"/{train,test}/wav.scp makes "$exp
   end_stage
 fi
 
-if begin_stage 6 "results" reads "$exp/reconstruction/RESULTS.json" "$exp/codes/test.txt" makes "$exp/RESULTS.md"; then
+if begin_stage 6 "results" reads "$exp"/*/RESULTS.json makes "$exp/RESULTS.md"; then
   vqspeech results "$exp"
   end_stage
 fi
 
-read -r speaker _ <"$data/train/spk2utt"
-echo "Convert with it: vqspeech convert --model $exp --src a.wav --speaker $speaker"
+if ((stop_stage >= 6)); then
+  read -r speaker _ <"$data/train/spk2utt"
+  echo "Results: $exp/RESULTS.md; to listen: reconstruction/report.html beside it"
+  echo "Convert with it: vqspeech convert --model $exp --src a.wav --speaker $speaker"
+fi

@@ -71,7 +71,8 @@ if begin_stage 4 "other measures" reads "$exp"/codes/{train,test}.txt "$data"/{t
   end_stage
 fi
 
-if begin_stage 5 "results" reads "$exp/phonemes/RESULTS.json" "$exp/abx.json" makes "$exp/RESULTS.md"; then
+if begin_stage 5 "results" reads "$exp/phonemes/RESULTS.json" "$exp"/{segmentation,abx,speakers}.json \
+  makes "$exp/RESULTS.md"; then
   vqspeech results "$exp" --title "TIMIT, $(basename "$exp")"
   end_stage
 fi

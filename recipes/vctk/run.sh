@@ -132,7 +132,7 @@ if begin_stage 6 "phoneme report" reads "$exp"/codes/{train,test}.txt "$data"/{t
 fi
 
 if begin_stage 7 "conversion report" reads "$best" "$data"/{train,test}/wav.scp \
-  makes "$exp/conversion/RESULTS.json"; then
+  makes "$exp"/conversion/{wav,RESULTS.json}; then
   # shellcheck disable=SC2206  # --judges are several words
   asked=(evaluate conversion --model "$exp" --data "$data/test" --references "$data/train" --pairs "$pairs"
     --judges $judges ${whisper:+--whisper "$whisper"} --out "$exp/conversion")
@@ -163,6 +163,8 @@ if begin_stage 9 "results" reads "$exp"/{phonemes,conversion,prior/report}/RESUL
   end_stage
 fi
 
-echo
-echo "Results: $exp/RESULTS.md; beside it phonemes/report.html, conversion/report.html,"
-echo "prior/report/report.html; samples of the prior: prior/samples"
+if ((stop_stage >= 9)); then
+  echo
+  echo "Results: $exp/RESULTS.md; beside it phonemes/report.html, conversion/report.html,"
+  echo "prior/report/report.html; samples of the prior: prior/samples"
+fi

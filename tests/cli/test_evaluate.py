@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +104,19 @@ def test_phonemes_without_a_training_part_says_so(corpus: Path, capsys: pytest.C
     assert results["accuracy"] <= results["accuracy_same_part"]
     assert results["about"]["phone_set"] == "paper-41"
     assert results["intervals"]["resampled"] == "utterances"
+
+
+@pytest.mark.parametrize(
+    ("model", "title"),
+    [("noisy", "Phonemes in noisy"), ("best", "Phonemes in test/codes.txt"), (None, "Phonemes in test/codes.txt")],
+)
+def test_a_report_is_titled_by_its_system(corpus: Path, model: str | None, title: str) -> None:
+    path = corpus / "test" / "codes.txt"
+    read = codes.read(path)
+    codes.write(path, codes.Codes(replace(read.info, model=model), read.sequences))
+    assert evaluate(corpus, "--out", str(corpus / "report")) == 0
+    assert f"<h1>{title}</h1>" in (corpus / "report" / "report.html").read_text()
+    assert json.loads((corpus / "report" / "RESULTS.json").read_text())["about"]["title"] == title
 
 
 def test_units_of_another_system(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -150,6 +150,7 @@ def test_a_key_that_is_wrong_is_named(tmp_path: Path, path: str, value: Any, nam
         (["training.disguise=0.5", "training.disguises=0"], "training.disguises"),
         (["model.conditioner.mel_bands=0"], "training.decode_from"),
         (["training.steps=400"], "training.decode_from"),
+        (["training.cepstra=48"], "training.cepstra"),
     ],
 )
 def test_keys_that_do_not_fit_together_are_named(changes: list[str], named: str) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -146,6 +149,29 @@ def test_what_was_begun_with_other_arguments_is_begun_again(
     loaded = interrupt_after(-1, monkeypatch)
     write(data, tmp_path / "x.pack")
     assert len(loaded) == 5
+
+
+def test_what_was_begun_with_other_recordings_is_begun_again(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as context:
+        interrupt_after(3, context)
+        with pytest.raises(KeyboardInterrupt):
+            write(data, tmp_path / "x.pack")
+    os.utime(next(iter(DataDir.read(data))).recording, (1, 1))
+    loaded = interrupt_after(-1, monkeypatch)
+    write(data, tmp_path / "x.pack")
+    assert len(loaded) == 5
+
+
+def test_a_full_disk_is_an_os_error_that_names_a_file_and_packing_goes_on_later(
+    data: Path, tmp_path: Path, full_disk: Callable[[], AbstractContextManager[None]]
+) -> None:
+    write(data, tmp_path / "whole.pack")
+    with full_disk(), pytest.raises(OSError, match=r"x\.pack\.partial"):
+        write(data, tmp_path / "x.pack")
+    write(data, tmp_path / "x.pack")
+    assert (tmp_path / "x.pack").read_bytes() == (tmp_path / "whole.pack").read_bytes()
 
 
 def complaint(path: Path) -> InputError:

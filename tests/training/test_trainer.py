@@ -26,6 +26,7 @@ from small_training import RATE, make_pack, make_preset, write_data
 from torch import Tensor
 
 from vqspeech.errors import InputError
+from vqspeech.melspectrogram import normalized_cepstra
 from vqspeech.model.checkpoint import load_model
 from vqspeech.training import tasks
 from vqspeech.training import trainer as training
@@ -319,6 +320,19 @@ def test_a_pickle_that_would_run_code_is_not_loaded(unbroken: Path, tmp_path: Pa
     torch.save({"model": Evil()}, out / "checkpoints" / "last.pt")
     refusal(out)
     assert not (tmp_path / "evil").exists()
+
+
+def test_the_mel_head_can_learn_normalised_cepstra() -> None:
+    bands, few = (VQVAETask(make_preset(f"training.cepstra={n}"), make_pack(), make_pack()) for n in (0, 5))
+    batch = few.train(0)
+    of_bands, of_cepstra = bands.mel(batch), few.mel(batch)
+    assert of_bands is not None
+    assert of_cepstra is not None
+    assert of_bands.shape[2] == 8
+    torch.testing.assert_close(of_cepstra, normalized_cepstra(of_bands, 5))
+    _, terms = few.loss(few.model, batch, 0)
+    frames = few.model.frames(few.model.quantize(batch.heard).values, batch.speaker)
+    torch.testing.assert_close(terms["mel"], few.model.mel_error(frames, of_cepstra))
 
 
 def test_codes_that_are_worth_nothing_end_the_run_with_a_plain_word(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -61,8 +62,11 @@ def read_tiers(path: str | os.PathLike[str]) -> dict[str, list[Interval]]:
     with path.open("rb"):  # an OSError for an absent file, in the system's words
         pass
     try:
-        grid = parselmouth.read(str(path))
-    except parselmouth.PraatError as error:
+        # What Praat warns of, such as null bytes that it passes over, is no sound file either.
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", parselmouth.PraatWarning)
+            grid = parselmouth.read(str(path))
+    except (parselmouth.PraatError, parselmouth.PraatWarning) as error:
         first = str(error).strip().splitlines()[0]
         raise InputError(
             f"Praat cannot read it: {first}", where=path, cure="open it in Praat and save it again"
@@ -78,11 +82,19 @@ def read_tiers(path: str | os.PathLike[str]) -> dict[str, list[Interval]]:
             tiers[name] = []
     # One call for the whole grid: a call an interval takes seconds an hour of speech.
     table = call(call(grid, "Down to Table", False, _DECIMALS, True, False), "List", False)
-    for row in table.splitlines()[1:]:
-        start, name, rest = row.split("\t", 2)
-        label, _, end = rest.rpartition("\t")
+    for row in table.removesuffix("\n").split("\n")[1:]:
+        try:
+            start, name, rest = row.split("\t", 2)
+            label, _, end = rest.rpartition("\t")
+            interval = Interval(float(start), float(end), label.strip())
+        except ValueError as error:
+            raise InputError(
+                "a line break or tab in a label or in the name of a tier",
+                where=path,
+                cure=f"take it out; it stands in or before {row[:40].strip()!r}",
+            ) from error
         if name in tiers:
-            tiers[name].append(Interval(float(start), float(end), label.strip()))
+            tiers[name].append(interval)
     return tiers
 
 

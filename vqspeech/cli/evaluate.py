@@ -136,7 +136,7 @@ def _phonemes(options: argparse.Namespace) -> None:
     else:
         notes.append("no audio was given: --data DIR adds the MFCC floor and ceiling")
     about = report.About(
-        title=options.title or f"Phonemes in {info.model or Path(options.codes).name}",
+        title=options.title or f"Phonemes in {inputs.system_name(codes, options.codes)}",
         model=info.model,
         phone_set=phone_set,
         codebook_size=info.codebook_size,

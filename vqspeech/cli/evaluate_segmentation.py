@@ -49,19 +49,19 @@ def run(options: argparse.Namespace) -> None:
     frames = part.frames
     codebook = inputs.read_codebook(options.codebook, frames.codebook_size)
     sequences = frames.sequences()
-    systems = {"runs of one code": _ends(frames)}
+    systems = {"runs of one code": frames}
     for penalty in options.penalty:
         vectors = np.eye(frames.codebook_size) if codebook is None else codebook
         joined = segmentation.join_sequences(sequences, vectors, penalty=penalty)
-        systems[f"duration penalty {penalty:g}"] = _ends(frames.with_codes(np.concatenate(joined)))
+        systems[f"duration penalty {penalty:g}"] = frames.with_codes(np.concatenate(joined))
     blind = floors.blind_codes(frames, seed=options.seed)
     if options.data:
         features = inputs.pooled_mfccs(frames, inputs.read_data(options.data), where=options.data)
         blind["mfcc_kmeans"] = floors.kmeans_floor(frames, None, features, None, seed=options.seed)[0]
-    below = {"even_boundaries": _even(frames), **{name: _ends(floor) for name, floor in blind.items()}}
     draws = resampling(frames.speakers, seed=options.seed)
-    found = {name: _scores(frames, ends, options.tolerance, draws) for name, ends in systems.items()}
-    under = {name: _scores(frames, ends, options.tolerance, draws) for name, ends in below.items()}
+    found = {name: _scores(frames, _ends(system), options.tolerance, draws) for name, system in systems.items()}
+    under = {"even_boundaries": _scores(frames, _even(frames), options.tolerance, draws)}
+    under |= {name: _scores(frames, _ends(floor), options.tolerance, draws) for name, floor in blind.items()}
     rows = [_row(NAMES[name], scores) for name, scores in under.items()]
     rows += [_row(name, scores) for name, scores in found.items()]
     print(output.table(("", "precision", "recall", "F1", "over-seg.", "R-value", "units/s"), rows))

@@ -21,12 +21,14 @@ from vqspeech.errors import InputError
 if TYPE_CHECKING:
     from vqspeech.datadir import DataDir
     from vqspeech.evaluation.frames import Frames, Pairing
-    from vqspeech.evaluation.plots import Example
+    from vqspeech.evaluation.phoneme_examples import Example
 
 T = TypeVar("T")
 
 #: Share by which codes may be longer or shorter than the phones before the user is told.
 _LENGTH_SLACK = 0.1
+#: Folders of models that are called alike in every experiment, and so say nothing of which system it was.
+_NAMELESS = ("best", "pretrained")
 #: Share of silent frames from which the user is told.
 _MUCH_SILENCE = 0.2
 
@@ -65,6 +67,13 @@ def add_phones(parser: argparse.ArgumentParser) -> None:
         help="phones to count in; auto: the paper's 41 where all labels are known, else as they are",
     )
     group.add_argument("--phone-map", metavar="FILE", help="your own set: a file of two columns, label and phone")
+
+
+def system_name(read: Codes, path: str) -> str:
+    """What to call the system that made the codes: its model where that says something, else the file in its folder."""
+    if read.info.model and read.info.model not in _NAMELESS:
+        return read.info.model
+    return "/".join(Path(path).absolute().parts[-2:])
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
@@ -271,7 +280,7 @@ def read_codebook(path: str | None, size: int) -> NDArray[np.float32] | None:
 def examples(part: Part, data: DataDir, *, number: int = 4, longest: float = 7.0) -> list[Example]:
     """Utterances to look at: of different speakers as far as there are, of middling length, at most ``longest`` s."""
     from vqspeech import audio
-    from vqspeech.evaluation.plots import Example
+    from vqspeech.evaluation.phoneme_examples import Example
 
     info = part.codes.info
     lengths = dict(zip(part.frames.utterances, (np.diff(part.frames.bounds) * info.frame_period).tolist(), strict=True))

@@ -20,7 +20,7 @@ from vqspeech.evaluation.conversion_report import About
 from vqspeech.evaluation.conversion_rows import Row
 from vqspeech.evaluation.judges.pitch import Contour, contour
 from vqspeech.evaluation.judges.text import normalise
-from vqspeech.evaluation.page import STYLE, html_table
+from vqspeech.evaluation.page_parts import STYLE, html_table
 
 #: Pairs to listen to, seconds of each, and how many characters they may take: the page is to be sent by mail.
 EXAMPLES, SECONDS, _MOST_CHARACTERS = 12, 7.0, 9_000_000

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from vqspeech import audio
 from vqspeech.evaluation.conversion_rows import Row
+from vqspeech.evaluation.figures import as_svg, draw_spectrogram, new_figure, plot_style
 from vqspeech.evaluation.judges.pitch import Contour
-from vqspeech.evaluation.plots import as_svg, draw_spectrogram, new_figure, plot_style
 
 SOURCE, CONVERTED, TARGET = "#66788a", "#c2410c", "#0b6e99"
 _FAINT = "#d5dae0"

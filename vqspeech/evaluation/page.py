@@ -8,54 +8,12 @@ from collections.abc import Sequence
 from html import escape
 
 from vqspeech import __version__
-from vqspeech.evaluation import plots, report
+from vqspeech.evaluation import phoneme_charts, phoneme_matrices, report
+from vqspeech.evaluation.figures import CLASS_COLOURS
+from vqspeech.evaluation.page_parts import STYLE, html_table
+from vqspeech.evaluation.phoneme_examples import EXAMPLE_LEFT, EXAMPLE_RIGHT, Example, example
 from vqspeech.evaluation.phoneme_results import PhonemeResult
-from vqspeech.evaluation.plots import Example
 from vqspeech.evaluation.report import About, percent
-
-STYLE = """
-:root { --ink: #1d2733; --soft: #5b6875; --line: #e3e7eb; --accent: #0b6e99; --paper: #ffffff; --ground: #f4f6f8; }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--ground); color: var(--ink);
-  font: 15px/1.55 "Source Sans 3", "Segoe UI", "Helvetica Neue", Arial, "DejaVu Sans", sans-serif; }
-main { max-width: 1120px; margin: 0 auto; padding: 40px 24px 80px; }
-header p.kind { margin: 0; color: var(--soft); font-size: 12px; letter-spacing: .09em; text-transform: uppercase; }
-h1 { font-size: 28px; line-height: 1.2; margin: 4px 0 6px; }
-h2 { font-size: 19px; margin: 0 0 4px; }
-p { margin: 0 0 10px; } p.lead { color: var(--soft); max-width: 78ch; }
-section { background: var(--paper); border: 1px solid var(--line); border-radius: 10px; padding: 22px 26px;
-  margin-top: 22px; }
-.headline { display: grid; grid-template-columns: minmax(230px, 300px) 1fr; gap: 30px; align-items: center; }
-.big { font-size: 58px; line-height: 1; font-weight: 650; letter-spacing: -.02em; color: var(--accent); }
-.big small { font-size: 25px; font-weight: 500; }
-.interval { font-size: 15px; color: var(--soft); margin: 8px 0 14px; }
-.tiles { display: grid; grid-template-columns: repeat(4, 1fr); gap: 12px; margin-top: 22px; }
-.tile { background: var(--paper); border: 1px solid var(--line); border-radius: 10px; padding: 12px 16px; }
-.tile b { display: block; font-size: 23px; font-weight: 620; font-variant-numeric: tabular-nums; }
-.tile span { color: var(--soft); font-size: 12.5px; }
-figure { margin: 12px 0 0; } svg { max-width: 100%; height: auto; display: block; margin: 0 auto; }
-figcaption { color: var(--soft); font-size: 12.5px; text-align: right; }
-.two { display: grid; grid-template-columns: 1fr 1fr; gap: 22px; } .two section { margin-top: 22px; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-size: 13.5px; font-variant-numeric: tabular-nums;
-  margin-top: 10px; }
-th, td { padding: 5px 10px; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
-th { color: var(--soft); font-weight: 550; } th:first-child, td:first-child { text-align: left; }
-tr.own td { background: #eaf4f9; font-weight: 620; }
-.legend { display: flex; flex-wrap: wrap; gap: 6px 16px; font-size: 12.5px; color: var(--soft); margin-top: 8px; }
-.legend i { display: inline-block; width: 10px; height: 10px; border-radius: 2px; margin-right: 6px; }
-details summary { cursor: pointer; color: var(--accent); margin-top: 10px; }
-.example { margin-top: 20px; } .example h3 { font-size: 14px; margin: 0 0 2px; }
-.example .text { color: var(--soft); font-size: 14px; } audio { width: 100%; height: 34px; margin-top: 4px; }
-.track { position: relative; } .head { position: absolute; top: 0; bottom: 12%; width: 1.5px; background: #c2410c;
-  pointer-events: none; display: none; }
-ul.notes { margin: 6px 0 0; padding-left: 18px; } ul.notes li { margin: 3px 0; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: 3px 18px; margin: 10px 0 0; font-size: 14px; }
-dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
-footer { color: var(--soft); font-size: 12.5px; margin-top: 26px; }
-@media (max-width: 860px) { .headline, .two { grid-template-columns: 1fr; } .tiles { grid-template-columns: 1fr 1fr; } }
-@media print { body { background: #fff; } section, .tile { break-inside: avoid; } audio { display: none; } }
-"""
 
 _SCRIPT = """
 document.querySelectorAll('.example').forEach(function (box) {
@@ -98,30 +56,30 @@ def page(result: PhonemeResult, about: About, examples: Sequence[Example] = ()) 
             "A column a code, a row a phone; the darker, the larger the share of the code's frames. Codes are ordered "
             "by the phone they map to, so that codes which stand for phones lie on the diagonal; below, how often each "
             "occurs, in the colour of the phone's class.",
-            plots.codes_by_phone(result) + _legend(result),
+            phoneme_matrices.codes_by_phone(result) + _legend(result),
         ),
         _section(
             "What each phone was called",
             "A row a phone, the shares of its frames by the phone they were called. Confusions inside a class lie in "
             "the blocks along the diagonal.",
-            plots.confusion(result),
+            phoneme_matrices.confusion(result),
         ),
         _section(
             "Phones and their classes",
             "Recall of each phone (bars) and precision (dashes). In the table a frame counts as right when it was "
             "called any phone of its class.",
-            plots.phones(result) + _classes(result),
+            phoneme_charts.phones(result) + _classes(result),
         ),
         '<div class="two">',
         _section(
             "How long codes last",
             f"Mean run {report.mean_run(result) * about.frame_period * 1000:.0f} ms, beside the phones' own lengths.",
-            plots.run_lengths(result, frame_period=about.frame_period),
+            phoneme_charts.run_lengths(result, frame_period=about.frame_period),
         ),
         _section(
             "Usage",
             f"{scores.used_codes} of {about.codebook_size} codes occur; perplexity {scores.perplexity:.1f}.",
-            plots.usage(result, codebook_size=about.codebook_size, frame_period=about.frame_period),
+            phoneme_charts.usage(result, codebook_size=about.codebook_size, frame_period=about.frame_period),
         ),
         "</div>",
         _examples(result, examples),
@@ -171,7 +129,7 @@ def _headline(result: PhonemeResult) -> str:
         if quiet
         else ""
     )
-    chart = plots.comparison(rows, own="these codes", interval=bounds, paper=report.PAPER_ACCURACY)
+    chart = phoneme_charts.comparison(rows, own="these codes", interval=bounds, paper=report.PAPER_ACCURACY)
     return (
         '<section class="headline"><div>'
         f'<div class="big">{percent(scores.accuracy)}<small> %</small></div>'
@@ -202,16 +160,6 @@ def _tiles(result: PhonemeResult, about: About) -> str:
     return f'<div class="tiles">{inner}</div>'
 
 
-def html_table(headings: Sequence[str], rows: Sequence[Sequence[str]], own: str | None = None) -> str:
-    """An HTML table; the row whose first cell is ``own`` stands out."""
-    head = "".join(f"<th>{escape(name)}</th>" for name in headings)
-    lines = []
-    for row in rows:
-        cells = "".join(f"<td>{escape(cell)}</td>" for cell in row)
-        lines.append(f'<tr class="own">{cells}</tr>' if row[0] == own else f"<tr>{cells}</tr>")
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
-
-
 def _comparison(result: PhonemeResult) -> str:
     return _section(
         "Between floors and ceiling",
@@ -223,7 +171,7 @@ def _comparison(result: PhonemeResult) -> str:
 
 def _legend(result: PhonemeResult) -> str:
     kinds = [row.name for row in result.per_class]
-    marks = "".join(f'<span><i style="background:{plots.CLASS_COLOURS[kind]}"></i>{kind}</span>' for kind in kinds)
+    marks = "".join(f'<span><i style="background:{CLASS_COLOURS[kind]}"></i>{kind}</span>' for kind in kinds)
     return f'<div class="legend">{marks}</div>'
 
 
@@ -241,12 +189,12 @@ def _examples(result: PhonemeResult, examples: Sequence[Example]) -> str:
     phone_of_code = {row.code: row.phone for row in result.code_to_phone}
     parts = []
     for number, shown in enumerate(examples):
-        figure = plots.example(shown, phone_of_code=phone_of_code, name=f"example{number}")
+        figure = example(shown, phone_of_code=phone_of_code, name=f"example{number}")
         seconds = len(shown.waveform) / shown.rate
         text = f'<p class="text">{escape(shown.text)}</p>' if shown.text else ""
         parts.append(
             f'<div class="example"><h3>{escape(shown.utterance)}</h3>{text}'
-            f'<div class="track" data-left="{plots.EXAMPLE_LEFT}" data-right="{plots.EXAMPLE_RIGHT}" '
+            f'<div class="track" data-left="{EXAMPLE_LEFT}" data-right="{EXAMPLE_RIGHT}" '
             f'data-seconds="{seconds:.3f}">{figure}<div class="head"></div></div>'
             f'<audio controls preload="metadata" src="{_audio(shown)}"></audio></div>'
         )
@@ -277,7 +225,7 @@ def _codes(result: PhonemeResult) -> str:
             f"{row.entropy:.2f}",
             f"{row.mean_run:.1f}",
         ]
-        for row in (by_code[code] for code in plots.code_order(result))
+        for row in (by_code[code] for code in phoneme_matrices.code_order(result))
     ]
     table = html_table(["code", "phone", "frames", "its share, %", "entropy, bit", "mean run, frames"], rows)
     return (

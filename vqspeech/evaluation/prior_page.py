@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vqspeech import __version__, audio
 from vqspeech.evaluation import prior_plots as plots
 from vqspeech.evaluation import prior_report as report
-from vqspeech.evaluation.page import STYLE, html_table
+from vqspeech.evaluation.page_parts import STYLE, html_table
 from vqspeech.evaluation.prior import Result
 from vqspeech.evaluation.prior_bits import ngram_name
 from vqspeech.evaluation.prior_report import About

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqspeech import audio
-from vqspeech.evaluation.plots import as_svg, draw_spectrogram, new_figure, plot_style
+from vqspeech.evaluation.figures import as_svg, draw_spectrogram, new_figure, plot_style
 from vqspeech.evaluation.prior import Result
 from vqspeech.evaluation.prior_bits import ngram_name
 

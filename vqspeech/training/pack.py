@@ -11,6 +11,8 @@ It is a safetensors file, to be read by anything that reads those:
 
 from __future__ import annotations
 
+import dataclasses
+import io
 import json
 import os
 import shutil
@@ -141,8 +143,8 @@ def write_pack(
 ) -> Pack:
     """Pack a data directory.
 
-    Interrupted, it goes on where it stopped when called again with the same arguments: what is done lies in
-    ``target.partial/`` until the pack is complete.
+    Interrupted, it goes on where it stopped when called again with the same arguments and recordings: what is done
+    lies in ``target.partial/`` until the pack is complete.
 
     Args:
         data: the data directory.
@@ -156,6 +158,7 @@ def write_pack(
 
     Raises:
         InputError: the data directory or a recording is unusable.
+        OSError: the disk is full; it names a file.
     """
     from vqspeech import datadir
 
@@ -168,22 +171,21 @@ def write_pack(
         "rms": rms,
         "disguises": disguises,
         "seed": seed,
-        "utterances": [job.utterance for job in todo],
+        "utterances": [[*dataclasses.astuple(job), *_stamp(job.recording)] for job in todo],
     }
     partial_folder = Path(f"{os.fspath(target)}.partial")
     lengths = _resume(partial_folder, order)
     load = partial(_load, rate=sample_rate, rms=rms, copies=disguises, seed=seed)
-    with (
-        (partial_folder / "lengths").open("a", encoding="ascii") as journal,
-        ExitStack() as stack,
-    ):
-        rows = [stack.enter_context((partial_folder / f"row{row}").open("ab")) for row in range(disguises + 1)]
+    # Without buffers, which on a full disk would complain again when they are closed.
+    with ExitStack() as stack:
+        journal, *rows = (
+            stack.enter_context((partial_folder / name).open("ab", buffering=0))
+            for name in ("lengths", *(f"row{row}" for row in range(disguises + 1)))
+        )
         for length, arrays in _loaded(load, todo[len(lengths) :], jobs):
             for file, array in zip(rows, arrays, strict=True):
-                file.write(array.tobytes())
-                file.flush()
-            journal.write(f"{length}\n")
-            journal.flush()
+                _append(file, array.tobytes())
+            _append(journal, f"{length}\n".encode())
             lengths.append(length)
             if progress:
                 progress(len(lengths), len(todo))
@@ -209,6 +211,22 @@ def _loaded(
             raise
 
 
+def _stamp(recording: str) -> tuple[int, int] | tuple[()]:
+    """Size and time of a recording; nothing of one that is a command."""
+    path = Path(recording)
+    return (path.stat().st_size, path.stat().st_mtime_ns) if path.is_file() else ()
+
+
+def _append(file: io.FileIO, content: bytes) -> None:
+    """Write all of it; raises OSError that names the file."""
+    try:
+        while content:
+            content = content[file.write(content) :]
+    except OSError as error:
+        error.filename = file.name
+        raise
+
+
 def _resume(folder: Path, order: dict[str, Any]) -> list[int]:
     """Samples of each utterance that an earlier call with the same order completed; what it half wrote is cut off."""
     text = json.dumps(order)
@@ -220,11 +238,13 @@ def _resume(folder: Path, order: dict[str, Any]) -> list[int]:
         if all(row.stat().st_size >= 2 * sum(lengths) for row in rows):
             for row in rows:
                 os.truncate(row, 2 * sum(lengths))
-            (folder / "lengths").write_bytes(whole)
+            if whole != journal:
+                os.truncate(folder / "lengths", len(whole))
             return lengths
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    (folder / "order").write_text(text)
+    with atomic_open(folder / "order") as file:
+        file.write(text)
     return []
 
 

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from vqspeech.errors import InputError
-from vqspeech.melspectrogram import log_mel
+from vqspeech.melspectrogram import log_mel, normalized_cepstra
 from vqspeech.model.calibration import measure_activation_peaks
 from vqspeech.model.checkpoint import load_model, save_model
 from vqspeech.model.quantizer import perplexity
@@ -163,12 +162,14 @@ class VQVAETask:
         conditioner = self.preset.model.conditioner
         if not conditioner.mel_bands:
             return None
-        return log_mel(
+        bands = log_mel(
             batch.spoken[:, 1:],
             sample_rate=self.preset.model.audio.sample_rate,
             hop=conditioner.hop,
             bands=conditioner.mel_bands,
         )
+        count = self.preset.training.cepstra
+        return normalized_cepstra(bands, count) if count else bands
 
     @torch.no_grad()
     def prepare(self, step: int, device: torch.device) -> None:
@@ -292,7 +293,7 @@ class VQVAETask:
                 nats[name].append(model.nats(batch.spoken, steering, (first, self.crop_frames))[:, skip:].mean(1))
             target = self.mel(batch)
             if target is not None and model.conditioner.mel_head is not None:
-                mel_errors.append(F.l1_loss(model.conditioner.mel_head(frames).float(), target))
+                mel_errors.append(model.mel_error(frames, target))
         model.train(training)
         mean = {name: float(torch.cat(values).mean()) for name, values in nats.items()}
         return HeldOut(
