@@ -66,6 +66,14 @@ def test_a_full_disk_is_an_os_error_and_leaves_the_model_that_was_there(
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
+def test_a_setting_that_models_had_not_yet_does_not_change_which_codes_are_whose(folder: Path) -> None:
+    before = codes_checksum(folder)
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    assert config["encoder"].pop("input_norm") is False  # newer than the first packaged model
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    assert codes_checksum(folder) == before
+
+
 def test_a_loaded_model_computes_the_same(folder: Path) -> None:
     waveform, speaker = torch.randn(1, 160), torch.tensor([1])
     results = []

@@ -181,7 +181,7 @@ def _examples(result: Result, waveforms: Mapping[str, Reader]) -> Iterator[Examp
 
 
 def _engine(model: Model) -> str:
-    return f"{model.engine.name}, {model.engine.precision}"
+    return f"{model.engine.name}, {model.engine.precision}, post-filter {model.post_filter:g}"
 
 
 def _recordings(folders: Sequence[str]) -> list[Recording]:

@@ -9,6 +9,7 @@ import os
 import re
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import torch
@@ -149,10 +150,17 @@ def codes_checksum(folder: str | os.PathLike[str]) -> str:
     Models that differ in their decoders and voices alone share it.
     """
     folder = Path(folder)
-    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    digest = hashlib.sha256(json.dumps([config["audio"], config["encoder"]], sort_keys=True).encode())
+    config = msgspec.convert(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")), ModelConfig)
+    settings = [_told(config.audio), _told(config.encoder)]
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for name, tensor in sorted(load_file(folder / "model.safetensors").items()):
         if name.startswith("encoder.") or name == "quantizer.codebook":
             digest.update(name.encode())
             digest.update(tensor.numpy().tobytes())
     return digest.hexdigest()
+
+
+def _told(config: msgspec.Struct) -> dict[str, Any]:
+    """A part of a config without what is at its default, so that a new setting does not change old checksums."""
+    fields = msgspec.structs.fields(config)
+    return {field.name: value for field in fields if (value := getattr(config, field.name)) != field.default}
