@@ -107,7 +107,7 @@ _label() {
       return
     fi
   done
-  echo "$1"
+  printf '%s\n' "$1"
 }
 
 # All that decides what the stage makes, a line each.

@@ -149,8 +149,8 @@ class Model:
         hop = network.config.code_hop
         padded = np.pad(waveform, (0, -len(waveform) % hop))
         shaped = network.companding.shape(torch.from_numpy(padded)[None]).to(self._device)
-        # Instance normalisation looks at the whole utterance, so that it cannot be cut.
-        whole = len(padded) if network.config.encoder.instance_norm else 0
+        # What is normalised over the whole utterance cannot be cut.
+        whole = len(padded) if network.config.encoder.hears_all else 0
         z = blockwise(
             network.encoder,
             shaped,

@@ -60,10 +60,6 @@ def log_mel(waveform: Tensor, *, sample_rate: int, hop: int, bands: int) -> Tens
         return (torch.log(energies + FLOOR) + OFFSET) / DIVISOR
 
 
-#: Added to the spread that cepstra are divided by, so that digital silence is not blown up.
-_LEAST_SPREAD = 0.05
-
-
 def cepstra(bands: Tensor, count: int) -> Tensor:
     """The first cepstra of log-mel frames: their orthonormal DCT-II, which parts the envelope from the harmonics.
 
@@ -82,19 +78,23 @@ def cepstra(bands: Tensor, count: int) -> Tensor:
         return bands.float() @ basis.t()
 
 
-def normalized_cepstra(bands: Tensor, count: int) -> Tensor:
-    """Cepstra with the mean and the spread of each, over the time of each row, taken away.
+#: Added to the spread that is divided by, so that digital silence is not blown up.
+_LEAST_SPREAD = 0.05
 
-    The mean holds the microphone, the room and much of the speaker (Atal 1974). Divided by their spreads, all cepstra
-    count alike, where in log-mel bands the loudness outweighs the shape of the spectrum.
+
+def normalized(frames: Tensor) -> Tensor:
+    """Frames with the mean and the spread of each column, over the time of each row, taken away.
+
+    The mean of log-mel bands or cepstra holds the microphone, the room and much of the speaker (Atal 1974,
+    "Effectiveness of linear prediction characteristics of the speech wave for automatic speaker identification and
+    verification"). Divided by their spreads, all columns count alike: in log-mel bands as they are, the loudness
+    outweighs the shape of the spectrum.
 
     Args:
-        bands: ``(batch, time, bands)``.
-        count: how many cepstra.
+        frames: ``(batch, time, columns)``.
 
     Returns:
-        ``(batch, time, count)`` float32.
+        The same shape.
     """
-    values = cepstra(bands, count)
-    spread = values.std(1, keepdim=True, correction=0)
-    return (values - values.mean(1, keepdim=True)) / (spread + _LEAST_SPREAD)
+    spread = frames.std(1, keepdim=True, correction=0)
+    return (frames - frames.mean(1, keepdim=True)) / (spread + _LEAST_SPREAD)

@@ -26,6 +26,7 @@ FRONT_ENDS: list[dict[str, Any]] = [
     {"front_end": "log-mel", "mel_hop": 64, "strides": [1]},
     {"front_end": "log-mel", "mel_hop": 45, "strides": [3]},
 ]
+LOG_MEL: dict[str, Any] = FRONT_ENDS[7]
 HOPS = [64, 64, 128, 160, 105, 640, 160, 640, 64, 135]
 
 
@@ -137,6 +138,21 @@ def test_instance_norm_is_that_of_torch() -> None:
     for strided in encoder.strided:
         x = F.leaky_relu(strided(x), 0.1)
     torch.testing.assert_close(encoder(waveform), encoder.projection(F.instance_norm(x)))
+
+
+def test_input_norm_does_not_hear_the_microphone() -> None:
+    encoder, hop = make_encoder(**LOG_MEL, input_norm=True)
+    waveform = 20 * torch.randn(2, 40 * hop)
+    before = encoder(waveform)
+    # Far above the floor of the logarithm, another gain adds to every band what it always adds.
+    torch.testing.assert_close(encoder(8 * waveform), before, rtol=1e-3, atol=1e-3)
+    plain, _ = make_encoder(**LOG_MEL)
+    assert (plain(8 * waveform) - plain(waveform)).abs().max() > 0.02
+
+
+def test_input_norm_does_with_a_single_code() -> None:
+    encoder, hop = make_encoder(**LOG_MEL, input_norm=True)
+    assert torch.isfinite(encoder(torch.randn(1, hop))).all()
 
 
 def test_instance_norm_does_with_a_single_code() -> None:

@@ -13,7 +13,7 @@ from small_models import make_config, make_model
 from torch import Tensor, nn
 
 from vqspeech.generation import generate
-from vqspeech.melspectrogram import cepstra, log_mel
+from vqspeech.melspectrogram import log_mel
 from vqspeech.model.vqvae import VQVAE, Losses
 from vqspeech.training.muon import Muon
 
@@ -122,15 +122,6 @@ def test_a_crop_is_that_part_of_the_whole_once_the_decoder_has_heard_enough() ->
     torch.testing.assert_close(crop[:, field - 1 :], whole[:, 40 + field - 1 : 72])
     # The first sample of a crop is predicted from the one before it, as everywhere.
     assert not torch.equal(model.nats(spoken.flip(1), frames, (5, 4))[:, 0], crop[:, 0])
-
-
-def test_the_mel_head_is_judged_by_bands_or_by_fewer_cepstra() -> None:
-    model = make_model()
-    frames = torch.randn(2, 5, model.config.conditioner.channels)
-    bands = model.conditioner.mel_head(frames).detach()
-    assert model.mel_error(frames, bands + 0.5).item() == pytest.approx(0.5)
-    # The cepstra of the bands less the last: what it says of the last is not asked for.
-    assert model.mel_error(frames, cepstra(bands, 5) - 0.25).item() == pytest.approx(0.25)
 
 
 def test_without_a_crop_the_decoder_rests_and_without_a_target_the_mel_head() -> None:

@@ -129,6 +129,7 @@ def test_a_change_that_cannot_be_made_is_told(change: str) -> None:
         ("model.quantizer.decay", -0.1, "model.quantizer.decay"),
         ("model.encoder.strides", [4, 0], "model.encoder.strides"),
         ("model.decoder.kernel", 1, "model.decoder.kernel"),
+        ("model.conditioner.cepstra", 41, "model.conditioner.cepstra"),
         ("model", 5, "model"),
     ],
 )
@@ -150,7 +151,8 @@ def test_a_key_that_is_wrong_is_named(tmp_path: Path, path: str, value: Any, nam
         (["training.disguise=0.5", "training.disguises=0"], "training.disguises"),
         (["model.conditioner.mel_bands=0"], "training.decode_from"),
         (["training.steps=400"], "training.decode_from"),
-        (["training.cepstra=48"], "training.cepstra"),
+        (["model.conditioner.cepstra=13"], "model.conditioner.cepstra"),
+        (["model.encoder.input_norm=true"], "model.encoder.input_norm"),
     ],
 )
 def test_keys_that_do_not_fit_together_are_named(changes: list[str], named: str) -> None:

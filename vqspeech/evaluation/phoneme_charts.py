@@ -51,7 +51,10 @@ def comparison(
                 axes.errorbar(value, place, xerr=[[value - low], [high - value]], color=INK, capsize=3, lw=1)
                 edge = max(edge, high)
             shown = f"{value:.1f}  ({quiet:.1f})"
-            axes.text(edge + 1, place, shown, va="center", weight="bold" if ours else "normal")
+            weight = "bold" if ours else "normal"
+            text = axes.text(edge + 1, place, shown, va="center", weight=weight)
+            # The line of the paper's figure may run behind the number.
+            text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1.5})
             furthest = max(furthest, edge + 12)
         axes.axvline(100 * paper, color="#c2410c", lw=1, ls=(0, (4, 3)), zorder=0.5)
         axes.text(100 * paper, -0.75, f"paper {100 * paper:.1f}", color="#c2410c", ha="center", va="bottom")

@@ -30,6 +30,12 @@ class Conditioner(nn.Module):
         )
         self.blocks = nn.ModuleList(ResidualBlock(config.channels, dilation) for dilation in config.dilations)
         self.mel_head = nn.Linear(config.channels, config.mel_bands) if config.mel_bands else None
+        self.cepstral_head = nn.Linear(config.channels, config.cepstra) if config.cepstra else None
+
+    @property
+    def auxiliary_head(self) -> nn.Linear | None:
+        """What teaches the encoder beside the decoder, or before it: the mel head or the cepstral one, if any."""
+        return self.mel_head or self.cepstral_head
 
     @property
     def context(self) -> int:

@@ -12,6 +12,9 @@ from msgspec import Meta, Struct
 
 from vqspeech.errors import InputError
 
+#: Log-mel bands that cepstra are taken of.
+CEPSTRAL_BANDS = 40
+
 Count = Annotated[int, Meta(ge=1)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 NonNegative = Annotated[float, Meta(ge=0)]
@@ -47,6 +50,7 @@ class EncoderConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         channels: width of every hidden layer.
         dilations: one dilated residual block each, after the strided convolutions.
         dimension: of the vector that is quantised, and so of the codebook.
+        input_norm: normalise each band of the log-mel front end over the utterance, which removes the microphone.
         instance_norm: normalise each channel over the utterance, which removes much of the speaker.
         frame_norm: normalise each vector before the quantiser (LayerNorm without parameters).
     """
@@ -58,8 +62,14 @@ class EncoderConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     channels: Count
     dilations: Dilations
     dimension: Count
+    input_norm: bool = False
     instance_norm: bool
     frame_norm: bool
+
+    @property
+    def hears_all(self) -> bool:
+        """Whether each code depends on the whole utterance, which then cannot be encoded in pieces."""
+        return self.instance_norm or self.input_norm
 
 
 class QuantizerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -91,7 +101,9 @@ class ConditionerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only
         kernel: of the first convolution, over codes; 1 with no ``dilations`` is the paper's plain conditioning.
         dilations: one residual block each, the first half at the code rate, the rest at the frame rate.
         speaker_dimension: of the vector learnt for each speaker.
-        mel_bands: bands of the auxiliary head that predicts log-mel frames; 0 for no head.
+        mel_bands: bands of the auxiliary head that predicts log-mel frames; 0 for no such head.
+        cepstra: of an auxiliary head that predicts, in their place, the first cepstra normalised over the segment, for
+            codes that shall tell the phone and not the voice, the loudness or the microphone; 0 for no such head.
     """
 
     hop: Count
@@ -100,6 +112,7 @@ class ConditionerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only
     dilations: Dilations
     speaker_dimension: Count
     mel_bands: Annotated[int, Meta(ge=0)]
+    cepstra: Annotated[int, Meta(ge=0, le=CEPSTRAL_BANDS)] = 0
 
 
 class WaveNetConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -170,6 +183,18 @@ class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
         """
         if not self.encoder.strides:
             raise InputError("model.encoder.strides is empty", where=where, cure="give one stride a convolution")
+        if self.conditioner.mel_bands and self.conditioner.cepstra:
+            raise InputError(
+                "model.conditioner.mel_bands and model.conditioner.cepstra are two auxiliary heads",
+                where=where,
+                cure="set one of them to 0",
+            )
+        if self.encoder.input_norm and self.encoder.front_end != "log-mel":
+            raise InputError(
+                "model.encoder.input_norm is true, but the front end is the waveform",
+                where=where,
+                cure="set model.encoder.front_end=log-mel, or model.encoder.input_norm=false",
+            )
         if self.code_hop % self.conditioner.hop:
             raise InputError(
                 f"model.conditioner.hop is {self.conditioner.hop}, but a code lasts {self.code_hop} samples",

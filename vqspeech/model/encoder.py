@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vqspeech.melspectrogram import log_mel, window_length
+from vqspeech.melspectrogram import log_mel, normalized, window_length
 from vqspeech.model.config import EncoderConfig
 from vqspeech.model.residual import ResidualBlock
 
@@ -52,7 +52,7 @@ class Encoder(nn.Module):
 
     @property
     def context(self) -> int:
-        """Samples on either side of a code's own that can reach it, at most (without ``instance_norm``)."""
+        """Samples on either side of a code's own that can reach it, at most (without a norm over the utterance)."""
         mel = self.config.front_end == "log-mel"
         hop, reach = (self.config.mel_hop, window_length(self.sample_rate)) if mel else (1, 0)
         for stride in self.config.strides:
@@ -72,7 +72,7 @@ class Encoder(nn.Module):
         config = self.config
         if config.front_end == "log-mel":
             frames = log_mel(waveform, sample_rate=self.sample_rate, hop=config.mel_hop, bands=config.mel_bands)
-            x = frames.transpose(1, 2)
+            x = (normalized(frames) if config.input_norm else frames).transpose(1, 2)
         else:
             x = waveform[:, None]
         for strided in self.strided:

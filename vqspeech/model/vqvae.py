@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vqspeech.companding import Companding
-from vqspeech.melspectrogram import cepstra
 from vqspeech.model.conditioner import Conditioner
 from vqspeech.model.config import ModelConfig
 from vqspeech.model.encoder import Encoder
@@ -131,7 +130,7 @@ class VQVAE(nn.Module):
             heard: ``(batch, time)``, what the encoder hears: the waveform, or a disguised copy of it.
             spoken: ``(batch, time + 1)``, the waveform to reconstruct, with the one sample before it.
             speaker: ``(batch,)`` indices.
-            mel: what the auxiliary head shall say, as in ``mel_error``; None without one.
+            mel: ``(batch, time / conditioner.hop, values)``, what the auxiliary head shall say; None without one.
             crop: first frame and number of frames that the decoder predicts; None lets the decoder rest.
 
         Returns:
@@ -142,23 +141,11 @@ class VQVAE(nn.Module):
         if self.training and self.config.quantizer.jitter and self.quantizer.started:
             values = time_jitter(values, self.config.quantizer.jitter)
         frames = self.frames(values, speaker)
-        mel_error = None
-        if self.conditioner.mel_head is not None and mel is not None:
-            mel_error = self.mel_error(frames, mel)
+        mel_error, head = None, self.conditioner.auxiliary_head
+        if head is not None and mel is not None:
+            mel_error = F.l1_loss(head(frames).float(), mel)
         nats = None if crop is None else self.nats(spoken, frames, crop).mean()
         return Losses(nats, quantized.codebook_loss, quantized.commitment_loss, mel_error), quantized.codes
-
-    def mel_error(self, frames: Tensor, target: Tensor) -> Tensor:
-        """Mean absolute error of the auxiliary head, a scalar.
-
-        Args:
-            frames: ``(batch, frames, channels)``.
-            target: ``(batch, frames, mel_bands)`` log-mel; or, with fewer columns, so many of its cepstra.
-        """
-        assert self.conditioner.mel_head is not None
-        bands = self.conditioner.mel_head(frames).float()
-        count = target.shape[2]
-        return F.l1_loss(bands if count == bands.shape[2] else cepstra(bands, count), target)
 
     def nats(self, spoken: Tensor, frames: Tensor, crop: tuple[int, int]) -> Tensor:
         """``-log p`` of each sample of a crop given the true samples before it and the frames.

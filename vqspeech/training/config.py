@@ -51,8 +51,6 @@ class TrainingConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         keep_codes: encoder and codebook stay as they are in the model that the run begins from, so that its codes, and
             all that was made of them, keep their meaning.
         mel_weight: of the auxiliary head's error.
-        cepstra: the auxiliary head is judged by so many cepstra, normalised over each segment, in place of its bands as
-            they are: for codes that shall say the phone and not the voice, the loudness or the microphone. 0 for bands.
         speaker_balance: a speaker is drawn in proportion to its duration to this power; 0 draws all alike.
         disguise: probability that the encoder hears a copy with other pitch and formants (needs ``disguises``).
         disguises: such copies that are made of each utterance when the data are packed.
@@ -73,7 +71,6 @@ class TrainingConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     decode_from: Annotated[int, Meta(ge=0)]
     keep_codes: bool
     mel_weight: NonNegative
-    cepstra: Annotated[int, Meta(ge=0)] = 0
     speaker_balance: Fraction
     disguise: Fraction
     disguises: Annotated[int, Meta(ge=0, le=16)]
@@ -117,14 +114,9 @@ class Preset(PresetFile, frozen=True):
             "make at least one copy, or set training.disguise=0",
         )
         insist(
-            training.decode_from == 0 or model.conditioner.mel_bands > 0,
+            training.decode_from == 0 or model.conditioner.mel_bands + model.conditioner.cepstra > 0,
             "training.decode_from lets the decoder wait, but nothing else teaches the encoder",
             "set training.decode_from=0 or model.conditioner.mel_bands above 0",
-        )
-        insist(
-            training.cepstra < max(1, model.conditioner.mel_bands),
-            f"training.cepstra is {training.cepstra}, but the auxiliary head has {model.conditioner.mel_bands} bands",
-            "keep fewer cepstra than model.conditioner.mel_bands, or set training.cepstra=0",
         )
         insist(training.decode_from < training.steps, "training.decode_from is not below training.steps", "lower it")
 

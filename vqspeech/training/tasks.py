@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from vqspeech.errors import InputError
-from vqspeech.melspectrogram import log_mel, normalized_cepstra
+from vqspeech.melspectrogram import cepstra, log_mel, normalized
 from vqspeech.model.calibration import measure_activation_peaks
 from vqspeech.model.checkpoint import load_model, save_model
+from vqspeech.model.config import CEPSTRAL_BANDS
 from vqspeech.model.quantizer import perplexity
 from vqspeech.model.vqvae import VQVAE
 from vqspeech.training import beginning
@@ -160,16 +162,15 @@ class VQVAETask:
     def mel(self, batch: Batch) -> Tensor | None:
         """What the auxiliary head shall predict."""
         conditioner = self.preset.model.conditioner
-        if not conditioner.mel_bands:
+        if not conditioner.mel_bands and not conditioner.cepstra:
             return None
         bands = log_mel(
             batch.spoken[:, 1:],
             sample_rate=self.preset.model.audio.sample_rate,
             hop=conditioner.hop,
-            bands=conditioner.mel_bands,
+            bands=conditioner.mel_bands or CEPSTRAL_BANDS,
         )
-        count = self.preset.training.cepstra
-        return normalized_cepstra(bands, count) if count else bands
+        return normalized(cepstra(bands, conditioner.cepstra)) if conditioner.cepstra else bands
 
     @torch.no_grad()
     def prepare(self, step: int, device: torch.device) -> None:
@@ -291,9 +292,9 @@ class VQVAETask:
                 ("speaker", model.frames(quantized.values, wrong_speaker)),
             ):
                 nats[name].append(model.nats(batch.spoken, steering, (first, self.crop_frames))[:, skip:].mean(1))
-            target = self.mel(batch)
-            if target is not None and model.conditioner.mel_head is not None:
-                mel_errors.append(model.mel_error(frames, target))
+            target, head = self.mel(batch), model.conditioner.auxiliary_head
+            if target is not None and head is not None:
+                mel_errors.append(F.l1_loss(head(frames).float(), target))
         model.train(training)
         mean = {name: float(torch.cat(values).mean()) for name, values in nats.items()}
         return HeldOut(

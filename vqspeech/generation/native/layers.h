@@ -186,10 +186,15 @@ template <class P> struct Layers {
                     P::put(streams[n]->hidden, row / lanes, I::max(sums, I::set(0)), net.hidden_input);
                 });
             for (int n = 0; n < count; n++) inputs[n] = streams[n]->hidden, starts[n] = net.logits.start;
+            const auto store = [&](int n, int row, Float sums) INLINE_LAMBDA { I::store(streams[n]->logits + row, sums); };
             product(
                 net.logits, count, inputs, starts,
-                [&](int, int row) INLINE_LAMBDA { return I::load(net.logits.bias + row); },
-                [&](int n, int row, Float sums) INLINE_LAMBDA { I::store(streams[n]->logits + row, sums); });
+                [&](int, int row) INLINE_LAMBDA { return I::load(net.logits.bias + row); }, store);
+            if (!net.logit_rests.vectors) return;
+            for (int n = 0; n < count; n++) starts[n] = net.logit_rests.start;
+            product(
+                net.logit_rests, count, inputs, starts,
+                [&](int n, int row) INLINE_LAMBDA { return I::load(streams[n]->logits + row); }, store);
         });
     }
 };

@@ -91,7 +91,7 @@ struct Network {
     std::vector<Layer> layers;
     int skip_layers;                // layers whose gated units enter one product of the skip sum
     std::vector<Matrix> skips;
-    Matrix hidden, logits;
+    Matrix hidden, logits, logit_rests;  // the last for 8 bits alone
     Quantizer fine_gated, summed, hidden_input;
     size_t bytes = 0;               // of packed weights
 

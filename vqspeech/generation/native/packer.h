@@ -76,6 +76,19 @@ class Packer {
         return m;
     }
 
+    // What rounding to 8 bits, row by row, leaves of a matrix.
+    static std::vector<float> rests(const float* values, size_t rows, size_t columns) {
+        std::vector<float> result(values, values + rows * columns);
+        for (auto row = result.begin(); row != result.end(); row += static_cast<long>(columns)) {
+            float peak = 0;
+            for (size_t c = 0; c < columns; c++) peak = std::max(peak, std::fabs(row[c]));
+            const float inverse = peak > 0 ? 127 / peak : 0;
+            for (size_t c = 0; c < columns; c++)
+                row[c] -= static_cast<float>(std::lrint(row[c] * inverse)) * (peak / 127);
+        }
+        return result;
+    }
+
     // At most what `pack` takes of the arena.
     static size_t bytes(Precision precision, size_t rows, size_t columns) {
         return rows * columns / per_word(precision) * sizeof(Word) + 3 * (rows * sizeof(Word) + kLine) + kLine;
