@@ -12,7 +12,7 @@
 #   0  data directories: train, dev, test, split by utterance, speakers shared
 #   1  pack: one file to train from, with two disguised copies of each utterance
 #   2  train the preset `small` (165 min on one core of an AMD EPYC, Zen 4): DIR/small
-#   3  let its decoder learn on, twice as deep, codes kept (conf/deeper.yaml; 100 min): DIR/deeper
+#   3  let its decoder learn on, twice as deep, codes kept (conf/deeper.yaml; 95 min): DIR/deeper
 #   4  measure that on the test part
 #
 # More options: --data DIR, --out DIR (the experiments), --threads N (to train with), --pairs N (to measure), --changes
@@ -83,7 +83,7 @@ if begin_stage 3 "train on, deeper" reads "$data"/{train,dev}.pack "$out/small/c
 fi
 
 if begin_stage 4 "conversion report" reads "$out/deeper/checkpoints/best/model.safetensors" "$data/test/wav.scp" \
-  makes "$out/conversion/RESULTS.json"; then
+  makes "$out"/conversion/{wav,RESULTS.json}; then
   # shellcheck disable=SC2206  # several speakers
   asked=(evaluate conversion --model "$out/deeper" --data "$data/test" --targets $vctk_speakers bdl slt --pairs "$pairs"
     --out "$out/conversion")

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 #: Seconds of speech, pauses at the ends of recordings left out, under which a voice cannot be learnt.
 LEAST_SECONDS = 15.0
 #: Steps of learning, at most.
-STEPS = 200
+STEPS = 100
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
