@@ -72,10 +72,11 @@ def cepstra(bands: Tensor, count: int) -> Tensor:
     """
     with torch.autocast(bands.device.type, enabled=False):
         size = bands.shape[2]
-        phases = torch.arange(count, device=bands.device)[:, None] * (torch.arange(size, device=bands.device) + 0.5)
+        # In doubles: the cosines of large phases lose digits otherwise.
+        phases = torch.arange(count)[:, None] * (torch.arange(size, dtype=torch.float64) + 0.5)
         basis = torch.cos(math.pi / size * phases) * math.sqrt(2 / size)
         basis[0] /= math.sqrt(2)
-        return bands.float() @ basis.t()
+        return bands.float() @ basis.t().to(bands.device, torch.float32)
 
 
 #: Added to the spread that is divided by, so that digital silence is not blown up.
