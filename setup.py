@@ -47,7 +47,6 @@ EXTRAS = {
         "jiwer>=3",
     ],
     "abx": ["fastabx>=0.9; python_version >= '3.12'"],
-    "serve": ["gradio>=5"],
     "dev": [
         "pytest>=8.2",
         "hypothesis>=6.100",
