@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> None:
         "look-ahead": f"{1000 * (network.encoder.context + network.conditioner.context * hop) / rate:.0f} ms",
         "receptive field": f"{field} samples ({1000 * field / rate:.0f} ms) of the decoder",
         "decoder": f"{config.decoder.layers} layers, {config.decoder.residual} residual, {config.decoder.skip} skip",
-        "parameters": ", ".join(f"{name} {count / 1e6:.2f} M" for name, count in sizes.items()),
+        "parameters": ", ".join(f"{name} {count / 1e6:.2f} M" for name, count in sizes.items() if count),
         "speakers": speakers,
         "engine": describe_engine(),
     }

@@ -232,7 +232,7 @@ class Trainer(Generic[Network, Found]):
 
     def _size(self) -> str:
         parts = {name: sum(p.numel() for p in part.parameters()) for name, part in self.model.named_children()}
-        listed = ", ".join(f"{name} {count / 1e6:.2f} M" for name, count in parts.items())
+        listed = ", ".join(f"{name} {count / 1e6:.2f} M" for name, count in parts.items() if count)
         return f"parameters: {listed}; {self.devices.device}, {self.config.precision}"
 
     @contextmanager
