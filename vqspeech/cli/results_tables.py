@@ -13,15 +13,6 @@ Figures = dict[str, tuple[str, float, str]]
 OURS = "**these codes**"
 #: What stands beside a system -> what the page calls it.
 SYSTEMS = {
-    "samples": "samples of the prior",
-    "ngram": "samples of an n-gram",
-    "real": "real codes",
-    "shuffled": "real codes, shuffled",
-    "recording": "recordings",
-    "reversed": "recordings, reversed",
-}
-#: What stands beside a system -> what the page calls it.
-SYSTEMS = {
     "most_likely_phone": "always the most likely phone",
     "random_codes": "random codes",
     "codes_shifted_1s": "the codes, shifted by a second",

@@ -192,37 +192,36 @@ class VoiceFit:
     @torch.no_grad()
     def _mean_nats(self, voice: Voice, starts: Sequence[int]) -> float:
         batches = [starts[i : i + BATCH] for i in range(0, len(starts), BATCH)]
-        return float(torch.cat([self._losses(voice, batch)[0] for batch in batches]).mean())
+        return float(torch.cat([self._nats(voice, batch, self._frames(voice, batch)) for batch in batches]).mean())
 
     def _take_step(self, steering: Steering, optimizer: torch.optim.Optimizer, step: int) -> None:
         rng = np.random.default_rng([self.seed, step])
-        starts = rng.integers(self.train.start, self.train.stop, BATCH)
+        starts = [int(start) for start in rng.integers(self.train.start, self.train.stop, BATCH)]
         optimizer.zero_grad()
-        nats, mel = self._losses(voice_of(steering, self.network), [int(start) for start in starts])
-        (nats.mean() + MEL_WEIGHT * mel).backward()
+        voice = voice_of(steering, self.network)
+        frames = self._frames(voice, starts)
+        nats = self._nats(voice, starts, frames).mean()
+        (nats + MEL_WEIGHT * self._mel_error(voice, starts, frames)).backward()
         torch.nn.utils.clip_grad_norm_(steering.parameters(), 1.0)
         optimizer.step()
 
-    def _losses(self, voice: Voice, starts: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Of segments that begin at the codes ``starts``.
-
-        Returns:
-            ``-log p`` of their samples, ``(segments, samples)``, and the mean absolute error of the mel head, a scalar.
-        """
+    def _frames(self, voice: Voice, starts: Sequence[int]) -> Tensor:
+        """Conditioning frames of segments that begin at the codes ``starts``: ``(segments, frames, channels)``."""
         network, device = self.network, self.network.quantizer.codebook.device
         reach = range(-self.context, self.crop + self.context)
         codes = torch.stack([self.codes[start + reach.start : start + reach.stop] for start in starts]).to(device)
-        first, length = [start * self.hop for start in starts], self.crop * self.hop + 1
-        spoken = torch.stack([self.samples[sample : sample + length] for sample in first]).to(device)
-        values = network.quantizer.lookup(codes)
-        frames = voice.frames(values)
+        frames = voice.frames(network.quantizer.lookup(codes))
         edge = self.context * network.conditioner.frames_per_code
-        frames = frames[:, edge : frames.shape[1] - edge]
-        nats = network.steered_nats(spoken, voice.steering(frames))[:, self.skip :]
-        return nats, self._mel_error(voice, frames, starts)
+        return frames[:, edge : frames.shape[1] - edge]
 
-    def _mel_error(self, voice: Voice, frames: Tensor, starts: Sequence[int]) -> Tensor:
-        """Mean absolute error of the mel head in the segments' ``(segments, frames, channels)``, a scalar."""
+    def _nats(self, voice: Voice, starts: Sequence[int], frames: Tensor) -> Tensor:
+        """``-log p`` of the samples of segments, given their frames: ``(segments, samples)``."""
+        first, length = [start * self.hop for start in starts], self.crop * self.hop + 1
+        spoken = torch.stack([self.samples[sample : sample + length] for sample in first]).to(frames.device)
+        return self.network.steered_nats(spoken, voice.steering(frames))[:, self.skip :]
+
+    def _mel_error(self, voice: Voice, starts: Sequence[int], frames: Tensor) -> Tensor:
+        """Mean absolute error of the mel head in segments, given their frames; a scalar."""
         bands = voice.mel(frames)
         if bands is None:
             return frames.new_zeros(())
