@@ -7,7 +7,6 @@ is learnt by gradient descent on their likelihood. Speech that is held out says 
 
 from __future__ import annotations
 
-import io
 import math
 import pickle
 import zlib
@@ -24,10 +23,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vqspeech.errors import InputError
-from vqspeech.files import atomic_open
 from vqspeech.melspectrogram import log_mel
 from vqspeech.model.voice import Part, Steering, Voice
 from vqspeech.model.vqvae import VQVAE
+from vqspeech.training.states import save_state
 
 #: Share of the speech, its last part, that is held out, and the least that either part must have, in seconds.
 HELD_OUT, LEAST_SECONDS = 1 / 6, 1.5
@@ -256,10 +255,7 @@ class VoiceFit:
         return f"{weights:08x} {speech:08x} {self.network.speakers} {self.seed} {steps}"
 
     def _save(self, checkpoint: Path, steps: int, state: _State) -> None:
-        saved = io.BytesIO()
-        torch.save({"order": self._order(steps), **vars(state)}, saved)
-        with atomic_open(checkpoint, "wb") as file:
-            file.write(saved.getbuffer())  # by ourselves: torch's own words for a full disk are no OSError
+        save_state(checkpoint, {"order": self._order(steps), **vars(state)})
 
     def _resumed(self, checkpoint: Path, steps: int) -> _State | None:
         """Where an earlier call of the same fit was; None if there is nothing to go on from."""

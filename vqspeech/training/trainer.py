@@ -6,7 +6,6 @@ checkpoint ends with the same weights as one that was not, to the bit on one CPU
 
 from __future__ import annotations
 
-import io
 import math
 import pickle
 import re
@@ -26,11 +25,11 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from vqspeech.errors import InputError
-from vqspeech.files import atomic_open
 from vqspeech.training.devices import Devices
 from vqspeech.training.log import Log
 from vqspeech.training.preset_file import read_preset_file, write_preset
 from vqspeech.training.protocol import Found, Network, Rates, Task
+from vqspeech.training.states import save_state
 
 #: Seconds between two evaluations, two checkpoints, two lines of progress.
 EVALUATE_EVERY, SAVE_EVERY, REPORT_EVERY = 60.0, 60.0, 10.0
@@ -201,10 +200,7 @@ class Trainer(Generic[Network, Found]):
             return
         if not all(bool(parameter.isfinite().all()) for parameter in self.model.parameters()):
             raise self._diverged()
-        state = io.BytesIO()
-        torch.save(self._state(), state)
-        with atomic_open(self.last, "wb") as file:
-            file.write(state.getbuffer())  # by ourselves: torch's own words for a full disk are no OSError
+        save_state(self.last, self._state())
 
     def _resume(self) -> None:
         config = self.out / "config.yaml"
