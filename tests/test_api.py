@@ -11,6 +11,7 @@ import torch
 import vqspeech
 from vqspeech.errors import InputError
 from vqspeech.model.checkpoint import save_model
+from vqspeech.model.matching import matched_codes
 from vqspeech.model.vqvae import VQVAE
 from vqspeech.training.config import read_preset
 
@@ -175,3 +176,61 @@ def test_the_packaged_model_speaks_in_the_voices_of_its_list() -> None:
     model = vqspeech.load()
     assert "p225" in model.speakers
     assert model.convert(noise(0.05), "p225").shape == (800,)
+
+
+@pytest.fixture(scope="module")
+def measured(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> vqspeech.Model:
+    """The model again, which now knows what its voices' codes are like."""
+    model = vqspeech.load(folder)
+    for speaker in range(3):
+        vectors = torch.randn(300, 32, generator=torch.Generator().manual_seed(speaker)) + speaker
+        model.network.matching.learn(speaker, vectors, model.network.quantizer)
+    path = tmp_path_factory.mktemp("measured")
+    save_model(model.network, path)
+    return vqspeech.load(path)
+
+
+def test_codes_for_a_voice_are_brought_to_it(measured: vqspeech.Model, model: vqspeech.Model) -> None:
+    waveform = noise(0.5)
+    plain = measured.encode(waveform)
+    np.testing.assert_array_equal(plain, model.encode(waveform))
+    anna, bert = measured.encode(waveform, "anna"), measured.encode(waveform, "bert")
+    assert anna.shape == bert.shape == plain.shape
+    assert (anna != plain).any()
+    assert (anna != bert).any()
+    levelled = measured.read(waveform)
+    expected = matched_codes(
+        measured.vectors(levelled),
+        torch.ones(len(plain), dtype=torch.bool),
+        measured.network.matching.habits({1: 1.0}),
+        measured.network.quantizer,
+    )
+    np.testing.assert_array_equal(bert, expected.numpy())
+
+
+def test_convert_speaks_codes_that_were_brought_to_the_voice(measured: vqspeech.Model) -> None:
+    waveform = noise(0.1)
+    for voice in ("bert", "anna:0.5,bert:0.5"):
+        decoded = measured.decode(measured.encode(waveform, voice), voice)
+        np.testing.assert_array_equal(measured.convert(waveform, voice), decoded)
+
+
+def test_long_silence_hardly_changes_how_codes_are_brought_to_a_voice(measured: vqspeech.Model) -> None:
+    waveform = np.concatenate([noise(2.0), np.zeros(6 * RATE, np.float32)])
+    alone = measured.encode(waveform[: 2 * RATE], "anna")
+    padded = measured.encode(waveform, "anna")[: len(alone)]
+    vectors = measured.vectors(measured.read(waveform))
+    habits = measured.network.matching.habits({0: 1.0})
+    everywhere = torch.ones(len(vectors), dtype=torch.bool)
+    careless = matched_codes(vectors, everywhere, habits, measured.network.quantizer).numpy()[: len(alone)]
+    assert (padded != alone).mean() < 0.5 * (careless != alone).mean()
+
+
+def test_a_model_whose_voices_were_not_measured_speaks_the_codes_as_they_are(model: vqspeech.Model) -> None:
+    waveform = noise(0.1)
+    np.testing.assert_array_equal(model.encode(waveform, "anna"), model.encode(waveform))
+
+
+def test_codes_for_an_unknown_voice_are_refused(measured: vqspeech.Model) -> None:
+    with pytest.raises(InputError, match="p255"):
+        measured.encode(noise(0.1), "p255")

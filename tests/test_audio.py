@@ -422,3 +422,18 @@ def test_trimming_leaves_the_speech_and_a_margin(speech_like: np.ndarray) -> Non
 def test_a_pause_inside_is_not_trimmed(speech_like: np.ndarray) -> None:
     twice = np.concatenate([speech_like, speech_like])
     assert len(audio.trim_silence(twice, 16000, margin=0.0)) == 48000
+
+
+def test_speech_and_what_is_near_it_is_masked(speech_like: np.ndarray) -> None:
+    # Speech from 0.5 to 1.5 s of 2 s.
+    mask = audio.speech_mask(speech_like, 16000, hop=160, margin=0.1)
+    np.testing.assert_array_equal(mask, (np.arange(200) >= 40) & (np.arange(200) < 160))
+
+
+@pytest.mark.parametrize("samples", [2, 100, 320, 1601])
+@pytest.mark.parametrize("hop", [64, 640])
+def test_the_mask_has_a_value_a_hop_even_of_what_is_shorter_than_the_margin(samples: int, hop: int) -> None:
+    mask = audio.speech_mask(np.sin(np.arange(1, samples + 1)), 16000, hop=hop)
+    assert mask.shape == (-(-samples // hop),)
+    assert mask.all()
+    assert not audio.speech_mask(np.zeros(samples), 16000, hop=hop).any()

@@ -21,6 +21,7 @@ from vqspeech.generation.postfilter import STRENGTH
 from vqspeech.generation.utterances import speak
 from vqspeech.model.blocks import blockwise
 from vqspeech.model.checkpoint import PRETRAINED, checksum, codes_checksum, load_model, model_folder
+from vqspeech.model.matching import matched_codes
 from vqspeech.model.voice import Voice
 from vqspeech.model.vqvae import VQVAE
 
@@ -134,17 +135,42 @@ class Model:
                 raise InputError("a waveform with NaN or infinite samples", cure="mend it")
         return audio.normalise_level(waveform, self.sample_rate, self.network.config.audio.rms)
 
-    def encode(self, recording: Recording) -> NDArray[np.int32]:
+    def encode(self, recording: Recording, speaker: str | None = None) -> NDArray[np.int32]:
         """The codes of a recording, ``(frames,)``; the last frame is filled up with silence.
 
+        Args:
+            recording: see ``Recording``.
+            speaker: the voice that the codes are brought to, to be decoded in it (see ``vqspeech.model.matching``); not
+                given, they are those nearest to what was heard.
+
         Raises:
-            InputError: as ``read``.
+            InputError: as ``read`` and ``voice``.
         """
-        return self.encode_waveform(self.read(recording))
+        return self.encode_waveform(self.read(recording), speaker)
 
     @torch.no_grad()
-    def encode_waveform(self, waveform: NDArray[np.float32]) -> NDArray[np.int32]:
-        """The codes of what ``read`` gave, ``(samples,)`` at the model's rate and level -> ``(frames,)``."""
+    def encode_waveform(self, waveform: NDArray[np.float32], speaker: str | None = None) -> NDArray[np.int32]:
+        """The codes of what ``read`` gave, ``(samples,)`` at the model's rate and level -> ``(frames,)``.
+
+        Args:
+            waveform: what ``read`` gave.
+            speaker: as for ``encode``.
+
+        Raises:
+            InputError: as ``voice``.
+        """
+        vectors, quantizer = self.vectors(waveform), self.network.quantizer
+        blend = {} if speaker is None else self._blend(speaker)
+        if blend and self.network.matching.known(list(blend)):
+            speech = torch.from_numpy(audio.speech_mask(waveform, self.sample_rate, hop=self.network.config.code_hop))
+            codes = matched_codes(vectors, speech.to(self._device), self.network.matching.habits(blend), quantizer)
+        else:
+            codes = quantizer.nearest(vectors)
+        return codes.cpu().numpy().astype(np.int32)
+
+    @torch.no_grad()
+    def vectors(self, waveform: NDArray[np.float32]) -> Tensor:
+        """What the encoder says of what ``read`` gave, ``(samples,)`` -> ``(frames, dimension)``, not yet quantised."""
         network = self.network
         hop = network.config.code_hop
         padded = np.pad(waveform, (0, -len(waveform) % hop))
@@ -158,8 +184,7 @@ class Model:
             context=-(-network.encoder.context // hop) * hop,
             scale=1 / hop,
         )
-        codes = network.quantizer.nearest(z[0].t())
-        return codes.cpu().numpy().astype(np.int32)
+        return z[0].t()
 
     def decode(
         self,
@@ -247,8 +272,7 @@ class Model:
         Raises:
             InputError: an unknown speaker, or a weight that is not a positive number.
         """
-        shares = parse_voice(speaker, self.speakers, where=self.folder)
-        return self.network.voice({self.speakers.index(name): share for name, share in shares.items()})
+        return self.network.voice(self._blend(speaker))
 
     def convert(
         self,
@@ -277,7 +301,7 @@ class Model:
         self.voice(speaker)
         waveform = self.read(recording)
         spoken = self.decode(
-            self.encode_waveform(waveform), speaker, seed=seed, temperature=temperature, progress=progress
+            self.encode_waveform(waveform, speaker), speaker, seed=seed, temperature=temperature, progress=progress
         )
         return spoken[: len(waveform)]
 
@@ -289,6 +313,11 @@ class Model:
         """
         require_speaker(name, self.speakers, where=self.folder)
         return self.speakers.index(name)
+
+    def _blend(self, speaker: str) -> dict[int, float]:
+        """Places of the speakers of a voice, and the share that each has in it."""
+        shares = parse_voice(speaker, self.speakers, where=self.folder)
+        return {self.speakers.index(name): share for name, share in shares.items()}
 
     @property
     def _device(self) -> torch.device:

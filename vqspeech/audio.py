@@ -195,6 +195,31 @@ def trim_silence(
     return samples[max(0, active[0] * frame - spare) : (active[-1] + 1) * frame + spare]
 
 
+def speech_mask(
+    waveform: ArrayLike, rate: int = SAMPLE_RATE, *, hop: int, threshold_db: float = 30.0, margin: float = 0.25
+) -> NDArray[np.bool_]:
+    """Where somebody speaks: at most ``margin`` seconds from an active frame.
+
+    Args:
+        waveform: ``(samples,)``.
+        rate: samples a second.
+        hop: samples that one value of the mask stands for.
+        threshold_db: a frame this far below the loud ones is silence.
+        margin: so that short pauses count as speech, and long ones do not.
+
+    Returns:
+        ``(samples / hop, rounded up,)``.
+    """
+    samples = np.asarray(waveform, np.float32)
+    frame, reach = _frame_length(rate), round(margin / _LEVEL_FRAME)
+    active = _active(_frame_levels(samples, rate), threshold_db)
+    near = np.convolve(active, np.ones(2 * reach + 1), "same" if len(active) > 2 * reach else "full") > 0
+    if len(near) > len(active):
+        near = near[reach : reach + len(active)]
+    middles = np.minimum(np.arange(0, len(samples), hop) + hop // 2, len(samples) - 1)
+    return np.asarray(near[middles // frame])
+
+
 def _name(source: str | Path | BinaryIO) -> str:
     if isinstance(source, (str, Path)):
         return "stdin" if str(source) == "-" else str(source)

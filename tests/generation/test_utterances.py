@@ -102,7 +102,7 @@ def test_each_sequence_has_its_voice() -> None:
 
 def test_a_voice_with_a_network_of_its_own_speaks_beside_others() -> None:
     shared = make_network(mel_bands=5)
-    network = add_voice(shared, "dora", Steering(shared.config))
+    network = add_voice(shared, "dora", Steering(shared.config), torch.zeros(9, shared.config.encoder.dimension))
     codes = sequence(0.3)
     blend = {1: 0.5, 3: 0.5}
     voices = [network.voice(shares) for shares in ({0: 1.0}, {3: 1.0}, blend)]

@@ -83,7 +83,8 @@ def run(options: argparse.Namespace) -> None:
     with _whole_folder(options.out) as folder:
         from vqspeech.model.checkpoint import save_model
 
-        save_model(add_voice(model.network, options.speaker, fitted.steering), folder)
+        said = torch.cat([model.vectors(waveform) for waveform in waveforms])
+        save_model(add_voice(model.network, options.speaker, fitted.steering, said), folder)
         (folder / "README.md").write_text(
             _card(options.speaker, base, model, fitted, len(found), fit.seconds), encoding="utf-8"
         )

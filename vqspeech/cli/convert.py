@@ -43,15 +43,16 @@ def run(options: argparse.Namespace) -> int:
     targets = Targets(options.out, options.speaker, several=len(found) > 1, force=options.force)
     wanted = [(source, path) for source in found if (path := targets.path(source.name, source.recording))]
     model = load(options)
-    model.voice(options.speaker)
+    voice = options.speaker
+    model.voice(voice)
     faults = Faults("convert", alone=len(found) == 1)
-    speak(model, _speeches(model, wanted, faults), options.speaker, seed=options.seed, temperature=options.temperature)
+    speak(model, _speeches(model, wanted, voice, faults), voice, seed=options.seed, temperature=options.temperature)
     targets.say_skipped()
     return faults.status
 
 
-def _speeches(model: Model, wanted: list[tuple[Source, str]], faults: Faults) -> Iterator[Speech]:
+def _speeches(model: Model, wanted: list[tuple[Source, str]], voice: str, faults: Faults) -> Iterator[Speech]:
     for source, target in wanted:
         with faults.caught():
             waveform = model.read(source.recording, start=source.start, end=source.end)
-            yield Speech(model.encode_waveform(waveform), len(waveform), target)
+            yield Speech(model.encode_waveform(waveform, voice), len(waveform), target)

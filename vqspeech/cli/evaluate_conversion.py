@@ -324,7 +324,9 @@ def _convert(options: argparse.Namespace, model: Model, pairs: Sequence[Pair]) -
                 if pair.target == target:
                     waveform = audio.resample(pair.source.read(), audio.SAMPLE_RATE, model.sample_rate)
                     levelled = model.read(waveform)
-                    made.append(Speech(model.encode_waveform(levelled), len(levelled), str(paths[pair.name])))
+                    voice = None if pair.source.speaker == target else target
+                    codes = model.encode_waveform(levelled, voice)
+                    made.append(Speech(codes, len(levelled), str(paths[pair.name])))
             return made
 
         speak(model, speeches(), target, seed=options.seed, temperature=options.temperature)

@@ -15,6 +15,9 @@ from torch import Tensor, nn
 
 from vqspeech.model.config import QuantizerConfig
 
+#: Vectors whose distances from all codes are held at a time.
+_AT_ONCE = 1 << 15
+
 
 @dataclass(frozen=True)
 class Quantized:
@@ -60,11 +63,22 @@ class Quantizer(nn.Module):
         self.register_buffer("sums", vectors.clone())
         self.register_buffer("started", torch.zeros((), dtype=torch.bool))
 
-    def nearest(self, vectors: Tensor) -> Tensor:
-        """The code nearest to each vector in Euclidean distance: ``(n, dimension)`` -> ``(n,)`` int64."""
+    def nearest(self, vectors: Tensor, surcharge: Tensor | None = None) -> Tensor:
+        """The code nearest to each vector in Euclidean distance.
+
+        Args:
+            vectors: ``(n, dimension)``.
+            surcharge: ``(codes,)``, added to the squared distances from each code.
+
+        Returns:
+            ``(n,)`` int64.
+        """
         # |v - e|² = |v|² - 2 v·e + |e|², and |v|² is the same for every code.
-        distances = torch.addmm(self.codebook.square().sum(1), vectors, self.codebook.t(), alpha=-2)
-        return distances.argmin(1)
+        fixed = self.codebook.square().sum(1)
+        if surcharge is not None:
+            fixed = fixed + surcharge
+        pieces = vectors.split(_AT_ONCE)
+        return torch.cat([torch.addmm(fixed, piece, self.codebook.t(), alpha=-2).argmin(1) for piece in pieces])
 
     def lookup(self, codes: Tensor) -> Tensor:
         """``(batch, time)`` codes -> ``(batch, dimension, time)`` codebook vectors."""

@@ -14,6 +14,7 @@ from vqspeech.companding import Companding
 from vqspeech.model.conditioner import Conditioner
 from vqspeech.model.config import ModelConfig
 from vqspeech.model.encoder import Encoder
+from vqspeech.model.matching import Matching, matched_codes
 from vqspeech.model.quantizer import Quantized, Quantizer, time_jitter
 from vqspeech.model.voice import Part, Steering, Voice
 from vqspeech.model.wavenet import WaveNet
@@ -71,6 +72,7 @@ class VQVAE(nn.Module):
         self.decoder = WaveNet(
             config.decoder, classes=config.audio.levels, condition_channels=config.conditioner.channels
         )
+        self.matching = Matching(len(speakers), dimension=config.encoder.dimension, codes=config.quantizer.codes)
         self.own = nn.ModuleDict({str(speaker): Steering(config) for speaker in own})
 
     def keep_codes(self) -> None:
@@ -91,6 +93,16 @@ class VQVAE(nn.Module):
     def quantize(self, waveform: Tensor) -> Quantized:
         """``(batch, time)`` waveform at the working level -> its quantised vectors, ``time / code_hop`` of them."""
         return self.quantizer(self.encoder(self.companding.shape(waveform)))
+
+    @torch.no_grad()
+    def matched(self, waveform: Tensor, speaker: Tensor) -> Tensor:
+        """``(batch, time)`` waveform -> its codes, ``(batch, codes)``, brought to the voices ``(batch,)``."""
+        vectors = self.encoder(self.companding.shape(waveform)).float().transpose(1, 2)
+        speech = torch.ones_like(vectors[0, :, 0], dtype=torch.bool)
+        each = zip(vectors, speaker.tolist(), strict=True)
+        return torch.stack(
+            [matched_codes(z, speech, self.matching.habits({voice: 1.0}), self.quantizer) for z, voice in each]
+        )
 
     def frames(self, values: Tensor, speaker: Tensor) -> Tensor:
         """Conditioning frames of ``(batch, dimension, codes)`` vectors in the voice of ``(batch,)`` speaker indices."""
@@ -123,6 +135,7 @@ class VQVAE(nn.Module):
         speaker: Tensor,
         mel: Tensor | None,
         crop: tuple[int, int] | None,
+        matched: Tensor | None = None,
     ) -> tuple[Losses, Tensor]:
         """Compute the loss terms of a batch.
 
@@ -132,12 +145,16 @@ class VQVAE(nn.Module):
             speaker: ``(batch,)`` indices.
             mel: ``(batch, time / conditioner.hop, values)``, what the auxiliary head shall say; None without one.
             crop: first frame and number of frames that the decoder predicts; None lets the decoder rest.
+            matched: ``(batch,)`` bool, whose codes are brought to the voice as ``convert`` does; None for none of them.
 
         Returns:
             The loss terms, and the codes ``(batch, codes)``.
         """
         quantized = self.quantize(heard)
         values = quantized.values
+        if matched is not None:
+            in_voice = self.quantizer.lookup(self.matched(heard, speaker))
+            values = torch.where(matched[:, None, None], in_voice, values)
         if self.training and self.config.quantizer.jitter and self.quantizer.started:
             values = time_jitter(values, self.config.quantizer.jitter)
         frames = self.frames(values, speaker)

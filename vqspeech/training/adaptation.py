@@ -305,13 +305,14 @@ def _weights(steering: Steering) -> dict[str, Tensor]:
     return {name: tensor.detach().clone() for name, tensor in steering.state_dict().items()}
 
 
-def add_voice(network: VQVAE, name: str, steering: Steering) -> VQVAE:
+def add_voice(network: VQVAE, name: str, steering: Steering, vectors: Tensor) -> VQVAE:
     """A copy of a model with one more voice, the last; all else is the same to the bit.
 
     Args:
         network: the model.
         name: of the voice.
         steering: what it has of its own.
+        vectors: what the encoder says of its recordings, ``(n, dimension)``.
 
     Returns:
         The copy, on the CPU, in evaluation mode.
@@ -324,5 +325,9 @@ def add_voice(network: VQVAE, name: str, steering: Steering) -> VQVAE:
     voices = "conditioner.speakers.weight"
     weights[voices] = torch.cat([weights[voices], steering.vector.detach().cpu()[None]])
     weights |= {f"own.{len(network.speakers)}.{key}": tensor.cpu() for key, tensor in steering.state_dict().items()}
+    for key in ("matching.means", "matching.shares"):
+        weights[key] = torch.cat([weights[key], torch.zeros_like(weights[key][:1])])
     copy.load_state_dict(weights)
+    if network.matching.known(range(len(network.speakers))):
+        copy.matching.learn(len(network.speakers), vectors.cpu(), copy.quantizer)
     return copy.eval()

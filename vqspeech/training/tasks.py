@@ -25,6 +25,7 @@ from vqspeech.training.config import Preset, TrainingConfig
 from vqspeech.training.muon import Muon
 from vqspeech.training.pack import Pack
 from vqspeech.training.segments import Batch, Segments, held_out
+from vqspeech.training.voices import measure_voices
 
 #: Held-out segments evaluated each time.
 HELD_OUT_SEGMENTS = 40
@@ -91,6 +92,7 @@ class VQVAETask:
             beginning.begin_from(self.model, load_model(begin_from), where=str(begin_from))
         if training.keep_codes:
             self.model.keep_codes()
+        self.pack = train
         hop = model.conditioner.hop
         self.crop_frames = training.crop // hop
         self.train = Segments(
@@ -100,6 +102,7 @@ class VQVAETask:
             crops=(training.segment - training.crop) // hop + 1,
             speaker_balance=training.speaker_balance,
             disguise=training.disguise,
+            matched=training.matched,
             loudness=training.loudness,
             seed=training.seed,
             rank=rank,
@@ -182,6 +185,8 @@ class VQVAETask:
                 "training.keep_codes is true, but there are no codes to keep",
                 cure="begin from a trained model (--from)",
             )
+        if self.preset.training.matched and not self.model.matching.known(range(len(self.speakers))):
+            measure_voices(self.model, self.pack)
         if step < self.preset.training.quantize_from or quantizer.started:
             return
         vectors = []
@@ -225,7 +230,7 @@ class VQVAETask:
         """
         training = self.preset.training
         crop = (batch.first_frame, self.crop_frames) if self.decoding(step) else None
-        losses, codes = module(batch.heard, batch.spoken, batch.speaker, self.mel(batch), crop)
+        losses, codes = module(batch.heard, batch.spoken, batch.speaker, self.mel(batch), crop, batch.matched)
         loss = losses.total(commitment_weight=self.preset.model.quantizer.commitment, mel_weight=training.mel_weight)
         terms = {"nats": losses.nats, "mel": losses.mel, "commitment": losses.commitment}
         if self.model.quantizer.started:
@@ -254,6 +259,8 @@ class VQVAETask:
         """Write a model directory, ready for engines that compute in few bits. ``model`` stays as it is."""
         model = copy.deepcopy(model)
         model.decoder.centre_logits()
+        if not (self.preset.training.keep_codes and model.matching.known(range(len(self.speakers)))):
+            measure_voices(model.eval(), self.pack)
         self.calibrate(model)
         save_model(model, folder)
 
