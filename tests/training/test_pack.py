@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -84,50 +83,6 @@ def test_disguises_keep_the_timing_and_depend_on_the_seed_alone(data: Path, tmp_
     assert (tmp_path / "same.pack").read_bytes() == (tmp_path / "x.pack").read_bytes()
     write(data, tmp_path / "other.pack", disguises=2, seed=1)
     assert (tmp_path / "other.pack").read_bytes() != (tmp_path / "x.pack").read_bytes()
-
-
-@dataclass(frozen=True)
-class Echo:
-    """Says it backwards, by a drawn number of samples later."""
-
-    name: str = "echo"
-
-    def __call__(self, waveform: np.ndarray, speaker: str, rng: np.random.Generator) -> np.ndarray:
-        return np.roll(waveform[::-1], int(rng.integers(100)))
-
-
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_conversions_come_after_the_disguises(data: Path, tmp_path: Path, jobs: int) -> None:
-    plain = write(data, tmp_path / "plain.pack", disguises=1)
-    pack = write_pack(
-        data, tmp_path / "x.pack", sample_rate=RATE, rms=0.06, disguises=1, converter=Echo(), conversions=2, jobs=jobs
-    )
-    assert pack.disguises.shape == (3, len(pack.samples))
-    assert np.array_equal(pack.samples, plain.samples)
-    assert np.array_equal(pack.disguises[0], plain.disguises[0])
-    for copy in pack.disguises[1:]:
-        # Their level is made the usual one again, so they are the same but for a factor.
-        backwards = pack.samples[:3000][::-1]
-        assert any(np.corrcoef(np.roll(backwards, by), copy[:3000])[0, 1] > 0.9999 for by in range(100))
-    assert not np.array_equal(pack.disguises[1], pack.disguises[2])
-
-
-def test_a_pack_with_conversions_by_another_model_is_begun_anew(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def pack_with(converter: Echo) -> Pack:
-        target = tmp_path / "x.pack"
-        return write_pack(data, target, sample_rate=RATE, rms=0.06, converter=converter, conversions=1)
-
-    for name, again in (("echo", 2), ("another", 5)):
-        with monkeypatch.context() as context:
-            interrupt_after(3, context)
-            with pytest.raises(KeyboardInterrupt):
-                pack_with(Echo())
-        with monkeypatch.context() as context:
-            loaded = interrupt_after(-1, context)
-            pack_with(Echo(name))
-        assert len(loaded) == again
 
 
 def test_several_processes_pack_the_same(data: Path, tmp_path: Path) -> None:

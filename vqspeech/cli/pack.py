@@ -25,21 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="copies of each utterance with other pitch and formants, for the encoder to hear; default: 0",
     )
-    parser.add_argument(
-        "--conversions",
-        type=int,
-        default=0,
-        metavar="N",
-        help="copies of each utterance that a model says in other voices, for the encoder to hear; default: 0",
-    )
-    parser.add_argument("--model", type=Path, metavar="DIR", help="that makes them; default: the packaged model")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the copies; default: 0")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the disguises; default: 0")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="processes; default: all cores")
 
 
 def run(options: argparse.Namespace) -> None:
     """Pack and say what the pack holds."""
-    from vqspeech.cli.conversion_copies import AnotherVoice
     from vqspeech.cli.progress import bar
     from vqspeech.training.pack import write_pack
 
@@ -49,13 +40,11 @@ def run(options: argparse.Namespace) -> None:
         sample_rate=options.sample_rate,
         rms=options.rms,
         disguises=options.disguises,
-        converter=AnotherVoice(options.model, sample_rate=options.sample_rate) if options.conversions else None,
-        conversions=options.conversions,
         seed=options.seed,
         jobs=options.jobs,
         progress=bar("packing", "utterance"),
     )
     print(
         f"{options.out}: {len(pack.utterances)} utterances of {len(pack.speakers)} speakers, "
-        f"{pack.seconds / 3600:.2f} h, {len(pack.disguises)} copies of each in other voices"
+        f"{pack.seconds / 3600:.2f} h, {len(pack.disguises)} disguised copies each"
     )

@@ -52,9 +52,8 @@ class TrainingConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             all that was made of them, keep their meaning.
         mel_weight: of the auxiliary head's error.
         speaker_balance: a speaker is drawn in proportion to its duration to this power; 0 draws all alike.
-        disguise: probability that the encoder hears a copy in another voice (needs ``disguises``).
-        disguises: such copies of each utterance that its pack holds: with other pitch and formants, which training
-            makes where it packs a data directory itself, or converted by a model (``vqspeech pack --conversions``).
+        disguise: probability that the encoder hears a copy with other pitch and formants (needs ``disguises``).
+        disguises: such copies that are made of each utterance when the data are packed.
         matched: probability that codes are brought to the voice as ``convert`` does (needs ``keep_codes``).
         loudness: range of the random factor on what the encoder hears, in dB to either side.
         average: decay of the moving average of the weights that is evaluated and kept.

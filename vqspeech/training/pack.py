@@ -3,7 +3,7 @@
 It is a safetensors file, to be read by anything that reads those:
 
 - ``samples``: int16 ``(total,)``, every utterance at the working level, those of a speaker one after another;
-- ``disguises``: int16 ``(copies, total)``, the same words at the same times in other voices (see ``disguise``);
+- ``disguises``: int16 ``(copies, total)``, the same with pitch and formants changed (see ``disguise``);
 - ``ends``: int64 ``(utterances,)``, where each utterance ends;
 - ``speaker_ends``: int64 ``(speakers,)``, where each speaker ends;
 - metadata: format, sample rate, level, names of speakers and utterances.
@@ -24,7 +24,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,17 +107,6 @@ def _map(path: Path, start: int, entry: dict[str, Any]) -> NDArray[Any]:
     return np.memmap(path, dtype, "r", start + entry["data_offsets"][0], shape)
 
 
-class Converter(Protocol):
-    """Says an utterance in another voice; goes to the processes at work as it is."""
-
-    @property
-    def name(self) -> str:
-        """What tells it from others."""
-
-    def __call__(self, waveform: NDArray[np.float32], speaker: str, rng: np.random.Generator) -> NDArray[np.float32]:
-        """``(samples,)`` by ``speaker`` -> ``(samples,)`` in a voice that is drawn from the others."""
-
-
 @dataclass(frozen=True)
 class _Job:
     """What a worker needs to know of one utterance."""
@@ -129,10 +118,8 @@ class _Job:
     end: float | None
 
 
-def _load(
-    job: _Job, *, rate: int, rms: float, copies: int, converter: Converter | None, conversions: int, seed: int
-) -> NDArray[np.int16]:
-    """Read one utterance: ``(1 + copies + conversions, samples)``, the first row the original."""
+def _load(job: _Job, *, rate: int, rms: float, copies: int, seed: int) -> NDArray[np.int16]:
+    """Read one utterance: ``(1 + copies, samples)``, the first row the original."""
     from vqspeech import audio
     from vqspeech.training.disguise import disguise
 
@@ -140,9 +127,6 @@ def _load(
     rng = np.random.default_rng([seed, zlib.crc32(job.utterance.encode())])
     rows = [waveform]
     rows += [audio.normalise_level(disguise(waveform, rate, rng), rate, rms) for _ in range(copies)]
-    if converter is not None:
-        made = [converter(waveform, job.speaker, rng) for _ in range(conversions)]
-        rows += [audio.normalise_level(copy, rate, rms) for copy in made]
     return np.rint(np.clip(np.stack(rows), -1, 1) * 32767).astype(np.int16)
 
 
@@ -153,8 +137,6 @@ def write_pack(
     sample_rate: int,
     rms: float,
     disguises: int = 0,
-    converter: Converter | None = None,
-    conversions: int = 0,
     seed: int = 0,
     jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
@@ -170,8 +152,6 @@ def write_pack(
         sample_rate: in Hz.
         rms: level of active speech.
         disguises: copies of each utterance with other pitch and formants.
-        converter: says utterances in other voices.
-        conversions: copies of each utterance that it makes; they come after the others.
         seed: of the disguises.
         jobs: processes at work.
         progress: called with utterances done and utterances in all.
@@ -190,20 +170,17 @@ def write_pack(
         "sample_rate": sample_rate,
         "rms": rms,
         "disguises": disguises,
-        "conversions": [conversions, None if converter is None else converter.name],
         "seed": seed,
         "utterances": [[*dataclasses.astuple(job), *_stamp(job.recording)] for job in todo],
     }
     partial_folder = Path(f"{os.fspath(target)}.partial")
     lengths = _resume(partial_folder, order)
-    load = partial(
-        _load, rate=sample_rate, rms=rms, copies=disguises, converter=converter, conversions=conversions, seed=seed
-    )
+    load = partial(_load, rate=sample_rate, rms=rms, copies=disguises, seed=seed)
     # Without buffers, which on a full disk would complain again when they are closed.
     with ExitStack() as stack:
         journal, *rows = (
             stack.enter_context((partial_folder / name).open("ab", buffering=0))
-            for name in ("lengths", *(f"row{row}" for row in range(1 + disguises + conversions)))
+            for name in ("lengths", *(f"row{row}" for row in range(disguises + 1)))
         )
         for length, arrays in _loaded(load, todo[len(lengths) :], jobs):
             for file, array in zip(rows, arrays, strict=True):
@@ -275,7 +252,7 @@ def _assemble(target: Path, folder: Path, todo: list[_Job], lengths: list[int], 
     ends = np.cumsum(lengths, dtype=np.int64)
     last = {job.speaker: index for index, job in enumerate(todo)}
     speaker_ends = ends[list(last.values())]
-    total, copies = int(ends[-1]), order["disguises"] + order["conversions"][0]
+    total, copies = int(ends[-1]), int(order["disguises"])
     header: dict[str, Any] = {
         "__metadata__": {
             "format": _FORMAT,
