@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -186,6 +187,19 @@ def test_a_voice_is_learnt_beside_another_that_was_added(network: VQVAE) -> None
     fitted = make_fit(copy).run(steps=4)
     assert fitted.nearest == "dora"  # it was learnt from this very speech
     assert fitted.before == pytest.approx(make_fit(network).run(steps=4).after)
+
+
+def test_a_new_voice_s_codes_are_measured_where_those_of_the_others_were(network: VQVAE) -> None:
+    vectors = torch.randn(50, 5)
+    unmeasured = add_voice(network, "dora", Steering(network.config), vectors)
+    assert not unmeasured.matching.known([3])
+    measured = copy.deepcopy(network)
+    for speaker in range(3):
+        measured.matching.learn(speaker, torch.randn(50, 5), measured.quantizer)
+    added = add_voice(measured, "dora", Steering(network.config), vectors)
+    assert added.matching.known(range(4))
+    assert torch.equal(added.matching.means[:3], measured.matching.means)
+    torch.testing.assert_close(added.matching.means[3], vectors.mean(0))
 
 
 def codes_of(network: VQVAE) -> list[int]:

@@ -24,10 +24,11 @@ def measure_voices(model: VQVAE, pack: Pack) -> None:
     hop = model.config.code_hop
     for speaker in range(len(model.speakers)):
         first, end = pack.speaker_range(speaker)
-        length = min(PIECE * pack.sample_rate, end - first) // hop * hop
+        length = min(PIECE * pack.sample_rate, end - first)
         count = min(SECONDS // PIECE, (end - first) // length)
         vectors = []
         for start in np.linspace(first, end - length, count).astype(int):
-            heard = torch.from_numpy(pack.samples[start : start + length].astype(np.float32) / 32767)
+            samples = np.pad(pack.samples[start : start + length], (0, -length % hop))
+            heard = torch.from_numpy(samples.astype(np.float32) / 32767)
             vectors.append(model.encoder(model.companding.shape(heard[None].to(device)))[0].t().float())
         model.matching.learn(speaker, torch.cat(vectors), model.quantizer)
