@@ -37,7 +37,7 @@ def test_the_code_is_the_likeliest_of_the_moved_vector(quantizer: Quantizer) -> 
     codes = matched_codes(z, everywhere(z), habits, quantizer)
     shift = (habits.mean - z.mean(0)) * 300 / (300 + SHORT)
     for vector, code in zip(z, codes, strict=True):
-        errors = [float((vector + shift - e).square().mean()) for e in quantizer.codebook]
+        errors = [float((vector + shift - e).square().mean()) for e in quantizer.codebook.detach()]
         costs = [e - PREFERENCE * float(p.log()) for e, p in zip(errors, habits.shares, strict=True)]
         assert code == min(range(8), key=costs.__getitem__)
 
