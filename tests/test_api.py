@@ -11,7 +11,6 @@ import torch
 import vqspeech
 from vqspeech.errors import InputError
 from vqspeech.model.checkpoint import save_model
-from vqspeech.model.matching import matched_codes
 from vqspeech.model.vqvae import VQVAE
 from vqspeech.training.config import read_preset
 
@@ -199,12 +198,8 @@ def test_codes_for_a_voice_are_brought_to_it(measured: vqspeech.Model, model: vq
     assert (anna != plain).any()
     assert (anna != bert).any()
     levelled = measured.read(waveform)
-    expected = matched_codes(
-        measured.vectors(levelled),
-        torch.ones(len(plain), dtype=torch.bool),
-        measured.network.matching.habits({1: 1.0}),
-        measured.network.quantizer,
-    )
+    everywhere = torch.ones(len(plain), dtype=torch.bool)
+    expected = measured.network.matched(measured.vectors(levelled), everywhere, {1: 1.0})
     np.testing.assert_array_equal(bert, expected.numpy())
 
 
@@ -220,9 +215,8 @@ def test_long_silence_hardly_changes_how_codes_are_brought_to_a_voice(measured: 
     alone = measured.encode(waveform[: 2 * RATE], "anna")
     padded = measured.encode(waveform, "anna")[: len(alone)]
     vectors = measured.vectors(measured.read(waveform))
-    habits = measured.network.matching.habits({0: 1.0})
     everywhere = torch.ones(len(vectors), dtype=torch.bool)
-    careless = matched_codes(vectors, everywhere, habits, measured.network.quantizer).numpy()[: len(alone)]
+    careless = measured.network.matched(vectors, everywhere, {0: 1.0}).numpy()[: len(alone)]
     assert (padded != alone).mean() < 0.5 * (careless != alone).mean()
 
 

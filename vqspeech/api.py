@@ -21,7 +21,6 @@ from vqspeech.generation.postfilter import STRENGTH
 from vqspeech.generation.utterances import speak
 from vqspeech.model.blocks import blockwise
 from vqspeech.model.checkpoint import PRETRAINED, checksum, codes_checksum, load_model, model_folder
-from vqspeech.model.matching import matched_codes
 from vqspeech.model.voice import Voice
 from vqspeech.model.vqvae import VQVAE
 
@@ -159,13 +158,12 @@ class Model:
         Raises:
             InputError: as ``voice``.
         """
-        vectors, quantizer = self.vectors(waveform), self.network.quantizer
-        blend = {} if speaker is None else self._blend(speaker)
-        if blend and self.network.matching.known(list(blend)):
-            speech = torch.from_numpy(audio.speech_mask(waveform, self.sample_rate, hop=self.network.config.code_hop))
-            codes = matched_codes(vectors, speech.to(self._device), self.network.matching.habits(blend), quantizer)
+        vectors = self.vectors(waveform)
+        if speaker is None:
+            codes = self.network.quantizer.nearest(vectors)
         else:
-            codes = quantizer.nearest(vectors)
+            speech = audio.speech_mask(waveform, self.sample_rate, hop=self.network.config.code_hop)
+            codes = self.network.matched(vectors, torch.from_numpy(speech).to(self._device), self._blend(speaker))
         return codes.cpu().numpy().astype(np.int32)
 
     @torch.no_grad()

@@ -213,9 +213,7 @@ def speech_mask(
     samples = np.asarray(waveform, np.float32)
     frame, reach = _frame_length(rate), round(margin / _LEVEL_FRAME)
     active = _active(_frame_levels(samples, rate), threshold_db)
-    near = np.convolve(active, np.ones(2 * reach + 1), "same" if len(active) > 2 * reach else "full") > 0
-    if len(near) > len(active):
-        near = near[reach : reach + len(active)]
+    near = np.convolve(active, np.ones(2 * reach + 1))[reach : reach + len(active)] > 0
     middles = np.minimum(np.arange(0, len(samples), hop) + hop // 2, len(samples) - 1)
     return np.asarray(near[middles // frame])
 

@@ -10,6 +10,8 @@ from torch import Tensor
 from vqspeech.model.matching import PREFERENCE, SHORT, Habits, Matching, matched_codes
 from vqspeech.model.quantizer import Quantizer
 
+RATE = 100.0
+
 
 @pytest.fixture
 def quantizer() -> Quantizer:
@@ -34,8 +36,8 @@ def everywhere(z: Tensor) -> Tensor:
 def test_the_code_is_the_likeliest_of_the_moved_vector(quantizer: Quantizer) -> None:
     habits = measured(quantizer).habits({1: 1.0})
     z = vectors(300, seed=9, offset=-0.3)
-    codes = matched_codes(z, everywhere(z), habits, quantizer)
-    shift = (habits.mean - z.mean(0)) * 300 / (300 + SHORT)
+    codes = matched_codes(z, everywhere(z), habits, quantizer, code_rate=RATE)
+    shift = (habits.mean - z.mean(0)) * 300 / (300 + SHORT * RATE)
     for vector, code in zip(z, codes, strict=True):
         errors = [float((vector + shift - e).square().mean()) for e in quantizer.codebook.detach()]
         costs = [e - PREFERENCE * float(p.log()) for e, p in zip(errors, habits.shares, strict=True)]
@@ -46,16 +48,16 @@ def test_what_all_of_a_recording_has_in_common_leaves_a_long_one(quantizer: Quan
     habits = measured(quantizer).habits({0: 1.0})
     z = vectors(40_000, seed=3)
     for offset in (0.3, -1.0):
-        moved = matched_codes(z + offset, everywhere(z), habits, quantizer)
-        assert (moved != matched_codes(z, everywhere(z), habits, quantizer)).float().mean() < 0.01
+        moved = matched_codes(z + offset, everywhere(z), habits, quantizer, code_rate=RATE)
+        assert (moved != matched_codes(z, everywhere(z), habits, quantizer, code_rate=RATE)).float().mean() < 0.01
 
 
 def test_a_single_code_is_hardly_moved(quantizer: Quantizer) -> None:
     even = torch.full((8,), 1 / 8)
     for code, vector in enumerate(quantizer.codebook):
         habits = Habits(vector - 10.0, even)
-        near = quantizer.nearest(vector[None] - 10.0 / (1 + SHORT))
-        assert matched_codes(vector[None], torch.tensor([True]), habits, quantizer) == near, code
+        near = quantizer.nearest(vector[None] - 10.0 / (1 + SHORT * RATE))
+        assert matched_codes(vector[None], torch.tensor([True]), habits, quantizer, code_rate=RATE) == near, code
 
 
 def test_the_mean_is_taken_where_there_is_speech(quantizer: Quantizer) -> None:
@@ -63,14 +65,14 @@ def test_the_mean_is_taken_where_there_is_speech(quantizer: Quantizer) -> None:
     speech, silence = vectors(200, seed=4), vectors(500, seed=5, offset=7.0)
     both = torch.cat([silence, speech])
     where = torch.arange(700) >= 500
-    alone = matched_codes(speech, everywhere(speech), habits, quantizer)
-    assert torch.equal(matched_codes(both, where, habits, quantizer)[500:], alone)
+    alone = matched_codes(speech, everywhere(speech), habits, quantizer, code_rate=RATE)
+    assert torch.equal(matched_codes(both, where, habits, quantizer, code_rate=RATE)[500:], alone)
 
 
 def test_without_speech_nothing_is_moved(quantizer: Quantizer) -> None:
     z = vectors(50, offset=2.0)
     habits = Habits(torch.full((5,), 100.0), torch.full((8,), 1 / 8))
-    assert torch.equal(matched_codes(z, ~everywhere(z), habits, quantizer), quantizer.nearest(z))
+    assert torch.equal(matched_codes(z, ~everywhere(z), habits, quantizer, code_rate=RATE), quantizer.nearest(z))
 
 
 def test_a_voice_is_measured_by_its_mean_and_its_codes_and_none_is_impossible(quantizer: Quantizer) -> None:

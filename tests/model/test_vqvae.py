@@ -151,7 +151,10 @@ def test_matched_rows_are_steered_by_codes_that_were_brought_to_the_voice() -> N
     model.quantizer.start(vectors)
     for voice in range(3):
         model.matching.learn(voice, vectors + 0.5 * vectors.std() * torch.randn(5), model.quantizer)
-    plain, in_voice = model.quantize(heard).codes, model.matched(heard, speaker)
+    z = model.encoder(model.companding.shape(heard)).transpose(1, 2)
+    everywhere = torch.ones(40, dtype=torch.bool)
+    plain = model.quantize(heard).codes
+    in_voice = torch.stack([model.matched(z[voice], everywhere, {voice: 1.0}) for voice in range(3)])
     assert (plain != in_voice).any(1).all()
     expected = [
         model.nats(spoken, model.frames(model.quantizer.lookup(codes), speaker), (0, 80)).mean(1)

@@ -131,7 +131,7 @@ def load_model(folder: str | os.PathLike[str]) -> VQVAE:
     # Its random first weights are all replaced; drawing them must not disturb the user's random numbers.
     with torch.random.fork_rng(devices=[]):
         model = VQVAE(config, speakers, own)
-    # Models of before 0.2 know nothing of their voices' codes.
+    # A model that was kept before voices were measured speaks codes as they are.
     tensors = {name: tensor for name, tensor in model.state_dict().items() if name.startswith("matching.")} | tensors
     try:
         model.load_state_dict(tensors)

@@ -23,8 +23,8 @@ from vqspeech.model.quantizer import Quantizer
 
 #: Twice the variance that is assumed of a component around its code.
 PREFERENCE = 0.05
-#: Codes of a recording at which its own mean counts as much as the voice's: a short one tells little of its speaker.
-SHORT = 60
+#: Seconds of speech at which a recording's own mean counts as much as the voice's: a word tells little of its speaker.
+SHORT = 0.25
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Matching(nn.Module):
 
 
 @torch.no_grad()
-def matched_codes(z: Tensor, speech: Tensor, habits: Habits, quantizer: Quantizer) -> Tensor:
+def matched_codes(z: Tensor, speech: Tensor, habits: Habits, quantizer: Quantizer, *, code_rate: float) -> Tensor:
     """The codes of a recording that is to be spoken in a voice.
 
     Args:
@@ -89,11 +89,12 @@ def matched_codes(z: Tensor, speech: Tensor, habits: Habits, quantizer: Quantize
         speech: ``(codes,)`` bool, where the mean is taken: long silence says nothing of a speaker. All False: nowhere.
         habits: of the voice.
         quantizer: has the codebook.
+        code_rate: in Hz.
 
     Returns:
         ``(codes,)`` int64.
     """
     spoken = int(speech.sum())
     own = (z * speech[:, None]).sum(0) / max(spoken, 1)
-    shift = (habits.mean - own) * (spoken / (spoken + SHORT))
+    shift = (habits.mean - own) * (spoken / (spoken + SHORT * code_rate))
     return quantizer.nearest(z + shift, -PREFERENCE * z.shape[1] * habits.shares.log())

@@ -94,15 +94,21 @@ class VQVAE(nn.Module):
         """``(batch, time)`` waveform at the working level -> its quantised vectors, ``time / code_hop`` of them."""
         return self.quantizer(self.encoder(self.companding.shape(waveform)))
 
-    @torch.no_grad()
-    def matched(self, waveform: Tensor, speaker: Tensor) -> Tensor:
-        """``(batch, time)`` waveform -> its codes, ``(batch, codes)``, brought to the voices ``(batch,)``."""
-        vectors = self.encoder(self.companding.shape(waveform)).float().transpose(1, 2)
-        speech = torch.ones_like(vectors[0, :, 0], dtype=torch.bool)
-        each = zip(vectors, speaker.tolist(), strict=True)
-        return torch.stack(
-            [matched_codes(z, speech, self.matching.habits({voice: 1.0}), self.quantizer) for z, voice in each]
-        )
+    def matched(self, vectors: Tensor, speech: Tensor, voice: Mapping[int, float]) -> Tensor:
+        """The codes of a recording that is to be spoken in a voice, see ``matched_codes``.
+
+        Args:
+            vectors: ``(codes, dimension)``, what the encoder says of it.
+            speech: ``(codes,)`` bool, where somebody speaks.
+            voice: shares of speakers, by their places in ``speakers``; they add up to 1.
+
+        Returns:
+            ``(codes,)`` int64; those nearest to the vectors if not all of the speakers were measured.
+        """
+        if not self.matching.known(list(voice)):
+            return self.quantizer.nearest(vectors)
+        habits = self.matching.habits(voice)
+        return matched_codes(vectors, speech, habits, self.quantizer, code_rate=self.config.code_rate)
 
     def frames(self, values: Tensor, speaker: Tensor) -> Tensor:
         """Conditioning frames of ``(batch, dimension, codes)`` vectors in the voice of ``(batch,)`` speaker indices."""
@@ -150,11 +156,11 @@ class VQVAE(nn.Module):
         Returns:
             The loss terms, and the codes ``(batch, codes)``.
         """
-        quantized = self.quantize(heard)
+        z = self.encoder(self.companding.shape(heard))
+        quantized = self.quantizer(z)
         values = quantized.values
         if matched is not None:
-            in_voice = self.quantizer.lookup(self.matched(heard, speaker))
-            values = torch.where(matched[:, None, None], in_voice, values)
+            values = torch.where(matched[:, None, None], self._in_voice(z, speaker), values)
         if self.training and self.config.quantizer.jitter and self.quantizer.started:
             values = time_jitter(values, self.config.quantizer.jitter)
         frames = self.frames(values, speaker)
@@ -163,6 +169,13 @@ class VQVAE(nn.Module):
             mel_error = F.l1_loss(head(frames).float(), mel)
         nats = None if crop is None else self.nats(spoken, frames, crop).mean()
         return Losses(nats, quantized.codebook_loss, quantized.commitment_loss, mel_error), quantized.codes
+
+    @torch.no_grad()
+    def _in_voice(self, z: Tensor, speaker: Tensor) -> Tensor:
+        """Codebook vectors ``(batch, dimension, codes)`` for what the encoder said, brought to the speakers' voices."""
+        rows, everywhere = z.float().transpose(1, 2), torch.ones_like(z[0, 0], dtype=torch.bool)
+        each = zip(rows, speaker.tolist(), strict=True)
+        return self.quantizer.lookup(torch.stack([self.matched(row, everywhere, {voice: 1.0}) for row, voice in each]))
 
     def nats(self, spoken: Tensor, frames: Tensor, crop: tuple[int, int]) -> Tensor:
         """``-log p`` of each sample of a crop given the true samples before it and the frames.
