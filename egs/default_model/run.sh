@@ -13,19 +13,17 @@
 #   1  pack: one file to train from, with two disguised copies of each utterance
 #   2  train the preset `small` (165 min on one core of an AMD EPYC, Zen 4): DIR/small
 #   3  let its decoder learn on, twice as deep, codes kept (conf/deeper.yaml; 95 min): DIR/deeper
-#   4  and from codes brought to each voice, with a wider way in for the speaker (conf/voiced.yaml; 50 min): DIR/voiced
-#   5  measure that on the test part
+#   4  measure that on the test part
 #
-# More options: --data DIR, --out DIR (the experiments), --threads N (to train with), --pairs N (to measure), --changes,
-# --deeper-changes and --voiced-changes "K=V ..." (of the numbers of stages 2, 3 and 4), --vctk-speakers, --arctic-speakers
-# and --readers "NAME ...".
+# More options: --data DIR, --out DIR (the experiments), --threads N (to train with), --pairs N (to measure), --changes
+# and --deeper-changes "K=V ..." (of the numbers of stages 2 and 3).
 set -euo pipefail
 recipe=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$recipe/path.sh"
 . "$recipe/cmd.sh"
 
 stage=0
-stop_stage=5
+stop_stage=4
 vctk=
 arctic=
 librispeech=
@@ -33,11 +31,7 @@ data=$VQSPEECH_ROOT/data/default_model
 out=$VQSPEECH_ROOT/exp/default_model
 changes=
 deeper_changes=
-voiced_changes=
 pairs=48
-vctk_speakers="p225 p226 p227 p228 p239"
-arctic_speakers="bdl slt"
-readers="26 27 32 118 163 332 669 1088 1867 1898 2416 3242"
 threads=1
 nj=2
 ngpu=0
@@ -45,6 +39,8 @@ ngpu=0
 . stages.sh
 absolute vctk arctic librispeech data out
 
+vctk_speakers="p225 p226 p227 p228 p239"
+readers="26 27 32 118 163 332 669 1088 1867 1898 2416 3242"
 parts="--dev 0.01 --test 0.03 --at-least 2"
 
 marks=$data
@@ -54,7 +50,7 @@ if begin_stage 0 "data directories" makes "$data"/{train,dev,test}; then
   need arctic "the folder of cmu_us_bdl_arctic and cmu_us_slt_arctic"
   need librispeech "LibriSpeech's folder"
   vqspeech prepare vctk "$vctk" "$data/vctk" --speakers $vctk_speakers $parts
-  vqspeech prepare arctic "$arctic" "$data/arctic" --speakers $arctic_speakers $parts
+  vqspeech prepare arctic "$arctic" "$data/arctic" --speakers bdl slt $parts
   vqspeech prepare librispeech "$librispeech" "$data/librispeech" --speakers $readers $parts
   for part in train dev test; do
     vqspeech combine "$data/$part" "$data"/{vctk,arctic,librispeech}/$part
@@ -86,18 +82,10 @@ if begin_stage 3 "train on, deeper" reads "$data"/{train,dev}.pack "$out/small/c
   end_stage
 fi
 
-if begin_stage 4 "train on, in each voice's codes" reads "$data"/{train,dev}.pack \
-  "$out/deeper/checkpoints/best/model.safetensors" guards "$out"/voiced/checkpoints/{last.pt,best}; then
-  # shellcheck disable=SC2086  # --voiced-changes are several words
-  $train_cmd --gpu "$ngpu" "$out/log/voiced.log" "${launch[@]}" train "$recipe/conf/voiced.yaml" \
-    --from "$out/deeper" "${packs[@]}" --out "$out/voiced" --threads "$threads" --device "$device" $voiced_changes
-  end_stage
-fi
-
-if begin_stage 5 "conversion report" reads "$out/voiced/checkpoints/best/model.safetensors" "$data/test/wav.scp" \
+if begin_stage 4 "conversion report" reads "$out/deeper/checkpoints/best/model.safetensors" "$data/test/wav.scp" \
   makes "$out"/conversion/{wav,RESULTS.json}; then
   # shellcheck disable=SC2206  # several speakers
-  asked=(evaluate conversion --model "$out/voiced" --data "$data/test" --targets $vctk_speakers $arctic_speakers --pairs "$pairs"
+  asked=(evaluate conversion --model "$out/deeper" --data "$data/test" --targets $vctk_speakers bdl slt --pairs "$pairs"
     --out "$out/conversion")
   $cmd JOB=1:"$nj" --done "$work/JOB" "$out/log/conversion.JOB.log" vqspeech "${asked[@]}" --shard JOB/"$nj"
   vqspeech "${asked[@]}"

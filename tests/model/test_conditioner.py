@@ -88,29 +88,3 @@ def test_the_mel_head_is_there_only_when_asked_for(bands: int) -> None:
     assert (conditioner.mel_head is not None) == bool(bands)
     if conditioner.mel_head is not None:
         assert conditioner.mel_head(torch.zeros(2, 9, 7)).shape == (2, 9, bands)
-
-
-def test_modulation_is_silent_at_first_and_gives_the_speaker_a_say_in_every_block() -> None:
-    plain, modulated = make_conditioner(), make_conditioner(modulate=True)
-    modulated.load_state_dict(plain.state_dict(), strict=False)
-    values, speaker = torch.randn(2, 5, 6), torch.randn(2, 3)
-    torch.testing.assert_close(modulated(values, speaker), plain(values, speaker))
-    assert modulated.modulation is not None
-    modulated(values, speaker).square().sum().backward()
-    gradient = modulated.modulation.weight.grad
-    assert gradient is not None
-    # Per block, scales and shifts of 7 channels from 3 numbers.
-    assert (gradient.view(2, 2, 7 * 3).abs().amax(2) > 0).all()
-
-
-def test_modulation_scales_and_shifts_what_a_block_gives() -> None:
-    conditioner = make_conditioner(modulate=True, dilations=[1])
-    values, speaker = torch.randn(1, 5, 4), torch.tensor([[1.0, 0.0, 0.0]])
-    (block,) = conditioner.blocks
-    given: list[torch.Tensor] = []
-    block.register_forward_hook(lambda _, __, y: given.append(y))
-    assert conditioner.modulation is not None
-    conditioner.modulation.weight.data[:7, 0] = 0.5
-    conditioner.modulation.weight.data[7:, 0] = 2.0
-    frames = conditioner(values, speaker)
-    torch.testing.assert_close(frames, (1.5 * given[0] + 2.0).relu().transpose(1, 2))

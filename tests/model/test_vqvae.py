@@ -144,30 +144,6 @@ def test_jitter_is_of_training_alone() -> None:
     assert len(set(values[False])) == 1
 
 
-def test_matched_rows_are_steered_by_codes_that_were_brought_to_the_voice() -> None:
-    model = make_model().eval()
-    heard, spoken, speaker, _ = make_batch(codes=40)
-    vectors = model.encoder(model.companding.shape(heard)).transpose(1, 2).flatten(0, 1).detach()
-    model.quantizer.start(vectors)
-    for voice in range(3):
-        model.matching.learn(voice, vectors + 0.5 * vectors.std() * torch.randn(5), model.quantizer)
-    z = model.encoder(model.companding.shape(heard)).transpose(1, 2)
-    everywhere = torch.ones(40, dtype=torch.bool)
-    plain = model.quantize(heard).codes
-    in_voice = torch.stack([model.matched(z[voice], everywhere, {voice: 1.0}) for voice in range(3)])
-    assert (plain != in_voice).any(1).all()
-    expected = [
-        model.nats(spoken, model.frames(model.quantizer.lookup(codes), speaker), (0, 80)).mean(1)
-        for codes in (plain, in_voice)
-    ]
-    for rows in ([False] * 3, [True] * 3, [True, False, True]):
-        losses, codes = model(heard, spoken, speaker, None, (0, 80), torch.tensor(rows))
-        wanted = torch.where(torch.tensor(rows), expected[1], expected[0]).mean()
-        torch.testing.assert_close(losses.nats, wanted)
-        # What is counted and what the codebook learns from are the codes as they were heard.
-        assert torch.equal(codes, plain)
-
-
 RATE, HOP, SAMPLES = 8000, 64, 8192
 
 

@@ -52,18 +52,6 @@ def test_new_layers_are_silent_at_first_and_learn(layers: int) -> None:
     assert new[:, 4 * model.decoder.config.gate :].abs().sum() > 0
 
 
-def test_a_modulated_conditioning_network_begins_as_one_that_is_not() -> None:
-    trained, model = make_model(), make_other(conditioner={"modulate": True})
-    begin_from(model, trained, where="m")
-    torch.testing.assert_close(logits(model, "bob"), logits(trained, "bob"))
-
-
-def test_modulation_is_not_lost() -> None:
-    trained = make_model(make_config(conditioner={"modulate": True}))
-    with pytest.raises(InputError, match=r"model\.conditioner\.modulate is True, not False"):
-        begin_from(make_other(), trained, where="m")
-
-
 def test_voices_go_by_name() -> None:
     trained, model = make_model(), make_other(("bob", "zoe", "ann"))
     begin_from(model, trained, where="m")

@@ -27,7 +27,6 @@ def make_segments(**changes: Any) -> Segments:
         "crops": 5,
         "speaker_balance": 0.5,
         "disguise": 0.0,
-        "matched": 0.0,
         "loudness": 0.0,
         "seed": 0,
     }
@@ -146,18 +145,3 @@ def test_a_dev_part_without_a_known_speaker_is_refused() -> None:
     with pytest.raises(InputError, match="speaker") as caught:
         VQVAETask(make_preset(), make_pack(), make_pack({"zoe": [3000]}))
     assert caught.value.cure
-
-
-def test_rows_are_matched_as_often_as_asked_and_nothing_else_changes() -> None:
-    plain, some, all_of_them = (make_segments(matched=share) for share in (0.0, 0.25, 1.0))
-    drawn = []
-    for step in range(200):
-        batch, other = some(step), plain(step)
-        assert same(batch, other)
-        assert other.matched is None
-        assert batch.matched is not None
-        drawn.append(batch.matched)
-        rows = all_of_them(step).matched
-        assert rows is not None
-        assert rows.all()
-    assert torch.cat(drawn).float().mean() == pytest.approx(0.25, abs=0.04)

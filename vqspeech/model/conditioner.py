@@ -29,12 +29,6 @@ class Conditioner(nn.Module):
             code_dimension + config.speaker_dimension, config.channels, config.kernel, padding="same"
         )
         self.blocks = nn.ModuleList(ResidualBlock(config.channels, dilation) for dilation in config.dilations)
-        factors = 2 * len(self.blocks) * config.channels
-        self.modulation = nn.Linear(config.speaker_dimension, factors) if config.modulate else None
-        if self.modulation is not None:
-            # Silent at first.
-            nn.init.zeros_(self.modulation.weight)
-            nn.init.zeros_(self.modulation.bias)
         self.mel_head = nn.Linear(config.channels, config.mel_bands) if config.mel_bands else None
         self.cepstral_head = nn.Linear(config.channels, config.cepstra) if config.cepstra else None
 
@@ -64,19 +58,11 @@ class Conditioner(nn.Module):
         spread = speaker[:, :, None].expand(-1, -1, values.shape[2])
         x = self.input(torch.cat([values, spread], 1))
         half = len(self.blocks) // 2
-        for number in range(half):
-            x = self._block(number, x, speaker)
+        for block in self.blocks[:half]:
+            x = block(x)
         x = x.repeat_interleave(self.frames_per_code, 2)
-        for number in range(half, len(self.blocks)):
-            x = self._block(number, x, speaker)
+        for block in self.blocks[half:]:
+            x = block(x)
         if len(self.blocks):
             x = F.relu(x)
         return x.transpose(1, 2)
-
-    def _block(self, number: int, x: Tensor, speaker: Tensor) -> Tensor:
-        x = self.blocks[number](x)
-        if self.modulation is None:
-            return x
-        factors = self.modulation(speaker).unflatten(1, (len(self.blocks), 2, -1))
-        scale, shift = factors[:, number, :, :, None].unbind(1)
-        return x * (1 + scale) + shift

@@ -104,7 +104,6 @@ class ConditionerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only
         mel_bands: bands of the auxiliary head that predicts log-mel frames; 0 for no such head.
         cepstra: of an auxiliary head that predicts, in their place, the first cepstra normalised over the segment, for
             codes that shall tell the phone and not the voice, the loudness or the microphone; 0 for no such head.
-        modulate: the speaker scales and shifts what comes out of each residual block, too (Perez et al. 2018, "FiLM").
     """
 
     hop: Count
@@ -114,7 +113,6 @@ class ConditionerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only
     speaker_dimension: Count
     mel_bands: Annotated[int, Meta(ge=0)]
     cepstra: Annotated[int, Meta(ge=0, le=CEPSTRAL_BANDS)] = 0
-    modulate: bool = False
 
 
 class WaveNetConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

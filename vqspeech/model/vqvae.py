@@ -141,7 +141,6 @@ class VQVAE(nn.Module):
         speaker: Tensor,
         mel: Tensor | None,
         crop: tuple[int, int] | None,
-        matched: Tensor | None = None,
     ) -> tuple[Losses, Tensor]:
         """Compute the loss terms of a batch.
 
@@ -151,16 +150,12 @@ class VQVAE(nn.Module):
             speaker: ``(batch,)`` indices.
             mel: ``(batch, time / conditioner.hop, values)``, what the auxiliary head shall say; None without one.
             crop: first frame and number of frames that the decoder predicts; None lets the decoder rest.
-            matched: ``(batch,)`` bool, whose codes are brought to the voice as ``convert`` does; None for none of them.
 
         Returns:
             The loss terms, and the codes ``(batch, codes)``.
         """
-        z = self.encoder(self.companding.shape(heard))
-        quantized = self.quantizer(z)
+        quantized = self.quantize(heard)
         values = quantized.values
-        if matched is not None:
-            values = torch.where(matched[:, None, None], self._in_voice(z, speaker), values)
         if self.training and self.config.quantizer.jitter and self.quantizer.started:
             values = time_jitter(values, self.config.quantizer.jitter)
         frames = self.frames(values, speaker)
@@ -169,13 +164,6 @@ class VQVAE(nn.Module):
             mel_error = F.l1_loss(head(frames).float(), mel)
         nats = None if crop is None else self.nats(spoken, frames, crop).mean()
         return Losses(nats, quantized.codebook_loss, quantized.commitment_loss, mel_error), quantized.codes
-
-    @torch.no_grad()
-    def _in_voice(self, z: Tensor, speaker: Tensor) -> Tensor:
-        """Codebook vectors ``(batch, dimension, codes)`` for what the encoder said, brought to the speakers' voices."""
-        rows, everywhere = z.float().transpose(1, 2), torch.ones_like(z[0, 0], dtype=torch.bool)
-        each = zip(rows, speaker.tolist(), strict=True)
-        return self.quantizer.lookup(torch.stack([self.matched(row, everywhere, {voice: 1.0}) for row, voice in each]))
 
     def nats(self, spoken: Tensor, frames: Tensor, crop: tuple[int, int]) -> Tensor:
         """``-log p`` of each sample of a crop given the true samples before it and the frames.

@@ -1,4 +1,4 @@
-"""A run that begins with the weights of a trained model, which may be shallower, narrower for voices, or know fewer.
+"""A run that begins with the weights of a trained model, whose decoder may be shallower and who may know fewer voices.
 
 Layers that are new come after the old ones and are silent at first: their part of the skip sum is zero, so the run
 begins exactly as good as the model it begins from (Chen, Goodfellow and Shlens 2016, "Net2Net", keeps a function so).
@@ -19,8 +19,8 @@ def begin_from(model: VQVAE, trained: VQVAE, *, where: str) -> None:
     """Give ``model`` the weights of ``trained``.
 
     Args:
-        model: new. It may have more layers in its decoder, a modulated conditioning network and other voices; those
-            that ``trained`` does not know begin as the mean of those it does.
+        model: new. It may have more layers in its decoder and other voices; those that ``trained`` does not know begin
+            as the mean of those it does.
         trained: the model to begin from.
         where: what to call it in an error.
 
@@ -40,18 +40,14 @@ def _check(model: VQVAE, trained: VQVAE, where: str) -> None:
     quantizer = msgspec.structs.replace(model.config.quantizer, codes=trained.config.quantizer.codes)
     depth = max(model.config.decoder.layers, trained.config.decoder.layers)
     decoder = msgspec.structs.replace(trained.config.decoder, layers=depth)
-    modulate = model.config.conditioner.modulate or trained.config.conditioner.modulate
-    conditioner = msgspec.structs.replace(trained.config.conditioner, modulate=modulate)
-    wanted = msgspec.to_builtins(
-        msgspec.structs.replace(trained.config, quantizer=quantizer, conditioner=conditioner, decoder=decoder)
-    )
+    wanted = msgspec.to_builtins(msgspec.structs.replace(trained.config, quantizer=quantizer, decoder=decoder))
     for section, values in msgspec.to_builtins(model.config).items():
         for key, value in values.items():
             if value != wanted[section][key]:
                 raise InputError(
                     f"its model.{section}.{key} is {wanted[section][key]}, not {value}",
                     where=where,
-                    cure="begin from a model that differs in voices, conditioner.modulate and decoder.layers alone",
+                    cure="begin from a model that differs in its voices and its decoder's depth alone",
                 )
 
 

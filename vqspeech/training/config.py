@@ -54,7 +54,6 @@ class TrainingConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         speaker_balance: a speaker is drawn in proportion to its duration to this power; 0 draws all alike.
         disguise: probability that the encoder hears a copy with other pitch and formants (needs ``disguises``).
         disguises: such copies that are made of each utterance when the data are packed.
-        matched: probability that codes are brought to the voice as ``convert`` does (needs ``keep_codes``).
         loudness: range of the random factor on what the encoder hears, in dB to either side.
         average: decay of the moving average of the weights that is evaluated and kept.
         precision: of the matrix products.
@@ -75,7 +74,6 @@ class TrainingConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     speaker_balance: Fraction
     disguise: Fraction
     disguises: Annotated[int, Meta(ge=0, le=16)]
-    matched: Fraction = 0.0
     loudness: NonNegative
     average: Annotated[float, Meta(ge=0, lt=1)]
     precision: Literal["fp32", "bf16"]
@@ -114,11 +112,6 @@ class Preset(PresetFile, frozen=True):
             training.disguise == 0 or training.disguises > 0,
             "training.disguise is above 0, but training.disguises is 0",
             "make at least one copy, or set training.disguise=0",
-        )
-        insist(
-            training.matched == 0 or training.keep_codes,
-            "training.matched is above 0, but codes that change with every step have no habits to match",
-            "set training.keep_codes=true, or training.matched=0",
         )
         insist(
             training.decode_from == 0 or model.conditioner.mel_bands + model.conditioner.cepstra > 0,

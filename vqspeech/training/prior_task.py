@@ -157,6 +157,9 @@ class PriorTask:
         """Write a prior directory."""
         save_prior(model, folder)
 
+    def finish(self, folder: Path) -> None:
+        """A prior is whole as it was kept."""
+
     def state(self) -> dict[str, Any]:
         """Whose codes they are."""
         return {"made_by": self.model.config.made_by}

@@ -139,6 +139,9 @@ class Task(Protocol[Network, Found]):
     def keep(self, model: Network, folder: Path, /) -> None:
         """Write the best model so far."""
 
+    def finish(self, folder: Path, /) -> None:
+        """Do to the best model, when the run is at its end, what was not worth doing to all before it."""
+
     def state(self) -> dict[str, Any]:
         """What a checkpoint must hold besides weights and optimisers."""
 

@@ -19,7 +19,6 @@ class Batch:
         heard: ``(batch, segment)`` float32, what the encoder hears.
         spoken: ``(batch, segment + 1)`` float32, what the decoder is to say, with the one sample before it.
         speaker: ``(batch,)`` int64.
-        matched: ``(batch,)`` bool, whose codes are brought to the voice; None if no row's ever are.
         first_frame: where in the segment the decoder's crop begins, in conditioning frames.
     """
 
@@ -27,12 +26,10 @@ class Batch:
     spoken: Tensor
     speaker: Tensor
     first_frame: int
-    matched: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         """Move the tensors to ``device``."""
-        matched = None if self.matched is None else self.matched.to(device)
-        return Batch(self.heard.to(device), self.spoken.to(device), self.speaker.to(device), self.first_frame, matched)
+        return Batch(self.heard.to(device), self.spoken.to(device), self.speaker.to(device), self.first_frame)
 
 
 class Segments:
@@ -47,7 +44,6 @@ class Segments:
         crops: how many first frames the decoder's crop can have.
         speaker_balance: a speaker is drawn in proportion to its duration to this power.
         disguise: probability of hearing a disguised copy.
-        matched: probability of codes that are brought to the voice.
         loudness: range of the factor on what is heard, in dB to either side.
         seed: of everything drawn.
         rank: of this process among those of a distributed run.
@@ -62,7 +58,6 @@ class Segments:
         crops: int,
         speaker_balance: float,
         disguise: float,
-        matched: float,
         loudness: float,
         seed: int,
         rank: int = 0,
@@ -72,7 +67,6 @@ class Segments:
         self.segment = segment
         self.crops = crops
         self.disguise = disguise if len(pack.disguises) else 0.0
-        self.matched = matched
         self.loudness = loudness
         self.seed = seed
         self.rank = rank
@@ -95,10 +89,8 @@ class Segments:
             source = self.pack.disguises[copy] if disguised else self.pack.samples
             heard[row] = _piece(source, first, self.segment + 1, start, end)[1:]
             heard[row] *= 10 ** (rng.uniform(-self.loudness, self.loudness) / 20)
-        first_frame = int(rng.integers(self.crops))
-        matched = torch.from_numpy(rng.random(self.batch) < self.matched) if self.matched else None
         return Batch(
-            torch.from_numpy(heard), torch.from_numpy(spoken), torch.from_numpy(speakers), first_frame, matched
+            torch.from_numpy(heard), torch.from_numpy(spoken), torch.from_numpy(speakers), int(rng.integers(self.crops))
         )
 
 

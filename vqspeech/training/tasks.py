@@ -102,7 +102,6 @@ class VQVAETask:
             crops=(training.segment - training.crop) // hop + 1,
             speaker_balance=training.speaker_balance,
             disguise=training.disguise,
-            matched=training.matched,
             loudness=training.loudness,
             seed=training.seed,
             rank=rank,
@@ -185,8 +184,6 @@ class VQVAETask:
                 "training.keep_codes is true, but there are no codes to keep",
                 cure="begin from a trained model (--from)",
             )
-        if self.preset.training.matched and not self.model.matching.known(range(len(self.speakers))):
-            measure_voices(self.model, self.pack)
         if step < self.preset.training.quantize_from or quantizer.started:
             return
         vectors = []
@@ -230,7 +227,7 @@ class VQVAETask:
         """
         training = self.preset.training
         crop = (batch.first_frame, self.crop_frames) if self.decoding(step) else None
-        losses, codes = module(batch.heard, batch.spoken, batch.speaker, self.mel(batch), crop, batch.matched)
+        losses, codes = module(batch.heard, batch.spoken, batch.speaker, self.mel(batch), crop)
         loss = losses.total(commitment_weight=self.preset.model.quantizer.commitment, mel_weight=training.mel_weight)
         terms = {"nats": losses.nats, "mel": losses.mel, "commitment": losses.commitment}
         if self.model.quantizer.started:
@@ -259,9 +256,13 @@ class VQVAETask:
         """Write a model directory, ready for engines that compute in few bits. ``model`` stays as it is."""
         model = copy.deepcopy(model)
         model.decoder.centre_logits()
-        if not (self.preset.training.keep_codes and model.matching.known(range(len(self.speakers)))):
-            measure_voices(model.eval(), self.pack)
         self.calibrate(model)
+        save_model(model, folder)
+
+    def finish(self, folder: Path) -> None:
+        """Measure what the codes of its voices are like, which takes longer than an evaluation may."""
+        model = load_model(folder)
+        measure_voices(model, self.pack)
         save_model(model, folder)
 
     def state(self) -> dict[str, Any]:

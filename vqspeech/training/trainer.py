@@ -123,6 +123,9 @@ class Trainer(Generic[Network, Found]):
                 raise KeyboardInterrupt
             result = self._evaluate(log)
             self._save()
+            best = self.out / "checkpoints" / "best"
+            if self.devices.leads and best.is_dir():
+                self.task.finish(best)
             return result
 
     def _stopping(self) -> bool:
