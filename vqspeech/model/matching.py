@@ -23,8 +23,8 @@ from vqspeech.model.quantizer import Quantizer
 
 #: Twice the variance that is assumed of a component around its code.
 PREFERENCE = 0.05
-#: Seconds of speech at which a recording's own mean counts as much as the voice's: a word tells little of its speaker.
-SHORT = 0.25
+#: Seconds of speech at which a recording's mean is trusted half: in a short one its words weigh more.
+SHORT = 2.0
 
 
 @dataclass(frozen=True)
