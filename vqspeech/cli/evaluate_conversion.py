@@ -324,6 +324,7 @@ def _convert(options: argparse.Namespace, model: Model, pairs: Sequence[Pair]) -
                 if pair.target == target:
                     waveform = audio.resample(pair.source.read(), audio.SAMPLE_RATE, model.sample_rate)
                     levelled = model.read(waveform)
+                    # A reconstruction is of the codes as they were heard.
                     voice = None if pair.source.speaker == target else target
                     codes = model.encode_waveform(levelled, voice)
                     made.append(Speech(codes, len(levelled), str(paths[pair.name])))

@@ -3,9 +3,10 @@
 Most of what an encoder says of a speaker is in the mean of its vectors (van Niekerk et al. 2021, "Analyzing Speaker
 Information in Self-Supervised Models to Improve Zero-Resource Speech Processing", section 3); the rest is in which of
 the neighbouring codes are taken. So before a recording is quantised to be spoken in a voice, its vectors are moved as a
-whole until their mean is the voice's, and of the codes near a vector the voice's frequent ones are preferred:
+whole towards the voice's mean, the further the more speech there is to trust their own mean by, and of the codes near a
+vector the voice's frequent ones are preferred:
 
-    z'   = z - mean over the recording + mean of the voice
+    z'   = z + (mean of the voice - mean over the recording) seconds / (seconds + SHORT)
     code = argmin over k of |z' - e_k|² / dimension - PREFERENCE log p(k | voice)
 
 That is the likeliest code where vectors scatter around those of the codebook like a Gaussian.
