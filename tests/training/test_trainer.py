@@ -294,6 +294,7 @@ def altered(**changes: Any) -> Callable[[bytes], bytes]:
         lambda content: b"",
         lambda content: content[: len(content) // 2],
         lambda content: content[:-1000],
+        lambda content: content[:5000],
         lambda content: b"something else altogether",
         altered(model={}),
         altered(optimizers=[]),

@@ -265,7 +265,7 @@ class VoiceFit:
             saved = torch.load(checkpoint, map_location=self.network.quantizer.codebook.device, weights_only=True)
             order = saved.pop("order")
             return _State(**saved) if order == self._order(steps) else None
-        except (RuntimeError, LookupError, EOFError, pickle.UnpicklingError, TypeError, AttributeError):
+        except (OSError, RuntimeError, LookupError, EOFError, pickle.UnpicklingError, TypeError, AttributeError):
             # A damaged one: it holds minutes of work, which are sooner done again than mended.
             return None
 

@@ -225,7 +225,10 @@ class Trainer(Generic[Network, Found]):
             self.task.restore(state)
         except InputError:
             raise
-        except (RuntimeError, LookupError, EOFError, pickle.UnpicklingError, TypeError, ValueError) as error:
+        except (OSError, RuntimeError, LookupError, EOFError, pickle.UnpicklingError, TypeError, ValueError) as error:
+            # Of some files that were cut short torch says an OSError; one of the system's names a file.
+            if isinstance(error, OSError) and error.filename is not None:
+                raise
             first = re.split(r"\n|\. ", str(error))[0] or type(error).__name__
             raise InputError(f"a damaged checkpoint: {first}", where=self.last, cure=cure) from None
 
