@@ -64,13 +64,10 @@ def load_prior(options: argparse.Namespace, made_by: str | None) -> Prior:
     """The prior that the options name, over codes of the model whose checksum is ``made_by``."""
     from vqspeech.model import prior_checkpoint
     from vqspeech.model.checkpoint import PRETRAINED
+    from vqspeech.training.devices import find_device
 
-    if options.device != "cpu":
-        from vqspeech.training.devices import Devices
-
-        Devices.find(options.device, "fp32")
     prior = prior_checkpoint.load_prior(options.prior or options.model or PRETRAINED, made_by=made_by)
-    return prior.to(options.device)
+    return prior.to(find_device(options.device))
 
 
 def read_utt2spk(files: Sequence[Path]) -> dict[str, str]:

@@ -14,6 +14,46 @@ from torch import nn
 from vqspeech.errors import InputError
 
 
+def find_device(name: str) -> torch.device:
+    """The device called ``name``: ``cpu``, ``cuda``, ``cuda:N``, or with ``auto`` a GPU where there is one.
+
+    A GPU becomes the process's current one, and computes products of fp32 in fp32: TF32 keeps ten bits of the mantissa,
+    and codes of one recording would differ between CPU and GPU.
+
+    Raises:
+        InputError: there is no such device.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except (RuntimeError, ValueError):
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise InputError(f"no device {name!r}", cure="use auto, cpu, cuda or cuda:N")
+    if device.type == "cpu":
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise InputError("no GPU that torch can use", cure="use --device cpu, or set up with --cuda")
+    count = torch.cuda.device_count()
+    index = torch.cuda.current_device() if device.index is None else device.index
+    if index >= count:
+        listed = ", ".join(f"cuda:{number}" for number in range(count))
+        raise InputError(f"no device {name!r}", cure=f"there is {listed}")
+    device = torch.device("cuda", index)  # set_device takes none without an index
+    torch.cuda.set_device(device)
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    return device
+
+
+def _local_rank() -> int:
+    rank = os.environ.get("LOCAL_RANK", "")
+    if not rank.isdecimal():
+        raise InputError("several processes, but LOCAL_RANK is not set", cure="start them with torchrun")
+    return int(rank)
+
+
 @dataclass(frozen=True)
 class Devices:
     """This process's device and its place among the others.
@@ -32,26 +72,15 @@ class Devices:
 
     @classmethod
     def find(cls, name: str, precision: str) -> Devices:
-        """Take the device called ``name``, or with ``auto`` a GPU where there is one; join ``torchrun``'s group.
+        """Take the device called ``name``, as ``find_device`` does; join ``torchrun``'s group.
 
         Raises:
             InputError: there is no such device.
         """
         world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
-        if name == "auto":
-            name = "cuda" if torch.cuda.is_available() else "cpu"
-        try:
-            device = torch.device(name)
-        except RuntimeError:
-            raise InputError(f"no device {name!r}", cure="use auto, cpu, cuda or cuda:N") from None
-        if device.type == "cuda":
-            if not torch.cuda.is_available():
-                raise InputError("no GPU that torch can use", cure="use --device cpu, or set up with --cuda")
-            if world > 1:
-                device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-            torch.cuda.set_device(device)
-            torch.backends.cuda.matmul.allow_tf32 = True
-            torch.backends.cudnn.allow_tf32 = True
+        if world > 1 and name in ("auto", "cuda") and torch.cuda.is_available():
+            name = f"cuda:{_local_rank()}"
+        device = find_device(name)
         if world > 1 and not dist.is_initialized():
             dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
         return cls(device, rank, world, torch.bfloat16 if precision == "bf16" else torch.float32)
