@@ -146,6 +146,20 @@ def test_streams_that_leave_do_not_disturb_the_others() -> None:
     assert np.array_equal(rest, whole[[3, 1], 20:])
 
 
+@pytest.mark.parametrize("chosen", [[0, 5], [1, -1], [2, 2], []])
+def test_streams_that_cannot_be_kept_leave_all_as_they_were(chosen: list[int]) -> None:
+    wavenet = make_wavenet()
+    layers = wavenet.condition(torch.randn(3, 4, 5)).detach()
+    uniforms = np.random.default_rng(0).random((3, 40), dtype=np.float32)
+    whole = NativeEngine(wavenet).open(3).push(layers, uniforms)
+    session = NativeEngine(wavenet).open(3)
+    session.push(layers[:, :2], uniforms[:, :20])
+    with pytest.raises(ValueError, match="stream"):
+        session.keep(chosen)
+    assert session.streams == 3
+    assert np.array_equal(session.push(layers[:, 2:], uniforms[:, 20:]), whole[:, 20:])
+
+
 def test_a_folder_of_utterances_is_what_each_is_alone_on_any_engine() -> None:
     wavenet = make_wavenet()
     frames = [torch.randn(n, 5) for n in (3, 0, 12, 7, 7, 1, 5, 2, 9, 4, 6)]

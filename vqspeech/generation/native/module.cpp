@@ -84,11 +84,15 @@ class Streams {
     int count() const { return static_cast<int>(streams_.size()); }
 
     void keep(const std::vector<int>& chosen) {
-        std::vector<std::unique_ptr<Stream>> kept;
+        // All is checked before anything is moved: after an error the streams are as they were.
+        require(!chosen.empty(), "at least one stream must be kept");
+        std::vector<bool> taken(streams_.size());
         for (int i : chosen) {
-            require(i >= 0 && i < count() && streams_[i], "no such stream");
-            kept.push_back(std::move(streams_[i]));
+            require(i >= 0 && i < count() && !taken[i], "no such stream");
+            taken[i] = true;
         }
+        std::vector<std::unique_ptr<Stream>> kept;
+        for (int i : chosen) kept.push_back(std::move(streams_[i]));
         streams_ = std::move(kept);
     }
 
