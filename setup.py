@@ -147,7 +147,7 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     license_files=["LICENSE"],
-    python_requires=">=3.10",
+    python_requires=">=3.11",
     packages=find_packages(include=["vqspeech", "vqspeech.*"]),
     package_data={"vqspeech": ["presets/*.yaml", "presets/*/*.yaml", "pretrained/*", "pretrained/*/*"]},
     ext_modules=native_engine(),

@@ -377,10 +377,19 @@ def test_labels_at_is_what_a_search_of_every_interval_finds(ticks: list[int]) ->
 
 
 def test_boundaries() -> None:
-    intervals = [Interval(0, 0.1, "b"), Interval(0.1, 0.2, "b"), Interval(0.2, 0.3, "c"), Interval(0.4, 0.5, "d")]
-    assert alignment.boundaries(intervals).tolist() == [0.2, 0.3, 0.4]
-    assert alignment.boundaries(intervals, merge=False).tolist() == [0.1, 0.2, 0.3, 0.4]
+    intervals = [Interval(0, 0.1, "n"), Interval(0.1, 0.2, "n"), Interval(0.2, 0.3, "c"), Interval(0.4, 0.5, "d")]
+    assert alignment.boundaries(intervals).tolist() == [0.1, 0.2, 0.3, 0.4]
     assert alignment.boundaries([]).tolist() == []
+
+
+def test_a_gap_of_rounding_is_one_boundary() -> None:
+    assert alignment.boundaries([Interval(0, 0.10, "a"), Interval(0.11, 0.2, "b")]).tolist() == [0.11]
+
+
+def test_a_pause_left_out_beside_silence_is_part_of_it() -> None:
+    written = [Interval(0, 1, "a"), Interval(1, 1.2, "sil"), Interval(1.3, 1.5, "b")]
+    assert alignment.boundaries(written).tolist() == [1, 1.3]
+    assert alignment.boundaries([Interval(0, 1, "sil"), Interval(1.3, 1.5, "sil")]).tolist() == []
 
 
 # Phone sets
@@ -430,6 +439,16 @@ def test_fold_merges_a_closure_with_its_stop_on_demand() -> None:
     row = [Interval(0, 0.1, "bcl"), Interval(0.1, 0.2, "b"), Interval(0.3, 0.4, "b")]
     assert alignment.fold({"u": row}, "paper-41", merge=True)["u"] == [Interval(0, 0.2, "b"), Interval(0.3, 0.4, "b")]
     assert len(alignment.fold({"u": row}, "paper-41")["u"]) == 3
+
+
+def test_fold_leaves_two_phones_in_a_row_two() -> None:
+    def merged(*labels: str) -> list[str]:
+        row = [Interval(float(index), index + 1.0, label) for index, label in enumerate(labels)]
+        return [interval.label for interval in alignment.fold({"u": row}, "paper-41", merge=True)["u"]]
+
+    assert merged("t", "eh", "n", "n", "ey", "l", "z") == ["t", "eh", "n", "n", "ey", "l", "z"]
+    assert merged("tcl", "t", "tcl", "t") == ["t", "t"]
+    assert merged("t", "tcl", "pau", "h#") == ["t", "t", "sil"]
 
 
 def test_a_users_map(tmp_path: Path) -> None:

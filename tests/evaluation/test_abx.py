@@ -273,3 +273,12 @@ def test_tokens_without_a_frame_are_left_out() -> None:
         {"u": np.arange(3)}, {"u": phones}, speakers={"u": "s"}, frame_period=0.04, offset=0.02, task="any"
     )
     assert (cut.phones, cut.sequences[0].tolist()) == (["eh"], [0, 1])
+
+
+@pytest.mark.parametrize(("pause", "tokens"), [(0.01, 1), (0.8, 0)])
+def test_triphones_do_not_span_a_pause_that_the_alignment_leaves_out(pause: float, tokens: int) -> None:
+    """0.01 s is the rounding of a CTM file."""
+    g = 0.2 + pause
+    row = [Interval(0, 0.1, "b"), Interval(0.1, 0.2, "eh"), Interval(g, g + 0.1, "g")]
+    cut = abx.cut_tokens({"u": np.arange(110)}, {"u": row}, speakers={"u": "s"}, frame_period=0.02, offset=0.01)
+    assert len(cut) == tokens

@@ -7,7 +7,7 @@ array(['sil', 'p'], dtype='<U3')
 """
 
 from vqspeech.alignment.ctm import read_ctm, write_ctm
-from vqspeech.alignment.intervals import SILENCE, Alignment, Fault, Interval, boundaries, faults, labels_at
+from vqspeech.alignment.intervals import SILENCE, Alignment, Fault, Interval, boundaries, faults, labels_at, meet
 from vqspeech.alignment.labels import (
     central_phone,
     read_audacity,
@@ -45,6 +45,7 @@ __all__ = [
     "faults",
     "fold",
     "labels_at",
+    "meet",
     "phone_class",
     "read",
     "read_audacity",

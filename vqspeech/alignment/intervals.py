@@ -22,6 +22,15 @@ class Interval(NamedTuple):
     label: str
 
 
+#: Seconds by which the times of neighbours may disagree: CTM files are often rounded to 10 ms.
+ROUNDING = 0.011
+
+
+def meet(before: Interval, after: Interval) -> bool:
+    """Whether nothing but rounding lies between two neighbours; a longer gap is a pause that was left out."""
+    return after.start - before.end <= ROUNDING
+
+
 #: Utterance id -> its intervals, in order of time.
 Alignment = dict[str, list[Interval]]
 
@@ -54,14 +63,14 @@ def faults(
     alignment: Mapping[str, Sequence[Interval]],
     durations: Mapping[str, float] | None = None,
     *,
-    tolerance: float = 0.011,
+    tolerance: float = ROUNDING,
 ) -> list[Fault]:
     """Gaps, overlaps, empty intervals and times outside the recording.
 
     Args:
         alignment: utterance id -> intervals.
         durations: utterance id -> seconds of its recording; ends are checked for those named.
-        tolerance: seconds by which times may disagree; CTM files are often rounded to 10 ms.
+        tolerance: seconds by which times may disagree.
     """
     found: list[Fault] = []
     for utterance, intervals in alignment.items():
@@ -113,20 +122,23 @@ def labels_at(intervals: Sequence[Interval], times: ArrayLike, *, gap: str = SIL
     return labels[np.where(held, index, len(ordered))]
 
 
-def boundaries(intervals: Sequence[Interval], *, merge: bool = True) -> NDArray[np.float64]:
-    """Times at which the label changes inside the utterance, in seconds, sorted, shape ``(boundaries,)``.
+def boundaries(intervals: Sequence[Interval]) -> NDArray[np.float64]:
+    """Times inside the utterance at which one phone ends and the next begins, in seconds, sorted, ``(boundaries,)``.
 
-    The beginning of the first interval and the end of the last are no boundaries: every system finds them.
+    Two neighbours of one label (*ten nails*) have a boundary between them; silence has none inside it, whether it is
+    written or left out. A gap no longer than ``ROUNDING`` is one boundary: where the later interval starts. The start
+    of the first interval and the end of the last are none: every system finds them.
 
     Args:
         intervals: of one utterance, in any order.
-        merge: two neighbours of one label (the halves of a folded closure and stop) have no boundary between.
     """
-    ordered = sorted(intervals)
     moments: list[float] = []
-    for before, after in pairwise(ordered):
-        if after.start > before.end + 1e-9:
-            moments += [before.end, after.start]
-        elif not merge or before.label != after.label:
+    for before, after in pairwise(sorted(intervals)):
+        silent = before.label == SILENCE, after.label == SILENCE
+        if not meet(before, after):
+            # A pause that was left out: silence between two phones, and the longer silence beside one.
+            moments += [] if silent[0] else [before.end]
+            moments += [] if silent[1] else [after.start]
+        elif not all(silent):
             moments.append(after.start)
     return np.unique(np.array(moments, np.float64))

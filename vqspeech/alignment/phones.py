@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
-from vqspeech.alignment.intervals import SILENCE, Alignment, Interval
+from vqspeech.alignment.intervals import SILENCE, Alignment, Interval, meet
 from vqspeech.alignment.lines import lines_of
 from vqspeech.errors import InputError
 
@@ -122,7 +122,8 @@ def fold(
     Args:
         alignment: utterance id -> intervals.
         phones: a built-in set, or a map from every label that occurs to its phone.
-        merge: make one interval of neighbours that meet and have become one phone (a closure and its stop).
+        merge: make one interval of a closure and its stop that have become one phone, and of neighbouring silences;
+            other neighbours of one phone (*ten nails*) stay two.
 
     Raises:
         InputError: a label has no phone; the message names the utterance and the time.
@@ -137,6 +138,7 @@ def fold(
     folded: Alignment = {}
     for utterance, intervals in alignment.items():
         row: list[Interval] = []
+        closure = False
         for interval in intervals:
             key = canonical(interval.label) if isinstance(phones, str) else interval.label
             phone = table.get(key)
@@ -145,7 +147,9 @@ def fold(
                     f"{utterance} at {interval.start:.3f} s: no phone for label {interval.label!r}",
                     cure="choose another --phone-set, or give a --phone-map",
                 )
-            if merge and row and row[-1].label == phone and interval.start - row[-1].end < 1e-6:
+            after_closure, closure = closure, canonical(interval.label) in _CLOSURES
+            one = phone_class(phone) == "silence" or (after_closure and not closure)
+            if merge and one and row and row[-1].label == phone and meet(row[-1], interval):
                 row[-1] = row[-1]._replace(end=max(row[-1].end, interval.end))
             else:
                 row.append(interval._replace(label=phone))

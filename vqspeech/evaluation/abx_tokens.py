@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vqspeech.alignment import Interval, phone_class
+from vqspeech.alignment import Interval, meet, phone_class
 
 Task = Literal["triphone", "any"]
 Speaker = Literal["within", "across"]
@@ -84,7 +85,8 @@ def cut_tokens(
 ) -> Tokens:
     """Cut each phone (or triphone) out: the frames whose centres lie in it.
 
-    Silence is no phone, neither in the middle nor beside it, and tokens too short for a single frame are left out.
+    Silence is no phone, neither in the middle nor beside it, written or left out by the aligner. Tokens too short for a
+    single frame are left out.
 
     Args:
         sequences: utterance id -> codes, shape ``(frames,)``, or features, shape ``(frames, dimensions)``.
@@ -105,6 +107,8 @@ def cut_tokens(
                 continue
             if any(phone_class(part.label) == "silence" for part in around):
                 continue
+            if not all(meet(before, after) for before, after in pairwise(around)):
+                continue  # a pause that the alignment leaves out
             # A hair less, so that a centre on a boundary belongs to the later token, whatever the rounding.
             first = max(0, int(np.ceil((around[0].start - offset) / frame_period - 1e-6)))
             end = int(np.ceil((around[-1].end - offset) / frame_period - 1e-6))
