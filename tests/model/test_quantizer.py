@@ -60,6 +60,38 @@ def test_any_shape_is_quantised_frame_by_frame(seed: int, batch: int, dimension:
             torch.testing.assert_close(quantized.values[row, :, frame], codebook[code])
 
 
+@pytest.mark.parametrize("update", ["loss", "ema"])
+@pytest.mark.parametrize("positions", [(), (1,), (4, 3), (2, 3, 4)], ids=str)
+def test_positions_may_have_any_number_of_axes(positions: tuple[int, ...], update: str) -> None:
+    torch.manual_seed(0)
+    shaped, flat = make_quantizer(5, 3, update=update), make_quantizer(5, 3, update=update)
+    flat.load_state_dict(shaped.state_dict())
+    z = torch.randn(2, 3, *positions, requires_grad=True)
+    row = z.detach().reshape(2, 3, -1).requires_grad_()
+    one, other = shaped(z), flat(row)
+    assert one.values.shape == z.shape
+    assert one.codes.shape == (2, *positions)
+    assert torch.equal(one.values.reshape(2, 3, -1), other.values)
+    assert torch.equal(one.codes.reshape(2, -1), other.codes)
+    assert torch.equal(shaped.lookup(one.codes).reshape(2, 3, -1), flat.lookup(other.codes))
+    for quantized in (one, other):
+        (quantized.values.square().sum() + quantized.codebook_loss + quantized.commitment_loss).backward()
+    assert z.grad is not None
+    assert row.grad is not None
+    torch.testing.assert_close(z.grad.reshape(2, 3, -1), row.grad)
+    torch.testing.assert_close(shaped.codebook.grad, flat.codebook.grad)
+    # The averages have moved alike.
+    assert all(torch.equal(tensor, state(flat)[name]) for name, tensor in state(shaped).items())
+
+
+@pytest.mark.parametrize("positions", [(), (4, 3), (2, 3, 4)], ids=str)
+def test_before_the_start_any_positions_pass_through(positions: tuple[int, ...]) -> None:
+    z = torch.randn(2, 3, *positions)
+    quantized = make_quantizer(started=False)(z)
+    assert torch.equal(quantized.values, z)
+    assert quantized.codes.shape == (2, *positions)
+
+
 def test_lookup_gives_back_the_vectors_of_codes() -> None:
     quantizer = make_quantizer().eval()
     quantized = quantizer(torch.randn(2, 3, 7))

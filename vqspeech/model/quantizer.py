@@ -1,7 +1,7 @@
 """Vector quantisation with a codebook that stays alive.
 
 Straight-through quantisation and both codebook updates of van den Oord et al. 2017 (equation 3 and appendix A.1).
-Nothing here is about speech: any ``(batch, dimension, time)`` will do.
+Nothing here is about speech: ``positions`` may be time, the rows and columns of an image, or any other axes.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ class Quantized:
     """What came out of the codebook.
 
     Attributes:
-        values: ``(batch, dimension, time)``, the chosen codebook vectors; their gradient goes to the input unchanged.
-        codes: ``(batch, time)`` int64, which vectors they are.
+        values: ``(batch, dimension, *positions)``, the chosen codebook vectors; their gradient goes to the input
+            unchanged.
+        codes: ``(batch, *positions)`` int64, which vectors they are.
         codebook_loss: scalar, ``||sg[z] - e||²`` a component; moves the codebook alone (zero with ``update: ema``).
         commitment_loss: scalar, ``||z - sg[e]||²`` a component; moves the encoder alone. Not yet times beta.
     """
@@ -81,27 +82,26 @@ class Quantizer(nn.Module):
         return torch.cat([torch.addmm(fixed, piece, self.codebook.t(), alpha=-2).argmin(1) for piece in pieces])
 
     def lookup(self, codes: Tensor) -> Tensor:
-        """``(batch, time)`` codes -> ``(batch, dimension, time)`` codebook vectors."""
-        return F.embedding(codes, self.codebook).transpose(1, 2)
+        """``(batch, *positions)`` codes -> ``(batch, dimension, *positions)`` codebook vectors."""
+        return F.embedding(codes, self.codebook).movedim(-1, 1)
 
     def forward(self, z: Tensor) -> Quantized:
-        """Quantise ``z``, ``(batch, dimension, time)``; in training with ``update: ema`` also move the codebook."""
+        """Quantise ``z``, ``(batch, dimension, *positions)``; training with ``update: ema`` also moves the codebook."""
         with torch.autocast(z.device.type, enabled=False):
             z = z.float()
             zero = z.new_zeros(())
             if not self.started:
-                return Quantized(z, z.new_zeros(z.shape[0], z.shape[2], dtype=torch.long), zero, zero)
-            vectors = z.detach().transpose(1, 2).reshape(-1, self.dimension)
+                return Quantized(z, z.new_zeros(z.shape[0], *z.shape[2:], dtype=torch.long), zero, zero)
+            vectors = z.detach().movedim(1, -1).reshape(-1, self.dimension)  # (batch * positions, dimension)
             with torch.no_grad():
-                codes = self.nearest(vectors)
-            chosen = self.lookup(codes.view(z.shape[0], z.shape[2]))
+                nearest = self.nearest(vectors)
+            codes = nearest.view(z.shape[0], *z.shape[2:])
+            chosen = self.lookup(codes)
             commitment_loss = F.mse_loss(z, chosen.detach())
             codebook_loss = F.mse_loss(chosen, z.detach()) if self.config.update == "loss" else zero
             if self.training:
-                self._update(vectors, codes)
-            return Quantized(
-                z + (chosen - z).detach(), codes.view(z.shape[0], z.shape[2]), codebook_loss, commitment_loss
-            )
+                self._update(vectors, nearest)
+            return Quantized(z + (chosen - z).detach(), codes, codebook_loss, commitment_loss)
 
     @torch.no_grad()
     def start(self, vectors: Tensor, iterations: int = 10) -> None:
