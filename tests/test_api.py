@@ -103,8 +103,8 @@ def test_a_long_recording_is_encoded_in_blocks_without_a_seam(
 def test_a_long_sequence_is_cut_and_the_same_whatever_runs_beside_it(
     folder: Path, model: vqspeech.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vqspeech.generation.pieces.SHORTEST", 0.1)
-    monkeypatch.setattr("vqspeech.generation.pieces.LONGEST", 0.15)
+    monkeypatch.setattr("vqspeech.generation.chunks.SHORTEST", 0.1)
+    monkeypatch.setattr("vqspeech.generation.chunks.LONGEST", 0.15)
     codes = model.encode(noise(0.5))
     short = codes[:20]
     seen: list[tuple[int, int]] = []

@@ -18,10 +18,10 @@ from vqspeech.codes import CodeInfo
 from vqspeech.errors import InputError
 from vqspeech.generation import EngineName, Precision, make_engine
 from vqspeech.generation.postfilter import STRENGTH
-from vqspeech.generation.utterances import speak
-from vqspeech.model.blocks import blockwise
+from vqspeech.generation.synthesis import speak
 from vqspeech.model.checkpoint import PRETRAINED, checksum, codes_checksum, load_model, model_folder
-from vqspeech.model.voice import Voice
+from vqspeech.model.chunking import blockwise
+from vqspeech.model.speaker_conditioning import Voice
 from vqspeech.model.vqvae import VQVAE
 
 #: A file, ``-`` for stdin, a Kaldi pipe, or a waveform ``(samples,)`` at the model's sample rate.
@@ -139,8 +139,8 @@ class Model:
 
         Args:
             recording: see ``Recording``.
-            speaker: the voice that the codes are brought to, to be decoded in it (see ``vqspeech.model.matching``); not
-                given, they are those nearest to what was heard.
+            speaker: the voice that the codes are brought to, to be decoded in it (see
+                ``vqspeech.model.speaker_stats``); not given, they are those nearest to what was heard.
 
         Raises:
             InputError: as ``read`` and ``voice``.

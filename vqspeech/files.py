@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 from collections.abc import Iterator
@@ -54,3 +55,18 @@ def atomic_open(target: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[
         text = "b" not in mode
         with temporary.open(mode, encoding="utf-8" if text else None, newline="\n" if text else None) as file:
             yield file
+
+
+def save_state(target: Path, state: dict[str, Any]) -> None:
+    """Write a state for ``torch.load``, whole or not at all.
+
+    Raises:
+        OSError: the folder cannot be written or the disk is full; it names the file.
+    """
+    import torch
+
+    # In memory first: torch's own words for a full disk are no OSError.
+    saved = io.BytesIO()
+    torch.save(state, saved)
+    with atomic_open(target, "wb") as file:
+        file.write(saved.getbuffer())

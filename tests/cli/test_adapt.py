@@ -12,7 +12,7 @@ import torch
 import vqspeech
 from vqspeech.cli.main import main
 from vqspeech.datadir import DataDir, Utterance
-from vqspeech.model.voice import Steering
+from vqspeech.model.speaker_conditioning import Steering
 from vqspeech.training import adaptation
 
 RATE = 16_000

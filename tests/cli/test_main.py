@@ -46,8 +46,9 @@ def test_help_lists_every_command_with_its_purpose(capsys: pytest.CaptureFixture
 def test_every_command_has_a_file_with_a_help_text() -> None:
     folder = Path(cli.__file__).parent
     listed = {name.replace("-", "_") for commands in cli.COMMANDS.values() for name in commands}
-    files = {path.stem for path in folder.glob("*.py") if "\ndef run(" in path.read_text()}
-    assert listed == {file for file in files if not file.startswith("evaluate_")}
+    modules = [*folder.glob("*.py"), *folder.glob("*/__init__.py")]
+    having = [path for path in modules if "\ndef run(" in path.read_text()]
+    assert listed == {path.parent.name if path.name == "__init__.py" else path.stem for path in having}
     for name in listed:
         parser = argparse.ArgumentParser()
         module = __import__(f"vqspeech.cli.{name}", fromlist=[name])

@@ -13,7 +13,7 @@ from vqspeech import codes
 from vqspeech.cli.main import main
 from vqspeech.codes import CodeInfo, Codes
 from vqspeech.model.checkpoint import codes_checksum
-from vqspeech.model.prior_checkpoint import load_prior
+from vqspeech.model.prior.checkpoint import load_prior
 
 BRIEF = [
     "network.layers=2",

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from vqspeech import codes
 from vqspeech.cli.main import main
 from vqspeech.datadir import DataDir, Utterance
-from vqspeech.evaluation import judges
-from vqspeech.evaluation.judges.memory import remembering
-from vqspeech.evaluation.judges.pitch import Contour
-from vqspeech.evaluation.judges.words import WordErrors
+from vqspeech.evaluation import metrics as judges
+from vqspeech.evaluation.metrics.asr import WordErrors
+from vqspeech.evaluation.metrics.cache import remembering
+from vqspeech.evaluation.metrics.f0 import Contour
 
 SAMPLE = Path(__file__).parents[2] / "egs/quickstart/sample"
 Waveform = NDArray[np.float32]

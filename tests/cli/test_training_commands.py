@@ -12,7 +12,7 @@ from vqspeech.cli.main import main
 from vqspeech.datadir import DataDir, Utterance
 from vqspeech.model.checkpoint import load_model
 from vqspeech.training.pack import read_pack
-from vqspeech.training.voices import measure_voices
+from vqspeech.training.speaker_stats import measure_voices
 
 SAMPLE = Path(__file__).parents[2] / "egs" / "quickstart" / "sample"
 BRIEF = [

@@ -13,7 +13,7 @@ from vqspeech.generation import make_engine
 from vqspeech.generation import postfilter as module
 from vqspeech.generation.conditioning import frames
 from vqspeech.generation.postfilter import post_filter, refine
-from vqspeech.generation.utterances import speak
+from vqspeech.generation.synthesis import speak
 from vqspeech.melspectrogram import DIVISOR, log_mel
 
 RATE, HOP, BANDS = 16_000, 64, 20

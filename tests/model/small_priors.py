@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from vqspeech.model.prior import Prior
-from vqspeech.model.prior_config import ConvolutionsConfig, NetworkConfig, PriorConfig, TransformerConfig
+from vqspeech.model.prior.config import ConvolutionsConfig, NetworkConfig, PriorConfig, TransformerConfig
 
 CODES = 7
 NETWORKS: dict[str, NetworkConfig] = {

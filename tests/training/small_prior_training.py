@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from vqspeech.training.crops import CodeData
-from vqspeech.training.prior_config import PriorPreset, read_prior_preset
+from vqspeech.training.prior.config import PriorPreset, read_prior_preset
+from vqspeech.training.prior.dataset import CodeData
 
 CODES = 6
 #: Of the grammar below: how probable each odd code is after each code three places before.

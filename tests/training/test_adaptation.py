@@ -13,7 +13,7 @@ from small_training import voice
 
 from vqspeech.errors import InputError
 from vqspeech.model.checkpoint import load_model, save_model
-from vqspeech.model.voice import Steering, Voice
+from vqspeech.model.speaker_conditioning import Steering, Voice
 from vqspeech.model.vqvae import VQVAE
 from vqspeech.training import adaptation
 from vqspeech.training.adaptation import VoiceFit, add_voice, voice_of

@@ -220,7 +220,7 @@ for name in ("soundfile", "librosa", "parselmouth", "soxr"):
     sys.modules[name] = None
 import vqspeech.cli.train, vqspeech.training.trainer
 from pathlib import Path
-from vqspeech.training.data import open_pack
+from vqspeech.training.pack_cache import open_pack
 from vqspeech.training.config import read_preset
 preset = read_preset("small", ["model.audio.sample_rate=8000", "training.disguise=0"])
 print(open_pack(Path(sys.argv[1]), Path("unused"), preset, disguises=0).samples.sum())

@@ -25,16 +25,16 @@ from safetensors.numpy import save_file
 from small_training import RATE, make_pack, make_preset, write_data
 from torch import Tensor
 
+from vqspeech.devices import Devices
 from vqspeech.errors import InputError
 from vqspeech.melspectrogram import cepstra, log_mel, normalized
 from vqspeech.model.checkpoint import load_model
-from vqspeech.training import tasks
 from vqspeech.training import trainer as training
+from vqspeech.training import vqvae_task
 from vqspeech.training.config import Preset, read_preset, write_preset
-from vqspeech.training.devices import Devices
 from vqspeech.training.pack import write_pack
-from vqspeech.training.tasks import CodesIgnoredError, VQVAETask
 from vqspeech.training.trainer import Trainer, learning_rate_factor
+from vqspeech.training.vqvae_task import CodesIgnoredError, VQVAETask
 
 TRAIN, DEV = make_pack(copies=1), make_pack({"ann": [1500], "bob": [2000]})
 fork = multiprocessing.get_context("fork")
@@ -346,8 +346,8 @@ def test_codes_that_are_worth_nothing_end_the_run_with_a_plain_word(
 ) -> None:
     monkeypatch.setattr(training, "EVALUATE_EVERY", 0.0)
     monkeypatch.setattr(training, "EVALUATE_SHARE", math.inf)
-    monkeypatch.setattr(tasks, "PATIENCE", 2)
-    monkeypatch.setattr(tasks, "GRACE", 3)
+    monkeypatch.setattr(vqvae_task, "PATIENCE", 2)
+    monkeypatch.setattr(vqvae_task, "GRACE", 3)
     trainer = make_trainer(tmp_path, make_preset("training.least_code_gap=100.0"))
     with pytest.raises(CodesIgnoredError, match="ignores the codes") as caught:
         trainer.run()
@@ -359,8 +359,8 @@ def test_codes_that_are_worth_nothing_end_the_run_with_a_plain_word(
 def test_codes_that_are_worth_something_do_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "EVALUATE_EVERY", 0.0)
     monkeypatch.setattr(training, "EVALUATE_SHARE", math.inf)
-    monkeypatch.setattr(tasks, "PATIENCE", 1)
-    monkeypatch.setattr(tasks, "GRACE", 0)
+    monkeypatch.setattr(vqvae_task, "PATIENCE", 1)
+    monkeypatch.setattr(vqvae_task, "GRACE", 0)
     make_trainer(tmp_path, make_preset("training.least_code_gap=-100.0")).run()
 
 

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vqspeech.cli.model_options import Source, add_model, load, sources
+from vqspeech.cli.common.model import Source, add_model, load, sources
 from vqspeech.errors import InputError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from vqspeech.cli.parts_table import print_parts, warn_incomplete
+from vqspeech.cli.common.tables import print_parts, warn_incomplete
 from vqspeech.datadir import DataDir, combine, copy_phones
 from vqspeech.errors import InputError
 

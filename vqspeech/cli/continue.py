@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from vqspeech.cli.prior_options import add_drawing, check_voice, deliver, frames, load_prior
+from vqspeech.cli.common.prior import add_drawing, check_voice, deliver, frames, load_prior
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,8 +23,8 @@ def run(options: argparse.Namespace) -> None:
     """Encode, go on, speak."""
     import numpy as np
 
-    from vqspeech.cli.model_options import load
-    from vqspeech.cli.progress import bar
+    from vqspeech.cli.common.model import load
+    from vqspeech.cli.common.progress import bar
     from vqspeech.generation.code_sampling import sample_codes
 
     model = load(options)

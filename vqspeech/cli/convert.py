@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vqspeech.cli.model_options import Source, add_generation, add_model, load, sources
-from vqspeech.cli.speaking import Faults, Speech, Targets, add_speaker, speak
+from vqspeech.cli.common.model import Source, add_generation, add_model, load, sources
+from vqspeech.cli.common.synthesis import Faults, Speech, Targets, add_speaker, speak
 
 if TYPE_CHECKING:
     from vqspeech.api import Model

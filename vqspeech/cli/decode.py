@@ -8,8 +8,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from vqspeech.cli.model_options import add_generation, add_model, load
-from vqspeech.cli.speaking import Speech, Targets, add_speaker, speak
+from vqspeech.cli.common.model import add_generation, add_model, load
+from vqspeech.cli.common.synthesis import Speech, Targets, add_speaker, speak
 from vqspeech.errors import InputError
 
 

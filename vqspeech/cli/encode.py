@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vqspeech.cli.model_options import Source, add_model, load, sources
-from vqspeech.cli.speaking import Faults
+from vqspeech.cli.common.model import Source, add_model, load, sources
+from vqspeech.cli.common.synthesis import Faults
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Encode everything; 2 if a recording could not be used."""
     from vqspeech import codes
-    from vqspeech.cli.progress import bar
+    from vqspeech.cli.common.progress import bar
 
     found = sources(options.src)
     model = load(options)

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Download, then unpack."""
-    from vqspeech.cli.progress import bar
+    from vqspeech.cli.common.progress import bar
     from vqspeech.corpora.download import fetch, unpack
 
     if options.unpack and options.unpack.exists():

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Pack and say what the pack holds."""
-    from vqspeech.cli.progress import bar
+    from vqspeech.cli.common.progress import bar
     from vqspeech.training.pack import write_pack
 
     pack = write_pack(

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from vqspeech.alignment import read_timit, write_ctm
-from vqspeech.cli.parts_table import print_parts, warn_incomplete
+from vqspeech.cli.common.tables import print_parts, warn_incomplete
 from vqspeech.corpora import CORPORA, corpus
 from vqspeech.datadir import DataDir
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 
-from vqspeech.cli.prior_options import add_drawing, check_voice, deliver, frames, load_prior
+from vqspeech.cli.common.prior import add_drawing, check_voice, deliver, frames, load_prior
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,8 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Draw codes and speak them."""
-    from vqspeech.cli.model_options import load
-    from vqspeech.cli.progress import bar
+    from vqspeech.cli.common.model import load
+    from vqspeech.cli.common.progress import bar
     from vqspeech.generation.code_sampling import sample_codes
 
     model = load(options)

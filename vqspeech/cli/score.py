@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vqspeech.cli.prior_options import add_prior, load_prior, read_utt2spk
+from vqspeech.cli.common.prior import add_prior, load_prior, read_utt2spk
 from vqspeech.errors import InputError
 
 
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Score, write and tell the mean."""
     from vqspeech.files import atomic_open
-    from vqspeech.model.prior_scores import code_bits
+    from vqspeech.model.prior.scoring import code_bits
 
     if bool(options.src) == bool(options.codes):
         raise InputError("what shall be scored?", cure="give recordings, or codes with --codes, not both")
@@ -68,7 +68,7 @@ def _given(options: argparse.Namespace) -> tuple[dict[str, NDArray[np.int32]], s
     if options.codes is not None:
         archive = codes.read(options.codes)
         return archive.sequences, archive.info.checksum
-    from vqspeech.cli.model_options import load, sources
+    from vqspeech.cli.common.model import load, sources
 
     model = load(options)
     found = sources(options.src)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from vqspeech.cli.model_options import add_model
+from vqspeech.cli.common.model import add_model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from vqspeech.cli.parts_table import print_parts
+from vqspeech.cli.common.tables import print_parts
 from vqspeech.datadir import DataDir, copy_phones, pieces, split
 from vqspeech.errors import InputError
 

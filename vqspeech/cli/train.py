@@ -35,11 +35,11 @@ def run(options: argparse.Namespace) -> None:
     """Train to the end and say where the model lies."""
     import torch
 
+    from vqspeech.devices import Devices
     from vqspeech.training.config import read_preset
-    from vqspeech.training.data import open_pack
-    from vqspeech.training.devices import Devices
-    from vqspeech.training.tasks import VQVAETask
+    from vqspeech.training.pack_cache import open_pack
     from vqspeech.training.trainer import Trainer
+    from vqspeech.training.vqvae_task import VQVAETask
 
     if options.threads:
         torch.set_num_threads(options.threads)

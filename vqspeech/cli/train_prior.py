@@ -15,12 +15,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vqspeech.cli.prior_options import read_utt2spk
+from vqspeech.cli.common.prior import read_utt2spk
 from vqspeech.errors import InputError
 
 if TYPE_CHECKING:
     from vqspeech.codes import Codes
-    from vqspeech.training.crops import CodeData
+    from vqspeech.training.prior.dataset import CodeData
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,11 +47,11 @@ def run(options: argparse.Namespace) -> None:
     import torch
 
     from vqspeech import codes
+    from vqspeech.devices import Devices
     from vqspeech.model.checkpoint import codes_checksum, model_folder
-    from vqspeech.training.devices import Devices
-    from vqspeech.training.prior_card import write_card
-    from vqspeech.training.prior_config import read_prior_preset
-    from vqspeech.training.prior_task import PriorTask
+    from vqspeech.training.prior.card import write_card
+    from vqspeech.training.prior.config import read_prior_preset
+    from vqspeech.training.prior.task import PriorTask
     from vqspeech.training.trainer import Trainer
 
     if options.threads:
@@ -75,7 +75,7 @@ def run(options: argparse.Namespace) -> None:
 
 def _collect(parts: list[Codes], utt2spk: dict[str, str], names: tuple[str, ...] | None, where: Path) -> CodeData:
     """Several archives of one model's codes and who said them; ``names`` are the speakers, if they are known."""
-    from vqspeech.training.crops import CodeData
+    from vqspeech.training.prior.dataset import CodeData
 
     sequences = {name: sequence for part in parts for name, sequence in part.sequences.items()}
     if len(sequences) < sum(len(part.sequences) for part in parts):

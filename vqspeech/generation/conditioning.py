@@ -7,8 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from vqspeech.model.blocks import blockwise
-from vqspeech.model.voice import Voice
+from vqspeech.model.chunking import blockwise
+from vqspeech.model.speaker_conditioning import Voice
 from vqspeech.model.vqvae import VQVAE
 
 #: Seconds that the conditioning network sees at a time.

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from vqspeech.generation.conditioning import frames
 from vqspeech.melspectrogram import DIVISOR, filterbank, log_mel, window_length
-from vqspeech.model.voice import Voice
+from vqspeech.model.speaker_conditioning import Voice
 from vqspeech.model.vqvae import VQVAE
 
 #: How much of the difference is made up for, unless asked otherwise (measured: egs/default_model/RESULTS.md).

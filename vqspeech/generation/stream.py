@@ -9,9 +9,9 @@ from torch import Tensor
 
 from vqspeech.errors import InputError
 from vqspeech.generation.engine import Engine
-from vqspeech.generation.generate import make_engine
+from vqspeech.generation.sampler import make_engine
 from vqspeech.generation.uniforms import Uniforms
-from vqspeech.model.voice import Voice
+from vqspeech.model.speaker_conditioning import Voice
 from vqspeech.model.vqvae import VQVAE
 
 

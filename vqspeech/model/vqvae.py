@@ -14,9 +14,9 @@ from vqspeech.companding import Companding
 from vqspeech.model.conditioner import Conditioner
 from vqspeech.model.config import ModelConfig
 from vqspeech.model.encoder import Encoder
-from vqspeech.model.matching import Matching, matched_codes
 from vqspeech.model.quantizer import Quantized, Quantizer, time_jitter
-from vqspeech.model.voice import Part, Steering, Voice
+from vqspeech.model.speaker_conditioning import Part, Steering, Voice
+from vqspeech.model.speaker_stats import Matching, matched_codes
 from vqspeech.model.wavenet import WaveNet
 
 

@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vqspeech.errors import InputError
+from vqspeech.files import save_state
 from vqspeech.melspectrogram import log_mel
-from vqspeech.model.voice import Part, Steering, Voice
+from vqspeech.model.speaker_conditioning import Part, Steering, Voice
 from vqspeech.model.vqvae import VQVAE
-from vqspeech.training.states import save_state
 
 #: Share of the speech, its last part, that is held out, and the least that either part must have, in seconds.
 HELD_OUT, LEAST_SECONDS = 1 / 6, 1.5

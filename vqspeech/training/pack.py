@@ -121,7 +121,7 @@ class _Job:
 def _load(job: _Job, *, rate: int, rms: float, copies: int, seed: int) -> NDArray[np.int16]:
     """Read one utterance: ``(1 + copies, samples)``, the first row the original."""
     from vqspeech import audio
-    from vqspeech.training.disguise import disguise
+    from vqspeech.training.perturbation import disguise
 
     waveform = audio.normalise_level(audio.read(job.recording, rate=rate, start=job.start, end=job.end), rate, rms)
     rng = np.random.default_rng([seed, zlib.crc32(job.utterance.encode())])

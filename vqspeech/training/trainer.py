@@ -24,12 +24,12 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from vqspeech.devices import Devices
 from vqspeech.errors import InputError
-from vqspeech.training.devices import Devices
+from vqspeech.files import save_state
 from vqspeech.training.log import Log
 from vqspeech.training.preset_file import read_preset_file, write_preset
-from vqspeech.training.protocol import Found, Network, Rates, Task
-from vqspeech.training.states import save_state
+from vqspeech.training.task import Found, Network, Rates, Task
 
 #: Seconds between two evaluations, two checkpoints, two lines of progress.
 EVALUATE_EVERY, SAVE_EVERY, REPORT_EVERY = 60.0, 60.0, 10.0

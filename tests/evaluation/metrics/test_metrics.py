@@ -1,0 +1,199 @@
+"""Judges of speech: each alone, the optional ones where they are installed."""
+
+from __future__ import annotations
+
+import builtins
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from vqspeech.errors import InputError
+from vqspeech.evaluation import metrics
+from vqspeech.evaluation.conversion.toplines import griffin_lim, mu_law_round_trip
+from vqspeech.evaluation.metrics import f0 as pitch
+from vqspeech.evaluation.metrics import mcd
+from vqspeech.evaluation.metrics.text_normalisation import normalise
+
+RATE = 16_000
+
+
+def buzz(hertz: float | NDArray[np.float64], *, seconds: float = 1.0, tilt: float = 1.0) -> NDArray[np.float32]:
+    """Harmonics up to 4 kHz, the n-th of amplitude ``n ** -tilt``: voiced, and of a known F0."""
+    phase = 2 * np.pi * np.cumsum(np.broadcast_to(hertz, round(seconds * RATE))) / RATE
+    count = int(4000 / np.max(hertz))
+    wave = sum(np.sin(n * phase) / n**tilt for n in range(1, count + 1))
+    return (0.1 * np.asarray(wave)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        ("Hello, World!", "hello world"),
+        ("SIX O'CLOCK", "six oclock"),
+        ("it\N{RIGHT SINGLE QUOTATION MARK}s", "its"),
+        ("Mr. Smith and Dr. Jones", "mister smith and doctor jones"),
+        ("well-known", "well known"),
+        ("a [noise] b", "a b"),
+        ("café", "cafe"),
+        ("6 men", "six men"),
+        ("1,234", "one thousand two hundred thirty four"),
+        ("2.5", "two point five"),
+        ("the 21st of May, 1895", "the twenty first of may eighteen ninety five"),
+        ("20th", "twentieth"),
+        ("in 2000", "in two thousand"),
+        ("007", "zero zero seven"),
+        ("50% of $3", "fifty percent of dollars three"),
+        ("...", ""),
+    ],
+)
+def test_transcripts_are_brought_to_one_form(written: str, spoken: str) -> None:
+    assert normalise(written) == spoken
+
+
+@given(st.text())
+def test_the_form_does_not_change_again(text: str) -> None:
+    assert normalise(normalise(text)) == normalise(text)
+
+
+@given(st.integers(0, 10**15))
+def test_no_digits_are_left(number: int) -> None:
+    assert not any(letter.isdigit() for letter in normalise(f"a {number} b"))
+
+
+@pytest.mark.parametrize("hertz", [80.0, 120.0, 210.0, 350.0])
+def test_f0_of_a_steady_voice(hertz: float) -> None:
+    found = pitch.contour(buzz(hertz))
+    assert found.mean == pytest.approx(hertz, rel=0.01)
+    assert found.range == pytest.approx(0, abs=0.2)
+
+
+def test_the_range_is_in_semitones() -> None:
+    octave = 100 * 2 ** np.linspace(0, 1, 2 * RATE)
+    found = pitch.contour(buzz(octave, seconds=2))
+    assert found.range == pytest.approx(0.9 * 12, abs=0.6)
+
+
+@pytest.mark.parametrize("samples", [1, 160, RATE])
+def test_silence_has_no_f0(samples: int) -> None:
+    found = pitch.contour(np.zeros(samples, np.float32))
+    assert found.mean is None
+    assert found.range is None
+    assert pitch.correlation(found, pitch.contour(buzz(100))) is None
+
+
+def test_contours_that_move_together_correlate_whatever_their_height() -> None:
+    wave = np.sin(2 * np.pi * 1.5 * np.arange(2 * RATE) / RATE)
+    low, high, against = (
+        pitch.contour(buzz(f0, seconds=2)) for f0 in (100 * 1.2**wave, 200 * 1.2**wave, 150 / 1.2**wave)
+    )
+    together, apart = pitch.correlation(low, high), pitch.correlation(low, against)
+    assert together is not None
+    assert apart is not None
+    assert together > 0.95
+    assert apart < -0.9
+
+
+def test_a_reading_is_no_distance_from_itself_however_loud_and_however_much_silence_is_around_it() -> None:
+    voice = buzz(np.linspace(100, 160, RATE))
+    moved = np.concatenate([np.zeros(4000, np.float32), 0.3 * voice, np.zeros(3000, np.float32)])
+    assert mcd.distortion(voice, voice) == pytest.approx(0, abs=1e-6)
+    assert mcd.distortion(voice, moved) < 2.0 < mcd.distortion(voice, buzz(np.linspace(100, 160, RATE), tilt=0.2))
+
+
+def test_distortion_is_the_distance_of_smoothed_spectra_in_decibels() -> None:
+    generator = np.random.default_rng(0)
+    one, other = generator.standard_normal((2, mcd.ORDER))
+    # Log spectra with these coefficients, over a mel axis of the package's own number of bands.
+    bands = mcd._BANDS
+    axis = np.arange(bands) + 0.5
+    basis = np.cos(np.pi * np.outer(np.arange(1, mcd.ORDER + 1), axis) / bands) * np.sqrt(2 / bands)
+    difference = (one - other) @ basis
+    root_mean_square = np.sqrt((difference**2).mean()) * 20 / np.log(10)
+    assert 20 / np.log(10) * np.sqrt(((one - other) ** 2).sum() / bands) == pytest.approx(root_mean_square)
+
+
+def test_resyntheses_keep_length_and_pitch() -> None:
+    voice = buzz(130.0, seconds=0.7)
+    for change in (mu_law_round_trip, griffin_lim):
+        made = change(voice)
+        assert made.shape == voice.shape
+        assert made.dtype == np.float32
+        assert pitch.contour(made).mean == pytest.approx(130, rel=0.02)
+
+
+def test_a_judge_that_is_not_installed_is_named_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    absent = {"resemblyzer", "webrtcvad", "faster_whisper", "jiwer", "speechmos", "pocketsphinx"}
+    imported = builtins.__import__
+
+    def without(name: str, *rest: Any, **more: Any) -> Any:
+        if name.split(".")[0] in absent:
+            raise ImportError(name)
+        return imported(name, *rest, **more)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    panel = metrics.load()
+    assert panel.similarity is panel.words is panel.quality is None
+    assert panel.pitch is not None
+    assert panel.cepstra is not None
+    assert len(panel.missing) == 3
+    assert all("pip install 'vqspeech[" in sentence for sentence in panel.missing)
+    with_whisper = metrics.load(["words"], whisper="base.en").missing
+    assert "faster-whisper" in with_whisper[0]
+
+
+def test_only_the_judges_that_are_wanted_are_called() -> None:
+    panel = metrics.load(["pitch"])
+    assert panel.pitch is not None
+    assert panel.cepstra is panel.words is None
+    assert panel.missing == ()
+
+
+def test_a_folder_that_is_no_whisper_model_is_bad_input(tmp_path: Path) -> None:
+    pytest.importorskip("faster_whisper")
+    pytest.importorskip("jiwer")
+    with pytest.raises(InputError, match=r"model\.bin"):
+        metrics.load(["words"], whisper=str(tmp_path))
+
+
+def test_word_errors_are_counted_after_normalisation() -> None:
+    pytest.importorskip("jiwer")
+    pytest.importorskip("pocketsphinx")
+    recogniser = metrics.load(["words"]).words
+    assert recogniser is not None
+    errors = recogniser.errors("MISTER SMITH HAS TWO DOGS", "Mr. Smith had 2 big dogs.")
+    assert errors is not None
+    assert (errors.errors, errors.words) == (2, 5)
+    assert errors.rate == 0.4
+    assert recogniser.errors("...", "something") is None
+
+
+def test_pocketsphinx_hears_nothing_in_silence() -> None:
+    pytest.importorskip("jiwer")
+    pytest.importorskip("pocketsphinx")
+    recogniser = metrics.load(["words"]).words
+    assert recogniser is not None
+    assert isinstance(recogniser.transcribe(np.zeros(8000, np.float32)), str)
+
+
+@pytest.mark.parametrize("samples", [1, 1600, 3 * RATE])
+def test_resemblyzer_gives_a_direction_for_whatever_it_hears(samples: int) -> None:
+    pytest.importorskip("resemblyzer")
+    judge = metrics.load(["similarity"]).similarity
+    assert judge is not None
+    for waveform in (np.zeros(samples, np.float32), buzz(120, seconds=samples / RATE)):
+        voice = judge.embed(waveform)
+        assert voice.shape == (256,)
+        assert np.linalg.norm(voice) == pytest.approx(1, abs=1e-3)
+
+
+def test_dnsmos_is_between_one_and_five() -> None:
+    pytest.importorskip("speechmos")
+    pytest.importorskip("onnxruntime")
+    judge = metrics.load(["quality"]).quality
+    assert judge is not None
+    assert 1 <= judge.score(3 * buzz(120)) <= 5

@@ -1,0 +1,147 @@
+"""``vqspeech.training.dataset``: batches are a function of seed, step and rank, and of one speaker a segment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from small_training import make_pack, make_preset
+
+from vqspeech.errors import InputError
+from vqspeech.training.dataset import Batch, Segments, held_out
+from vqspeech.training.vqvae_task import VQVAETask
+
+LENGTHS = {"ann": [30, 20], "bob": [100], "cyd": [7]}
+PACK = make_pack(LENGTHS, copies=2, numbered=True)
+RANGES = {0: (0, 50), 1: (50, 150), 2: (150, 157)}
+
+
+def make_segments(**changes: Any) -> Segments:
+    values: dict[str, Any] = {
+        "batch": 8,
+        "segment": 16,
+        "crops": 5,
+        "speaker_balance": 0.5,
+        "disguise": 0.0,
+        "loudness": 0.0,
+        "seed": 0,
+    }
+    return Segments(changes.pop("pack", PACK), **(values | changes))
+
+
+def numbers(waveform: torch.Tensor) -> np.ndarray:
+    return np.rint(waveform.double().numpy() * 32767).astype(int)
+
+
+def same(a: Batch, b: Batch) -> bool:
+    tensors = all(torch.equal(getattr(a, name), getattr(b, name)) for name in ("heard", "spoken", "speaker"))
+    return tensors and a.first_frame == b.first_frame
+
+
+@given(seed=st.integers(0, 2**32 - 1), step=st.integers(0, 10**6), rank=st.integers(0, 7))
+def test_a_batch_depends_on_seed_step_and_rank_alone(seed: int, step: int, rank: int) -> None:
+    segments = make_segments(seed=seed, rank=rank, disguise=0.5, loudness=6.0)
+    batch = segments(step)
+    segments(step + 1)
+    torch.manual_seed(step)
+    assert same(segments(step), batch)
+    assert same(make_segments(seed=seed, rank=rank, disguise=0.5, loudness=6.0)(step), batch)
+    assert not same(segments(step + 1), batch)
+    assert not same(make_segments(seed=seed, rank=rank + 1, disguise=0.5, loudness=6.0)(step), batch)
+    assert not same(make_segments(seed=seed + 1, rank=rank, disguise=0.5, loudness=6.0)(step), batch)
+
+
+@given(step=st.integers(0, 1000), segment=st.integers(1, 120))
+def test_a_segment_is_consecutive_speech_of_one_speaker_going_round_where_there_is_too_little(
+    step: int, segment: int
+) -> None:
+    batch = make_segments(segment=segment)(step)
+    assert batch.spoken.shape == (8, segment + 1)
+    assert batch.heard.shape == (8, segment)
+    for row, speaker in zip(numbers(batch.spoken), batch.speaker.tolist(), strict=True):
+        start, end = RANGES[speaker]
+        expected = start + (row[0] - start + np.arange(segment + 1)) % (end - start)
+        assert (row == expected).all()
+        if end - start > segment:
+            assert (np.diff(row) == 1).all()
+
+
+@given(step=st.integers(0, 1000))
+def test_heard_is_what_is_spoken_after_its_first_sample(step: int) -> None:
+    batch = make_segments()(step)
+    assert torch.equal(batch.heard, batch.spoken[:, 1:])
+
+
+def test_every_stretch_can_be_drawn_and_every_crop() -> None:
+    batches = [make_segments(batch=64)(step) for step in range(40)]
+    firsts = np.concatenate([numbers(batch.spoken)[:, 0] for batch in batches])
+    assert set(firsts[(firsts >= 50) & (firsts < 150)]) == set(range(50, 134))
+    assert {batch.first_frame for batch in batches} == set(range(5))
+
+
+def test_a_disguised_copy_is_heard_as_often_as_told_and_never_spoken() -> None:
+    segments = make_segments(disguise=0.3, batch=100)
+    disguised = 0
+    for step in range(20):
+        batch = segments(step)
+        assert (batch.spoken >= 0).all()
+        minus = (batch.heard <= 0).all(1)
+        assert torch.equal(batch.heard.abs(), batch.spoken[:, 1:])
+        disguised += int(minus.sum())
+    assert disguised / 2000 == pytest.approx(0.3, abs=0.05)
+
+
+def test_without_disguises_the_original_is_heard() -> None:
+    pack = make_pack(LENGTHS, numbered=True)
+    assert (make_segments(pack=pack, disguise=1.0)(0).heard >= 0).all()
+
+
+def test_loudness_changes_what_is_heard_by_one_factor_a_segment() -> None:
+    batch = make_segments(loudness=6.0, batch=200)(0)
+    factors = batch.heard / batch.spoken[:, 1:].clamp_min(1e-9)
+    decibels = 20 * torch.log10(factors[:, -1])
+    torch.testing.assert_close(factors[:, 5:], factors[:, -1:].expand(-1, 11), rtol=1e-4, atol=0)
+    assert decibels.abs().max() <= 6.001
+    assert decibels.max() > 4
+    assert decibels.min() < -4
+
+
+@pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0])
+def test_speakers_are_drawn_by_a_power_of_their_duration(exponent: float) -> None:
+    segments = make_segments(speaker_balance=exponent, batch=1000)
+    drawn = torch.cat([segments(step).speaker for step in range(10)])
+    shares = np.array([50.0, 100.0, 7.0]) ** exponent
+    counted = torch.bincount(drawn, minlength=3).numpy() / len(drawn)
+    np.testing.assert_allclose(counted, shares / shares.sum(), atol=0.02)
+
+
+def test_held_out_takes_the_middle_of_utterances_speakers_in_turn() -> None:
+    batch = held_out(PACK, segment=10, count=10, speakers=("cyd", "bob", "ann"))
+    assert batch.speaker.tolist() == [2, 1, 0, 2]
+    spoken = numbers(batch.spoken)
+    assert spoken[0].tolist() == list(range(10, 21))
+    assert spoken[1].tolist() == list(range(95, 106))
+    # Seven samples go round to make eleven.
+    assert spoken[2].tolist() == [*range(150, 157), *range(150, 154)]
+    assert spoken[3].tolist() == list(range(35, 46))
+    assert torch.equal(batch.heard, batch.spoken[:, 1:])
+
+
+def test_held_out_is_always_the_same_and_no_more_than_asked_for() -> None:
+    batches = [held_out(PACK, segment=10, count=2, speakers=("ann", "bob", "cyd")) for _ in range(2)]
+    assert same(*batches)
+    assert len(batches[0].speaker) == 2
+
+
+def test_held_out_leaves_out_speakers_the_model_does_not_know() -> None:
+    assert held_out(PACK, segment=10, count=9, speakers=("bob",)).speaker.tolist() == [0]
+
+
+def test_a_dev_part_without_a_known_speaker_is_refused() -> None:
+    with pytest.raises(InputError, match="speaker") as caught:
+        VQVAETask(make_preset(), make_pack(), make_pack({"zoe": [3000]}))
+    assert caught.value.cure

@@ -1,0 +1,113 @@
+"""``vqspeech.training.warm_start``: a run begins exactly as good as the model it begins from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from small_models import make_config, make_model
+from small_training import make_pack, make_preset
+
+from vqspeech.devices import Devices
+from vqspeech.errors import InputError
+from vqspeech.model.checkpoint import codes_checksum, load_model, save_model
+from vqspeech.model.vqvae import VQVAE
+from vqspeech.training.trainer import Trainer
+from vqspeech.training.vqvae_task import VQVAETask
+from vqspeech.training.warm_start import begin_from
+
+TRAIN, DEV = make_pack(copies=1), make_pack({"ann": [1500], "bob": [2000]})
+
+
+def logits(model: VQVAE, speaker: str) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(1)
+    heard = torch.randn(1, 64, generator=generator)
+    previous = torch.randint(model.config.audio.levels, (1, 64), generator=generator)
+    model.eval()
+    frames = model.frames(model.quantize(heard).values, torch.tensor([model.speakers.index(speaker)]))
+    return model.decoder(previous, frames)
+
+
+def make_other(speakers: tuple[str, ...] = ("ann", "bob", "cyd"), **changes: dict[str, object]) -> VQVAE:
+    torch.manual_seed(7)
+    return VQVAE(make_config(**changes), speakers)
+
+
+def test_the_same_shape_takes_every_weight() -> None:
+    trained, model = make_model(), make_other()
+    begin_from(model, trained, where="m")
+    for name, tensor in trained.state_dict().items():
+        assert torch.equal(model.state_dict()[name], tensor), name
+
+
+@pytest.mark.parametrize("layers", [5, 8])
+def test_new_layers_are_silent_at_first_and_learn(layers: int) -> None:
+    trained, model = make_model(), make_other(decoder={"layers": layers})
+    begin_from(model, trained, where="m")
+    torch.testing.assert_close(logits(model, "bob"), logits(trained, "bob"))
+    logits(model, "bob").square().sum().backward()
+    new = model.decoder.skip.weight.grad
+    assert new is not None
+    assert new[:, 4 * model.decoder.config.gate :].abs().sum() > 0
+
+
+def test_voices_go_by_name() -> None:
+    trained, model = make_model(), make_other(("bob", "zoe", "ann"))
+    begin_from(model, trained, where="m")
+    for speaker in ("ann", "bob"):
+        torch.testing.assert_close(logits(model, speaker), logits(trained, speaker))
+    known = trained.conditioner.speakers.weight
+    torch.testing.assert_close(model.conditioner.speakers.weight[1], known.mean(0))
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"decoder": {"layers": 2}}, "model.decoder.layers is 4, not 2"),
+        ({"decoder": {"gate": 6}}, "model.decoder.gate is 5, not 6"),
+        ({"quantizer": {"codes": 16}}, "model.quantizer.codes is 8, not 16"),
+        ({"encoder": {"channels": 7}}, "model.encoder.channels is 6, not 7"),
+    ],
+)
+def test_other_differences_are_named(changes: dict[str, dict[str, object]], named: str) -> None:
+    with pytest.raises(InputError, match=named) as caught:
+        begin_from(make_other(**changes), make_model(), where="the-model")
+    assert "the-model" in str(caught.value)
+
+
+def trained_model(folder: Path) -> Path:
+    """A model of the tiny preset, after a few steps."""
+    preset = make_preset()
+    Trainer(VQVAETask(preset, TRAIN, DEV), folder, Devices.find("cpu", "fp32")).run()
+    return folder
+
+
+KEPT = ("training.keep_codes=true", "training.quantize_from=0", "training.decode_from=0", "model.decoder.layers=4")
+
+
+def test_kept_codes_are_the_same_to_the_bit_and_the_rest_learns(tmp_path: Path) -> None:
+    first = trained_model(tmp_path / "first")
+    task = VQVAETask(make_preset(*KEPT), TRAIN, DEV, begin_from=first)
+    begun = {name: tensor.clone() for name, tensor in task.model.state_dict().items()}
+    Trainer(task, tmp_path / "second", Devices.find("cpu", "fp32")).run()
+    ended = task.model.state_dict()
+    changed = {name.split(".")[0] for name in begun if not torch.equal(begun[name], ended[name])}
+    assert changed == {"conditioner", "decoder"}
+    save_model(load_model(first), tmp_path / "a")
+    save_model(task.model, tmp_path / "b")
+    assert codes_checksum(tmp_path / "a") == codes_checksum(tmp_path / "b")
+
+
+def test_a_run_that_was_stopped_goes_on_without_the_first_model(tmp_path: Path) -> None:
+    first = trained_model(tmp_path / "first")
+    out, devices = tmp_path / "second", Devices.find("cpu", "fp32")
+    Trainer(VQVAETask(make_preset(*KEPT), TRAIN, DEV, begin_from=first), out, devices).run()
+    resumed = VQVAETask(make_preset(*KEPT), TRAIN, DEV)
+    assert Trainer(resumed, out, devices).run().used > 0
+
+
+def test_there_must_be_codes_to_keep(tmp_path: Path) -> None:
+    task = VQVAETask(make_preset(*KEPT), TRAIN, DEV)
+    with pytest.raises(InputError, match=r"no codes to keep.*--from"):
+        Trainer(task, tmp_path, Devices.find("cpu", "fp32")).run()

@@ -1,0 +1,130 @@
+"""Options that the commands of the prior share: which prior, whose codes, how they are drawn and spoken."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vqspeech.cli.common.model import add_model, add_post_filter
+from vqspeech.cli.common.synthesis import Speech, Targets, speak
+from vqspeech.errors import InputError
+
+if TYPE_CHECKING:
+    from vqspeech.api import Model
+    from vqspeech.model.prior import Prior
+
+
+def add_prior(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--prior`` beside the options of a model."""
+    add_model(parser)
+    parser.add_argument(
+        "--prior", type=Path, metavar="DIR", help="prior directory or experiment; default: the one inside the model"
+    )
+
+
+def add_drawing(parser: argparse.ArgumentParser) -> None:
+    """Declare how codes are drawn and spoken."""
+    parser.add_argument("--speaker", metavar="NAME", help="whose voice (vqspeech speakers lists them)")
+    parser.add_argument("--count", type=int, default=1, metavar="N", help="how many, together; default: 1")
+    parser.add_argument("--out", type=Path, metavar="OUT", help="WAV or FLAC file, or folder; default: this folder")
+    parser.add_argument("--codes-out", type=Path, metavar="CODES.txt", help="write the codes; without --out no speech")
+    codes = parser.add_argument_group("the codes")
+    codes.add_argument("--temperature", type=float, default=1.0, metavar="T", help="0 is always likeliest; default: 1")
+    codes.add_argument("--top-k", type=int, metavar="K", help="draw from the K likeliest codes; default: all")
+    codes.add_argument("--top-p", type=float, default=1.0, metavar="P", help="from the likeliest of mass P; default: 1")
+    codes.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed, the same speech; default: 0")
+    speech = parser.add_argument_group("the speech")
+    speech.add_argument("--wave-temperature", type=float, default=1.0, metavar="T", help="of the samples; default: 1")
+    add_post_filter(speech)
+    speech.add_argument("--engine", choices=("auto", "native", "torch"), default="auto", help="default: auto")
+    speech.add_argument("--precision", choices=("fp32", "bf16", "int8"), default="fp32", help="default: fp32")
+    speech.add_argument("--threads", type=int, default=1, metavar="N", help="of the native engine; default: 1")
+    speech.add_argument("--force", action="store_true", help="write over files that are there")
+    add_prior(parser)
+
+
+def frames(seconds: float, model: Model) -> int:
+    """Codes in so many seconds, rounded up.
+
+    Raises:
+        InputError: not above 0, or not a number of seconds.
+    """
+    if not 0 < seconds < math.inf:
+        raise InputError(f"{seconds:g} seconds", where="--seconds", cure="ask for more than 0")
+    return math.ceil(seconds * model.network.config.code_rate - 1e-6)
+
+
+def load_prior(options: argparse.Namespace, made_by: str | None) -> Prior:
+    """The prior that the options name, over codes of the model whose checksum is ``made_by``."""
+    from vqspeech.devices import find_device
+    from vqspeech.model.checkpoint import PRETRAINED
+    from vqspeech.model.prior import checkpoint as prior_checkpoint
+
+    prior = prior_checkpoint.load_prior(options.prior or options.model or PRETRAINED, made_by=made_by)
+    return prior.to(find_device(options.device))
+
+
+def read_utt2spk(files: Sequence[Path]) -> dict[str, str]:
+    """Utterance id -> speaker, of several files together.
+
+    Raises:
+        InputError: a line has not two words.
+    """
+    speakers: dict[str, str] = {}
+    for file in files:
+        try:
+            lines = file.read_text(encoding="utf-8").splitlines()
+        except UnicodeDecodeError:
+            raise InputError("not UTF-8 text", where=file, cure="give the utt2spk of a data directory") from None
+        for number, line in enumerate(lines, 1):
+            words = line.split()
+            if len(words) != 2:
+                raise InputError("not two words", where=file, line=number, cure="a line is: utterance-id speaker-id")
+            speakers[words[0]] = words[1]
+    return speakers
+
+
+def check_voice(options: argparse.Namespace, model: Model) -> None:
+    """Before anything is drawn: is there a voice to speak in, if there shall be speech?
+
+    Raises:
+        InputError: the speaker is not told, or the model cannot speak so.
+    """
+    if options.speaker is not None:
+        model.voice(options.speaker)
+    elif options.codes_out is None or options.out is not None:
+        raise InputError("whose voice?", where="--speaker", cure=f"one of: {' '.join(model.speakers)}")
+
+
+def deliver(options: argparse.Namespace, model: Model, sequences: Sequence[NDArray[np.int32]], name: str) -> None:
+    """Write what was drawn: the codes, the speech, or both, as the options ask.
+
+    Args:
+        options: of ``add_drawing``.
+        model: speaks them.
+        sequences: the codes of each sample.
+        name: what the samples are called; several are numbered.
+    """
+    from vqspeech import codes
+
+    names = [name] if len(sequences) == 1 else [f"{name}-{number:03}" for number in range(1, len(sequences) + 1)]
+    if options.codes_out is not None:
+        kept = dict(zip(names, sequences, strict=True))
+        codes.write(options.codes_out, codes.Codes(model.code_info, kept))
+        print(f"{options.codes_out}: {len(names)} utterances")
+        if options.out is None:
+            return
+    targets = Targets(options.out or Path(), options.speaker, several=len(names) > 1, force=options.force)
+    speeches = [
+        Speech(sequence, None, path)
+        for name, sequence in zip(names, sequences, strict=True)
+        if (path := targets.path(name, name))
+    ]
+    speak(model, speeches, options.speaker, seed=options.seed, temperature=options.wave_temperature)
+    targets.say_skipped()

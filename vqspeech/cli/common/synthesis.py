@@ -1,0 +1,197 @@
+"""What ``convert`` and ``decode`` share: many utterances through one engine, each written as soon as it is spoken."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vqspeech.blend import voice_label
+from vqspeech.errors import InputError
+
+if TYPE_CHECKING:
+    from vqspeech.api import Model
+
+#: Seconds of speech that a stream has to say in a group of utterances: several of usual length, one after the other.
+_STREAM_SECONDS = 15
+
+
+def add_speaker(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--speaker``."""
+    parser.add_argument(
+        "--speaker",
+        required=True,
+        metavar="NAME",
+        help="whose voice (vqspeech speakers lists them), or a blend of several: NAME:WEIGHT,NAME:WEIGHT",
+    )
+
+
+@dataclass(frozen=True)
+class Speech:
+    """Something to say and where to write it.
+
+    Attributes:
+        codes: ``(frames,)``.
+        samples: how many to keep of what is said; None for all.
+        target: WAV or FLAC file, or ``-``.
+    """
+
+    codes: NDArray[np.int32]
+    samples: int | None
+    target: str
+
+
+class Targets:
+    """Where each utterance is written, and never over what is there unless told to.
+
+    Args:
+        out: ``--out``: a file, ``-``, a folder, or None for beside the source.
+        speaker: becomes part of the file's name.
+        several: whether there is more than one utterance. Of several, those already written are left out, so that an
+            interrupted run goes on; a single one is refused.
+        force: write over what is there.
+
+    Raises:
+        InputError: one file for several utterances.
+    """
+
+    def __init__(self, out: Path | None, speaker: str, *, several: bool, force: bool) -> None:
+        self.out = out
+        self.label = voice_label(speaker)
+        self.several = several
+        self.force = force
+        self.skipped = 0
+        self.given: dict[str, str] = {}
+        is_file = out is not None and (
+            str(out) == "-" or (out.suffix.lower() in (".wav", ".flac") and not out.is_dir())
+        )
+        self.file = str(out) if is_file else None
+        if is_file and several:
+            raise InputError("one file for several recordings", where=out, cure="give a folder")
+
+    def path(self, name: str, recording: str) -> str | None:
+        """The file for an utterance, or None if it is there already.
+
+        Raises:
+            InputError: the only one is there already, or two recordings have the same name.
+        """
+        path = self.file
+        if path is None:
+            folder = self.out or (Path() if recording == "-" else Path(recording).parent)
+            path = str(folder / f"{name}-{self.label}.wav")
+        other = self.given.setdefault(path, recording)
+        if other != recording:
+            raise InputError(f"would be written twice, from {other} and {recording}", where=path, cure="rename one")
+        if path == "-" or self.force or not Path(path).exists():
+            return path
+        if self.several:
+            self.skipped += 1
+            return None
+        raise InputError("is there already", where=path, cure="--force writes over it, --out writes elsewhere")
+
+    def say_skipped(self) -> None:
+        """Tell how many were left out."""
+        if self.skipped:
+            print(f"{self.skipped} were there already (--force makes them again)", file=sys.stderr)
+
+
+class Faults:
+    """Recordings that cannot be used: each is told of and the others go on, unless it is the only one.
+
+    Args:
+        command: for the message.
+        alone: whether there is only one recording.
+    """
+
+    def __init__(self, command: str, *, alone: bool) -> None:
+        self.command = command
+        self.alone = alone
+        self.count = 0
+
+    @property
+    def status(self) -> int:
+        """The command's exit status."""
+        return 2 if self.count else 0
+
+    @contextmanager
+    def caught(self) -> Iterator[None]:
+        """Where the input of the block is bad, say so and go on."""
+        try:
+            yield
+        except InputError as error:
+            if self.alone:
+                raise
+            self.count += 1
+            print(f"vqspeech {self.command}: {error}", file=sys.stderr)
+
+
+def speak(
+    model: Model,
+    speeches: Iterable[Speech],
+    speaker: str | Iterable[str],
+    *,
+    seed: int,
+    temperature: float,
+) -> None:
+    """Say everything, many at a time, and tell how long it took.
+
+    Args:
+        model: what speaks.
+        speeches: what to say.
+        speaker: one voice for all, or one for each.
+        seed: as for ``Model.decode``.
+        temperature: as for ``Model.decode``.
+    """
+    from vqspeech import audio
+    from vqspeech.cli.common.progress import bar
+
+    parts = (
+        ((speech, speaker) for speech in speeches) if isinstance(speaker, str) else zip(speeches, speaker, strict=True)
+    )
+    for group in _groups(parts, model):
+        began = time.monotonic()
+        waveforms = model.decode_many(
+            [speech.codes for speech, _ in group],
+            [voice for _, voice in group],
+            seed=seed,
+            temperature=temperature,
+            progress=bar("speaking", "sample"),
+        )
+        seconds = 0.0
+        for (speech, _), waveform in zip(group, waveforms, strict=True):
+            kept = waveform[: speech.samples]
+            audio.write(speech.target, kept, model.sample_rate)
+            seconds += len(kept) / model.sample_rate
+        took = time.monotonic() - began
+        last = group[-1][0].target
+        what = last if len(group) == 1 else f"{len(group)} files, the last of them {last}"
+        print(
+            f"{what}: {seconds:.1f} s of speech in {took:.1f} s, {seconds / took:.2f} x real time "
+            f"({model.engine.name}, {model.engine.precision})",
+            file=sys.stderr,
+        )
+
+
+def _groups(speeches: Iterable[tuple[Speech, str]], model: Model) -> Iterator[list[tuple[Speech, str]]]:
+    """As many at a time as give each of the engine's streams about ``_STREAM_SECONDS`` to say.
+
+    Of many, those of like length are drawn together; of too many, an interruption would cost much.
+    """
+    group: list[tuple[Speech, str]] = []
+    seconds = 0.0
+    for speech, voice in speeches:
+        group.append((speech, voice))
+        seconds += len(speech.codes) / model.network.config.code_rate
+        if seconds >= _STREAM_SECONDS * model.engine.width:
+            yield group
+            group, seconds = [], 0.0
+    if group:
+        yield group

@@ -1,0 +1,53 @@
+"""Measure discrete units of any system against phone labels.
+
+Codes and phones are matched by utterance id; nothing of the system that made the codes is needed.
+
+  vqspeech evaluate phonemes --codes codes.txt --phones phones.ctm --out report/
+  vqspeech evaluate phonemes --codes hubert.km --manifest dev.tsv --frame-period 0.02 --phones textgrids/ --out report/
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from vqspeech.cli.evaluate import abx, conversion, phonemes, prior, segmentation, speakers
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add a sub-command for each measure."""
+    measures = parser.add_subparsers(dest="measure", required=True, metavar="MEASURE")
+    phonemes.add_arguments(
+        measures.add_parser("phonemes", help="phoneme accuracy, purity, PNMI and the rest, as one report")
+    )
+    segmentation.add_arguments(
+        measures.add_parser("segmentation", help="boundaries of units against boundaries of phones")
+    )
+    abx.add_arguments(measures.add_parser("abx", help="ABX error, within and across speakers, of codes or features"))
+    speakers.add_arguments(
+        measures.add_parser("speakers", help="how well a linear probe tells the speaker from the codes")
+    )
+    conversion.add_conversion(
+        measures.add_parser("conversion", help="voice, words, quality and pitch of converted speech")
+    )
+    conversion.add_reconstruction(
+        measures.add_parser("reconstruction", help="the same for speech said again in its own voice")
+    )
+    prior.add_arguments(
+        measures.add_parser("prior", help="bits a code beside n-grams, and what samples of a prior are like")
+    )
+
+
+def run(options: argparse.Namespace) -> int | None:
+    """Run the chosen measure."""
+    commands: dict[str, Callable[[argparse.Namespace], None]] = {
+        "phonemes": phonemes.run,
+        "segmentation": segmentation.run,
+        "abx": abx.run,
+        "speakers": speakers.run,
+        "conversion": conversion.conversion,
+        "reconstruction": conversion.reconstruction,
+        "prior": prior.run,
+    }
+    commands[options.measure](options)
+    return None

@@ -1,0 +1,224 @@
+"""``vqspeech evaluate abx``: the ABX error of codes or features, beside that of floors and of MFCCs."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vqspeech.cli.evaluate import inputs, output
+from vqspeech.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from vqspeech.alignment import Alignment
+    from vqspeech.evaluation.abx import AbxScore, Speaker, Tokens
+    from vqspeech.evaluation.frames import Frames
+
+_OWN = {True: "these codes", False: "these features"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    inputs.add_codes(parser, required=False)
+    inputs.add_phones(parser)
+    inputs.add_data(parser)
+    inputs.add_speakers(parser)
+    parser.add_argument("--codebook", metavar="NPY", help="vectors of the codes (codes, dimensions); else one-hot")
+    parser.add_argument(
+        "--features", metavar="DIR", help="instead of --codes: a folder of .npy (frames, dimensions), an utterance each"
+    )
+    parser.add_argument("--task", nargs="+", choices=["triphone", "any"], default=["triphone", "any"], help="both")
+    parser.add_argument("--speaker", nargs="+", choices=["within", "across"], default=["within", "across"], help="both")
+    parser.add_argument("--most-tokens", type=int, default=10, metavar="N", help="tokens drawn of each phone (10)")
+    parser.add_argument("--most-speakers", type=int, default=5, metavar="N", help="speakers X is drawn from (5)")
+    parser.add_argument(
+        "--engine",
+        choices=["auto", "own", "fastabx"],
+        default="auto",
+        help="what compares; auto: fastabx where it is installed (pip install 'vqspeech[abx]', Python 3.12 or later)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the draws")
+    parser.add_argument("--out", metavar="DIR", help="folder for abx.json")
+
+
+@dataclass(frozen=True)
+class Units:
+    """What is compared: codes or features of each utterance.
+
+    Attributes:
+        sequences: utterance id -> codes, shape ``(frames,)``, or features, shape ``(frames, dimensions)``.
+        frame_period: seconds from one frame to the next.
+        offset: seconds to the centre of the first frame.
+        codebook_size: number of codes; None for features.
+        codebook: vectors of the codes, where given.
+    """
+
+    sequences: dict[str, NDArray[Any]]
+    frame_period: float
+    offset: float
+    codebook_size: int | None = None
+    codebook: NDArray[np.float32] | None = None
+
+
+def run(options: argparse.Namespace) -> None:
+    """Score the units and what they are compared with, under each task and speaker condition."""
+    from vqspeech.evaluation.abx import engine_at_hand
+    from vqspeech.evaluation.frames import guessed_speaker
+    from vqspeech.evaluation.phonemes.report import NAMES
+
+    units, alignment = _units(options)
+    named = inputs.read_speakers(options)
+    speakers = {name: named.get(name) or guessed_speaker(name) for name in units.sequences}
+    if options.engine == "auto":
+        options.engine = engine_at_hand()
+    own = _OWN[units.codebook_size is not None]
+    scored = {
+        name: _scores(shown, alignment, speakers, options)
+        for name, shown in {**_compared(units, options), own: units}.items()
+    }
+    conditions = list(scored[own])
+    if not conditions:
+        raise InputError(
+            "nothing could be compared", cure="ABX needs several tokens of each phone and several speakers"
+        )
+    rows = [
+        [NAMES.get(name, name), *(_shown(scores.get(condition)) for condition in conditions)]
+        for name, scores in scored.items()
+    ]
+    print(output.table(("ABX error in %", *(condition.replace("_", " ") for condition in conditions)), rows))
+    for condition in (f"{task}_{speaker}" for task in options.task for speaker in options.speaker):
+        if condition not in conditions:
+            print(f"{condition.replace('_', ' ')}: no two phones can be compared")
+            continue
+        score = scored[own][condition]
+        print(
+            f"{condition.replace('_', ' ')}: {score.pairs} pairs of phones, {score.cells} cells, {score.triples} "
+            f"triples, {score.tokens} tokens, {score.speakers} speakers"
+        )
+    print(f"compared by {_engine(options)}; in brackets: 95 % bootstrap intervals over speakers, where there are five")
+    if not options.data:
+        print(output.FLOORS_WITHOUT_AUDIO)
+    found = {name: {condition: asdict(score) for condition, score in scores.items()} for name, scores in scored.items()}
+    output.write(options, "abx.json", {**found.pop(own), "compared": found})
+
+
+def _engine(options: argparse.Namespace) -> str:
+    return "fastabx" if options.engine == "fastabx" else "the package's own engine"
+
+
+def _shown(score: AbxScore | None) -> str:
+    return "" if score is None else output.with_interval(score.error, score.interval, scale=100, digits=1)
+
+
+def _units(options: argparse.Namespace) -> tuple[Units, Alignment]:
+    if bool(options.codes) == bool(options.features):
+        raise InputError("give either --codes or --features")
+    if options.codes:
+        codes = inputs.read_codes(options.codes, options)
+        size = codes.info.codebook_size
+        units = Units(
+            dict(codes.sequences),
+            codes.info.frame_period,
+            codes.info.offset,
+            size,
+            inputs.read_codebook(options.codebook, size),
+        )
+    else:
+        if options.frame_period is None:
+            raise InputError("--features needs --frame-period SECONDS")
+        if not Path(options.features).is_dir():
+            raise InputError("no such folder", where=options.features, cure="give a folder of .npy files")
+        files = sorted(Path(options.features).glob("*.npy"))
+        units = Units(
+            {path.stem: inputs.read_vectors(str(path), 2) for path in files},
+            options.frame_period,
+            options.frame_period / 2 if options.offset is None else options.offset,
+        )
+    alignment = inputs.read_phones([options.phones], options)[0][0]
+    shared = {name: row for name, row in units.sequences.items() if name in alignment and len(row)}
+    if not shared:
+        raise InputError("no utterance has both units and phones", where=options.codes or options.features)
+    return replace(units, sequences=shared), alignment
+
+
+def _compared(units: Units, options: argparse.Namespace) -> dict[str, Units]:
+    """The floors, by name."""
+    import numpy as np
+
+    from vqspeech.evaluation.mfcc import HOP, WINDOW
+    from vqspeech.evaluation.phonemes import baselines
+
+    data = inputs.read_data(options.data) if options.data else None
+    compared: dict[str, Units] = {}
+    if units.codebook_size is None:
+        shift = max(1, round(baselines.SHIFT / units.frame_period))
+        late = {name: np.roll(row, min(shift, len(row) // 2), 0) for name, row in units.sequences.items()}
+        compared["features_shifted_1s"] = replace(units, sequences=late)
+    else:
+        frames = _frames(units)
+        others = baselines.blind_codes(frames, seed=options.seed)
+        if data:
+            features = inputs.pooled_mfccs(frames, data, where=options.data)
+            others["mfcc_kmeans"] = baselines.kmeans_floor(frames, None, features, None, seed=options.seed)[0]
+        for name, other in others.items():
+            # Of k-means no more than one-hot codes are compared: its centres are no part of this codebook.
+            codebook = None if name == "mfcc_kmeans" else units.codebook
+            sequences: dict[str, NDArray[Any]] = dict(zip(other.utterances, other.sequences(), strict=True))
+            compared[name] = replace(units, sequences=sequences, codebook=codebook)
+    if data:
+        cepstra: dict[str, NDArray[Any]] = dict(inputs.mfccs(list(units.sequences), data, where=options.data))
+        compared["mfcc"] = Units(cepstra, HOP, WINDOW / 2)
+    return compared
+
+
+def _frames(units: Units) -> Frames:
+    from vqspeech.codes import CodeInfo, Codes
+    from vqspeech.evaluation.frames import frames_of_codes
+
+    info = CodeInfo(units.codebook_size or 0, units.frame_period, units.offset)
+    return frames_of_codes(Codes(info, units.sequences))
+
+
+def _scores(
+    units: Units, alignment: Alignment, speakers: dict[str, str], options: argparse.Namespace
+) -> dict[str, AbxScore]:
+    """Task and speakers, joined by a low line -> score; those that can be scored."""
+    from vqspeech.evaluation import abx
+
+    found = {}
+    for task in options.task:
+        tokens = abx.cut_tokens(
+            units.sequences,
+            alignment,
+            speakers=speakers,
+            frame_period=units.frame_period,
+            offset=units.offset,
+            task=task,
+            codebook_size=units.codebook_size,
+        )
+        for speaker in options.speaker:
+            score = _score(tokens, speaker, units, options)
+            if score:
+                found[f"{task}_{speaker}"] = score
+    return found
+
+
+def _score(tokens: Tokens, speaker: Speaker, units: Units, options: argparse.Namespace) -> AbxScore | None:
+    from vqspeech.evaluation import abx
+
+    try:
+        return abx.evaluate(
+            tokens,
+            speaker=speaker,
+            codebook=units.codebook,
+            most_tokens=options.most_tokens,
+            most_speakers=options.most_speakers,
+            seed=options.seed,
+            engine=options.engine,
+        )
+    except abx.NothingToCompareError:
+        return None

@@ -1,0 +1,356 @@
+"""``vqspeech evaluate conversion`` and ``evaluate reconstruction``: convert a balanced set of pairs and judge them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from vqspeech.cli.common.model import add_generation, add_model, load
+from vqspeech.cli.evaluate.inputs import shard
+from vqspeech.errors import InputError
+from vqspeech.files import atomic_open
+
+if TYPE_CHECKING:
+    from vqspeech.api import Model
+    from vqspeech.datadir import DataDir, Utterance
+    from vqspeech.evaluation.conversion import Result
+    from vqspeech.evaluation.conversion.page import Example
+    from vqspeech.evaluation.conversion.pairs import Pair, Reader, Recording
+    from vqspeech.evaluation.metrics import Judges
+
+Measure = Literal["conversion", "reconstruction"]
+
+#: Seconds that sources have where there is a choice: shorter ones say little of a voice, longer ones take long.
+_SHORTEST, _LONGEST = 2.0, 15.0
+_PAIRS = 48
+
+
+def add_conversion(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``evaluate conversion``."""
+    _add(parser)
+    parser.add_argument(
+        "--targets",
+        nargs="+",
+        metavar="NAME",
+        help="whose voices (default: all of the model's that have reference recordings)",
+    )
+    _add_rest(parser)
+
+
+def add_reconstruction(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``evaluate reconstruction``."""
+    _add(parser)
+    parser.add_argument("--targets", nargs="+", metavar="NAME", help="whose recordings (default: all the model knows)")
+    _add_rest(parser)
+
+
+def _add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data", nargs="+", required=True, metavar="DIR", help="data directories with the sources, and their texts"
+    )
+    parser.add_argument(
+        "--references",
+        nargs="+",
+        default=[],
+        metavar="DIR",
+        help="data directories with more recordings of the targets, to compare voices with (default: those of --data)",
+    )
+    parser.add_argument(
+        "--converted",
+        type=Path,
+        metavar="DIR",
+        help="judge these files in place of a model's: <utterance>-<target>.wav, as vqspeech convert names them",
+    )
+
+
+def _add_rest(parser: argparse.ArgumentParser) -> None:
+    from vqspeech.evaluation.metrics import NAMES
+
+    parser.add_argument("--pairs", type=int, metavar="N", help=f"how many (default: {_PAIRS}; of --converted, all)")
+    parser.add_argument(
+        "--judges", nargs="+", choices=NAMES, default=list(NAMES), metavar="NAME", help=f"of {', '.join(NAMES)}; all"
+    )
+    parser.add_argument(
+        "--whisper",
+        metavar="PATH",
+        help="folder of a CTranslate2 Whisper model, or a name for faster-whisper to download, such as base.en; "
+        "default: pocketsphinx, which hears far less",
+    )
+    parser.add_argument("--language", default="en", metavar="CODE", help="of the speech, for Whisper; default: en")
+    parser.add_argument("--title", help="of the report")
+    parser.add_argument(
+        "--shard",
+        type=shard,
+        metavar="K/N",
+        help="convert and judge the K-th of N shares of the pairs only, into --out, and write no report; the same "
+        "command without it then finds all done, and writes the report",
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for RESULTS.json, report.html and wav/")
+    add_model(parser)
+    add_generation(parser)
+
+
+def conversion(options: argparse.Namespace) -> None:
+    """Run ``evaluate conversion``."""
+    _run(options, "conversion")
+
+
+def reconstruction(options: argparse.Namespace) -> None:
+    """Run ``evaluate reconstruction``."""
+    _run(options, "reconstruction")
+
+
+def _run(options: argparse.Namespace, measure: Measure) -> None:
+    from vqspeech.cli.common.progress import bar
+    from vqspeech.evaluation import metrics
+    from vqspeech.evaluation.conversion import evaluate, page, report
+    from vqspeech.evaluation.conversion.toplines import griffin_lim, mu_law_round_trip
+    from vqspeech.evaluation.metrics.cache import remembering
+
+    if options.pairs is not None and options.pairs < 1:
+        raise InputError(f"{options.pairs} pairs", where="--pairs", cure="ask for one or more")
+    if options.shard and not options.out:
+        raise InputError("nowhere to keep what is judged", where="--out", cure="name a folder with --out DIR")
+    if not options.converted and not options.out:
+        raise InputError("nowhere to keep the converted speech", where="--out", cure="name a folder with --out DIR")
+    sources, references = _recordings(options.data), _by_speaker(_recordings([*options.data, *options.references]))
+    # Judges come first: a Whisper model that is not there must not be noticed after an hour of conversion.
+    judges: Judges = metrics.load(
+        options.judges, whisper=options.whisper, language=options.language, threads=options.threads
+    )
+    number, shares = options.shard or (1, 1)
+    if options.out:
+        judges = remembering(
+            judges, options.out / "judged", job=f"{number}-of-{shares}", setting=f"{options.whisper} {options.language}"
+        )
+    if options.converted:
+        pairs, waveforms = _given(options, measure, sources, references)
+        pairs = pairs[number - 1 :: shares]
+        model = None
+    else:
+        model = load(options)
+        pairs = _chosen(options, measure, model, sources, references)[number - 1 :: shares]
+        waveforms = _convert(options, model, pairs)
+    if not pairs:
+        print(f"share {number} of {shares} has no pair")
+        return
+    result = evaluate(
+        pairs,
+        waveforms,
+        references,
+        judges,
+        resyntheses={"mu_law": mu_law_round_trip, "griffin_lim": griffin_lim},
+        seed=options.seed,
+        progress=bar("judging", "recording"),
+    )
+    if options.shard:
+        print(f"share {number} of {shares}: {len(pairs)} pairs are judged")
+        return
+    name = str(options.converted) if model is None else str(options.model or model.folder.name)
+    about = report.About(
+        title=options.title or f"{measure.capitalize()} by {Path(name).name}",
+        measure=measure,
+        model=name,
+        seed=options.seed,
+        sources={"data": " ".join(options.data)}
+        | ({"references": " ".join(options.references)} if options.references else {})
+        | ({} if model is None else {"checksum": model.checksum, "engine": _engine(model)}),
+    )
+    print(report.table(result, about))
+    if options.out:
+        with atomic_open(options.out / "RESULTS.json") as file:
+            json.dump(report.results(result, about), file, indent=1, ensure_ascii=False)
+            file.write("\n")
+        print(f"written: {options.out / 'RESULTS.json'}")
+        with atomic_open(options.out / "report.html") as file:
+            file.write(page.page(result, about, _examples(result, waveforms)))
+        print(f"written: {options.out / 'report.html'}")
+
+
+def _examples(result: Result, waveforms: Mapping[str, Reader]) -> Iterator[Example]:
+    from vqspeech.evaluation.conversion.page import EXAMPLES, Example
+
+    for pair, row, real in list(zip(result.pairs, result.converted.rows, result.real, strict=True))[:EXAMPLES]:
+        yield Example(row, pair.source.text, pair.source.read(), waveforms[pair.name](), real.read())
+
+
+def _engine(model: Model) -> str:
+    return f"{model.engine.name}, {model.engine.precision}, post-filter {model.post_filter:g}"
+
+
+def _recordings(folders: Sequence[str]) -> list[Recording]:
+    """The utterances of data directories; one that is in several is taken once."""
+    from vqspeech.datadir import DataDir
+
+    found: dict[str, Recording] = {}
+    for folder in folders:
+        data: DataDir = DataDir.read(folder)
+        for utterance in data:
+            found.setdefault(utterance.id, _recording(utterance))
+    return list(found.values())
+
+
+def _recording(utterance: Utterance) -> Recording:
+    from vqspeech import audio
+    from vqspeech.evaluation.conversion.pairs import Recording
+
+    length = utterance.duration
+    if length is None and utterance.start is not None and utterance.end is not None:
+        length = utterance.end - utterance.start
+    return Recording(
+        utterance.id,
+        utterance.speaker,
+        lambda: audio.read(utterance.recording, start=utterance.start, end=utterance.end),
+        text=utterance.text,
+        gender=utterance.gender,
+        duration=length,
+    )
+
+
+def _by_speaker(recordings: Sequence[Recording]) -> dict[str, list[Recording]]:
+    groups: dict[str, list[Recording]] = {}
+    for one in recordings:
+        groups.setdefault(one.speaker, []).append(one)
+    return groups
+
+
+def _chosen(
+    options: argparse.Namespace,
+    measure: Measure,
+    model: Model,
+    sources: Sequence[Recording],
+    references: dict[str, list[Recording]],
+) -> list[Pair]:
+    """A balanced set of pairs for a model."""
+    from vqspeech.evaluation.conversion.pairs import Pair, balanced, relation
+
+    for name in options.targets or ():
+        model.speaker_index(name)
+        if name not in references:
+            raise InputError(
+                f"no recording of {name} to compare with",
+                where=" ".join(options.data),
+                cure="name a data directory that has some with --references DIR",
+            )
+    targets = options.targets or [name for name in model.speakers if name in references]
+    if not targets:
+        raise InputError(
+            f"no recording of any of the model's speakers ({', '.join(model.speakers[:4])} ...)",
+            where=" ".join(options.data),
+            cure="name a data directory that has some with --references DIR",
+        )
+    fit = [one for one in sources if one.duration is None or _SHORTEST <= one.duration <= _LONGEST] or list(sources)
+    candidates = []
+    for target in targets:
+        gender = references[target][0].gender
+        for one in fit:
+            if (one.speaker == target) != (measure == "reconstruction"):
+                continue
+            candidates.append(Pair(one, target, relation(one.gender, gender), one.speaker in model.speakers))
+    if not candidates:
+        raise InputError(
+            "no recording of the targets to speak again"
+            if measure == "reconstruction"
+            else "no recording of another speaker than the targets",
+            where=" ".join(options.data),
+            cure="give other data or other --targets",
+        )
+    if measure == "reconstruction":
+        candidates = [replace(pair, gender=None, seen=None) for pair in candidates]
+    return balanced(candidates, options.pairs or _PAIRS, seed=options.seed)
+
+
+def _given(
+    options: argparse.Namespace,
+    measure: Measure,
+    sources: Sequence[Recording],
+    references: dict[str, list[Recording]],
+) -> tuple[list[Pair], dict[str, Reader]]:
+    """The pairs whose converted files are in a folder, and those files."""
+    from vqspeech import audio
+    from vqspeech.evaluation.conversion.pairs import Pair, balanced, relation
+
+    folder: Path = options.converted
+    if not folder.is_dir():
+        raise InputError("no such folder", where=folder, cure="check the path")
+    by_name = {one.name: one for one in sources}
+    wanted = set(options.targets or references)
+    candidates, unknown = [], []
+    files: dict[str, Reader] = {}
+    for file in sorted((*folder.glob("*.wav"), *folder.glob("*.flac"))):
+        # Utterances and speakers may have hyphens in their names, so every cut is tried.
+        cuts = [index for index, letter in enumerate(file.stem) if letter == "-"]
+        named = [(file.stem[:cut], file.stem[cut + 1 :]) for cut in cuts]
+        match = next(((u, t) for u, t in named if u in by_name and t in references), None)
+        if match is None:
+            unknown.append(file)
+            continue
+        source, target = by_name[match[0]], match[1]
+        if target not in wanted or (source.speaker == target) != (measure == "reconstruction"):
+            continue
+        same = relation(source.gender, references[target][0].gender) if measure == "conversion" else None
+        candidates.append(Pair(source, target, same))
+        files[candidates[-1].name] = lambda file=file: audio.read(file)  # type: ignore[misc]
+    if not candidates:
+        raise InputError(
+            f"none of its files is a {measure} of the data's utterances"
+            + (f" (e.g. {unknown[0].name})" if unknown else ""),
+            where=folder,
+            cure="name files <utterance>-<target>.wav, with ids of the data directories",
+        )
+    return balanced(candidates, options.pairs or len(candidates), seed=options.seed), files
+
+
+def _convert(options: argparse.Namespace, model: Model, pairs: Sequence[Pair]) -> dict[str, Reader]:
+    """Convert what is not there yet, target after target, many streams at a time."""
+    from vqspeech import audio
+    from vqspeech.cli.common.synthesis import Speech, speak
+
+    folder: Path = options.out / "wav"
+    _claim(options, model, folder)
+    paths = {pair.name: folder / f"{pair.name}.wav" for pair in pairs}
+    waiting = [pair for pair in pairs if options.force or not paths[pair.name].exists()]
+    for target in sorted({pair.target for pair in waiting}):
+
+        def speeches(target: str = target) -> list[Speech]:
+            made = []
+            for pair in waiting:
+                if pair.target == target:
+                    waveform = audio.resample(pair.source.read(), audio.SAMPLE_RATE, model.sample_rate)
+                    levelled = model.read(waveform)
+                    # A reconstruction is of the codes as they were heard.
+                    voice = None if pair.source.speaker == target else target
+                    codes = model.encode_waveform(levelled, voice)
+                    made.append(Speech(codes, len(levelled), str(paths[pair.name])))
+            return made
+
+        speak(model, speeches(), target, seed=options.seed, temperature=options.temperature)
+    return {name: (lambda path=path: audio.read(path)) for name, path in paths.items()}  # type: ignore[misc]
+
+
+def _claim(options: argparse.Namespace, model: Model, folder: Path) -> None:
+    """Note down what makes the files of a folder, so that no other model's are taken for its own."""
+    made_by = {
+        "checksum": model.checksum,
+        "seed": options.seed,
+        "temperature": options.temperature,
+        "post_filter": model.post_filter,
+        "precision": model.engine.precision,
+    }
+    note = folder / "made_by.json"
+    if note.exists() and not options.force:
+        before = json.loads(note.read_text(encoding="utf-8"))
+        other = [name for name, value in made_by.items() if before.get(name) != value]
+        if other:
+            raise InputError(
+                f"holds conversions with another {' and '.join(other)}",
+                where=folder,
+                cure="--force makes them again, --out puts them elsewhere",
+            )
+    with atomic_open(note) as file:
+        json.dump(made_by, file, indent=1)
+        file.write("\n")

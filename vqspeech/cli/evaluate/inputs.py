@@ -1,0 +1,322 @@
+"""What the measures of ``vqspeech evaluate`` share: options, and the reading of codes, phones, speakers and audio."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vqspeech import alignment, codes
+from vqspeech.alignment import Alignment, Format, PhoneSet, phone_class
+from vqspeech.codes import Codes
+from vqspeech.errors import InputError
+
+if TYPE_CHECKING:
+    from vqspeech.datadir import DataDir
+    from vqspeech.evaluation.frames import Frames, Pairing
+    from vqspeech.evaluation.phonemes.examples import Example
+
+T = TypeVar("T")
+
+#: Share by which codes may be longer or shorter than the phones before the user is told.
+_LENGTH_SLACK = 0.1
+#: Folders of models that are called alike in every experiment, and so say nothing of which system it was.
+_NAMELESS = ("best", "pretrained")
+#: Share of silent frames from which the user is told.
+_MUCH_SILENCE = 0.2
+
+
+def add_codes(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """``--codes`` and what foreign codes need."""
+    group = parser.add_argument_group("codes")
+    group.add_argument(
+        "--codes",
+        required=required,
+        metavar="PATH",
+        help="codes.txt with codes.json beside it; or, with --frame-period, plain lists, fairseq's .km, textless's "
+        "file|codes, or a folder of .npy",
+    )
+    group.add_argument("--frame-period", type=float, metavar="SECONDS", help="seconds from one code to the next")
+    group.add_argument("--offset", type=float, metavar="SECONDS", help="centre of the first frame (half the period)")
+    group.add_argument("--codebook-size", type=int, metavar="N", help="number of codes (the highest that occurs + 1)")
+    group.add_argument("--manifest", metavar="TSV", help="fairseq's manifest, which names the lines of a .km")
+
+
+def add_phones(parser: argparse.ArgumentParser) -> None:
+    """``--phones``, their format and their set."""
+    group = parser.add_argument_group("phones")
+    group.add_argument(
+        "--phones",
+        required=True,
+        metavar="PATH",
+        help="phones.ctm, or a folder of .TextGrid, .phn or .lab files, or a data directory that holds phones.ctm",
+    )
+    group.add_argument("--phones-format", choices=get_args(Format), help="where the suffix does not say")
+    group.add_argument("--tier", help="tier of TextGrids (the one whose name ends with 'phones')")
+    group.add_argument(
+        "--phone-set",
+        choices=["auto", "as-is", *get_args(PhoneSet)],
+        default="auto",
+        help="phones to count in; auto: the paper's 41 where all labels are known, else as they are",
+    )
+    group.add_argument("--phone-map", metavar="FILE", help="your own set: a file of two columns, label and phone")
+
+
+def system_name(read: Codes, path: str) -> str:
+    """What to call the system that made the codes: its model where that says something, else the file in its folder."""
+    if read.info.model and read.info.model not in _NAMELESS:
+        return read.info.model
+    return "/".join(Path(path).absolute().parts[-2:])
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """``--data``, for the floors that are made of audio."""
+    parser.add_argument("--data", metavar="DIR", help="data directory with the recordings, for the MFCC floors")
+
+
+def shard(text: str) -> tuple[int, int]:
+    """``2/4``, the second of four shares, as argparse takes it."""
+    number, _, shares = text.partition("/")
+    if not (number.isdecimal() and shares.isdecimal() and 1 <= int(number) <= int(shares)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not K/N, such as 2/4")
+    return int(number), int(shares)
+
+
+def add_speakers(parser: argparse.ArgumentParser) -> None:
+    """``--utt2spk``."""
+    parser.add_argument(
+        "--utt2spk",
+        metavar="FILE",
+        help="speakers (the utt2spk beside the phones, else the part of the utterance id before the first - or _)",
+    )
+
+
+def read_codes(path: str, options: argparse.Namespace) -> Codes:
+    """The codes at ``path``, by ``codes.json`` or by the options for foreign ones."""
+    if options.frame_period is None:
+        if Path(path).is_dir() or Path(path).suffix == ".km" or options.manifest:
+            raise InputError("the frame period is not known", where=path, cure="name it with --frame-period SECONDS")
+        return codes.read(path)
+    manifest = options.manifest if path == options.codes else None
+    return codes.read_foreign(
+        path,
+        frame_period=options.frame_period,
+        offset=options.offset,
+        codebook_size=options.codebook_size,
+        manifest=manifest,
+    )
+
+
+def read_phones(paths: Sequence[str], options: argparse.Namespace) -> tuple[list[Alignment], str]:
+    """The alignments at ``paths``, folded to one set, and the set's name."""
+    read = [alignment.read(path, format=options.phones_format, tier=options.tier) for path in paths]
+    for path, phones in zip(paths, read, strict=True):
+        for fault in alignment.faults(phones):
+            if fault.kind in ("overlap", "before the start"):
+                raise InputError(str(fault), where=path, cure="correct it: a frame can have one phone only")
+    if options.phone_map:
+        table = alignment.read_phone_map(options.phone_map)
+        return [alignment.fold(phones, table, merge=True) for phones in read], f"by {options.phone_map}"
+    chosen = options.phone_set
+    if chosen == "auto":
+        labels = {interval.label for phones in read for row in phones.values() for interval in row}
+        chosen = "as-is" if alignment.unknown_labels(sorted(labels), "paper-41") else "paper-41"
+    if chosen == "as-is":
+        return read, "as they are"
+    return [alignment.fold(phones, chosen, merge=True) for phones in read], chosen
+
+
+def read_speakers(options: argparse.Namespace) -> dict[str, str]:
+    """Utterance id -> speaker, as far as a file says."""
+    path = Path(options.utt2spk) if options.utt2spk else None
+    if path is None:
+        phones = Path(getattr(options, "phones", None) or options.codes)
+        beside = (phones if phones.is_dir() else phones.parent) / "utt2spk"
+        if not beside.is_file():
+            return {}
+        path = beside
+    speakers: dict[str, str] = {}
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"not UTF-8 text: {error.reason}", where=path, cure="a line is: utterance-id speaker"
+        ) from None
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.split()
+        if len(words) != 2:
+            raise InputError(f"{len(words)} fields", where=path, line=number, cure="a line is: utterance-id speaker")
+        speakers[words[0]] = words[1]
+    return speakers
+
+
+@dataclass(frozen=True)
+class Part:
+    """Codes and phones of one part (the test or the training one), and their frames."""
+
+    path: str
+    codes: Codes
+    phones: Alignment
+    pairing: Pairing
+
+    @property
+    def frames(self) -> Frames:
+        """The frames that have both."""
+        return self.pairing.frames
+
+
+def make_part(path: str, read: Codes, phones: Alignment, speakers: Mapping[str, str]) -> Part:
+    """Bring codes and phones together."""
+    from vqspeech.evaluation.frames import pair
+
+    return Part(path, read, phones, pair(read, phones, speakers=speakers, where=path))
+
+
+def test_part(options: argparse.Namespace) -> tuple[Part, str]:
+    """The part that ``--codes`` and ``--phones`` name, and the name of the phone set."""
+    alignments, phone_set = read_phones([options.phones], options)
+    read = read_codes(options.codes, options)
+    return make_part(options.codes, read, alignments[0], read_speakers(options)), phone_set
+
+
+def notes_of(part: Part) -> list[str]:
+    """What the reader of figures of this part must know."""
+    pairing, notes = part.pairing, []
+    if pairing.without_phones:
+        notes.append(
+            f"{len(pairing.without_phones)} utterances with codes have no phones and were left out, "
+            f"e.g. {pairing.without_phones[0]}"
+        )
+    if pairing.without_codes:
+        notes.append(
+            f"{len(pairing.without_codes)} utterances with phones have no codes and were left out, "
+            f"e.g. {pairing.without_codes[0]}"
+        )
+    labels = part.frames.labels
+    silent = float(np.mean([phone_class(labels[index]) == "silence" for index in part.frames.phones]))
+    if silent > _MUCH_SILENCE:
+        notes.append(f"{100 * silent:.0f} % of the frames are silent, which lifts the accuracy: see it without silence")
+    share = pairing.unlabelled / len(part.frames)
+    if share > 0.001:
+        notes.append(f"{100 * share:.1f} % of the frames have no phone and count as silence")
+    if abs(pairing.length_ratio - 1) > _LENGTH_SLACK:
+        notes.append(
+            f"the codes are {pairing.length_ratio:.2f} times as long as the phones: is the frame period of "
+            f"{part.codes.info.frame_period:g} s right?"
+        )
+    return notes
+
+
+def read_data(path: str) -> DataDir:
+    """A data directory, for its audio."""
+    from vqspeech.datadir import DataDir
+
+    return DataDir.read(path)
+
+
+def pooled_mfccs(frames: Frames, data: DataDir, *, where: str) -> NDArray[np.float32]:
+    """MFCCs at the frames of codes, shape ``(frames, 39)``; one recording is in memory at a time."""
+    return np.concatenate([rows for _, rows in pooled_mfccs_of(frames.utterances, frames, data, where=where)])
+
+
+def pooled_mfccs_of(
+    utterances: Sequence[str], frames: Frames, data: DataDir, *, where: str
+) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """Some utterances' names and MFCCs at the frames of their codes, shape ``(frames, 39)``."""
+    from vqspeech.evaluation.mfcc import pool
+
+    lengths = dict(zip(frames.utterances, np.diff(frames.bounds).tolist(), strict=True))
+    for name, cepstra in mfccs(utterances, data, where=where):
+        times = frames.offset + frames.frame_period * np.arange(lengths[name])
+        yield name, pool(cepstra, times, period=frames.frame_period)
+
+
+def mfccs(utterances: Sequence[str], data: DataDir, *, where: str) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """The utterances' names and MFCCs every 10 ms, shape ``(mfcc frames, 39)``."""
+    from vqspeech import audio
+    from vqspeech.evaluation.mfcc import mfcc
+
+    for name in progress(utterances, "MFCCs"):
+        if name not in data:
+            raise InputError(
+                f"no recording of utterance {name}",
+                where=where,
+                cure="name the data directory the codes were made from",
+            )
+        utterance = data[name]
+        yield name, mfcc(audio.read(utterance.recording, start=utterance.start, end=utterance.end))
+
+
+def read_vectors(path: str, dimensions: int) -> NDArray[np.float32]:
+    """A ``.npy`` array of numbers with so many dimensions."""
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise InputError(f"no NumPy array of numbers: {error}", where=path) from error
+    if not isinstance(array, np.ndarray) or array.ndim != dimensions or not np.issubdtype(array.dtype, np.number):
+        raise InputError("not an array of numbers of shape (rows, dimensions)", where=path)
+    if not np.isfinite(array).all():
+        raise InputError("a value is no finite number", where=path)
+    return array.astype(np.float32)
+
+
+def read_codebook(path: str | None, size: int) -> NDArray[np.float32] | None:
+    """A codebook, shape ``(codes, dimensions)``, with a vector for each code; None without a path."""
+    if path is None:
+        return None
+    codebook = read_vectors(path, 2)
+    if len(codebook) < size:
+        raise InputError(f"{len(codebook)} vectors for {size} codes", where=path, cure="give the codes' own codebook")
+    return codebook
+
+
+def examples(part: Part, data: DataDir, *, number: int = 4, longest: float = 7.0) -> list[Example]:
+    """Utterances to look at: of different speakers as far as there are, of middling length, at most ``longest`` s."""
+    from vqspeech import audio
+    from vqspeech.evaluation.phonemes.examples import Example
+
+    info = part.codes.info
+    lengths = dict(zip(part.frames.utterances, (np.diff(part.frames.bounds) * info.frame_period).tolist(), strict=True))
+    by_speaker: dict[str, list[str]] = {}
+    for name, speaker in zip(part.frames.utterances, part.frames.speakers, strict=True):
+        if name in data:
+            by_speaker.setdefault(speaker, []).append(name)
+    for names in by_speaker.values():
+        names.sort(key=lambda name: abs(lengths[name] - 4.0))
+    rounds = zip_longest(*by_speaker.values())
+    chosen = [name for names in rounds for name in names if name is not None][:number]
+    shown = []
+    for name in chosen:
+        utterance = data[name]
+        waveform = audio.read(utterance.recording, start=utterance.start, end=utterance.end)
+        shown.append(
+            Example(
+                utterance=name,
+                waveform=waveform[: round(longest * audio.SAMPLE_RATE)],
+                rate=audio.SAMPLE_RATE,
+                codes=part.codes.sequences[name][: max(1, round(longest / info.frame_period))],
+                phones=part.phones[name],
+                text=utterance.text,
+                frame_period=info.frame_period,
+                offset=info.offset,
+            )
+        )
+    return shown
+
+
+def progress(items: Sequence[T], what: str) -> Iterable[T]:
+    """The items, with a count on stderr where someone looks on."""
+    watched = sys.stderr.isatty()
+    for done, item in enumerate(items):
+        if watched and done % 20 == 0:
+            print(f"\r{what}: {done} of {len(items)}", end="", file=sys.stderr)
+        yield item
+    if watched:
+        print(f"\r{what}: {len(items)} of {len(items)}", file=sys.stderr)

@@ -1,0 +1,115 @@
+"""``vqspeech evaluate phonemes``: phoneme accuracy, purity, PNMI and the rest, as one report."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from vqspeech.cli.evaluate import inputs, output
+from vqspeech.errors import InputError
+from vqspeech.files import atomic_open
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    inputs.add_codes(parser)
+    inputs.add_phones(parser)
+    part = parser.add_argument_group("training part, on which the map from codes to phones is learnt")
+    part.add_argument("--train-codes", metavar="PATH", help="its codes")
+    part.add_argument("--train-phones", metavar="PATH", help="its phones (those of --phones)")
+    sound = parser.add_argument_group("audio, for the MFCC floor and ceiling and the examples of the page")
+    sound.add_argument("--data", metavar="DIR", help="data directory with the recordings")
+    sound.add_argument("--train-data", metavar="DIR", help="data directory of the training part (that of --data)")
+    sound.add_argument("--mfccs", type=Path, metavar="DIR", help="folder where jobs keep MFCCs for the report to come")
+    sound.add_argument(
+        "--shard",
+        type=inputs.shard,
+        metavar="K/N",
+        help="reckon the MFCCs of the K-th of N shares of the utterances only, into --mfccs, and write no report",
+    )
+    inputs.add_speakers(parser)
+    parser.add_argument("--title", help="of the report")
+    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap, the random floor and k-means")
+    parser.add_argument("--out", metavar="DIR", help="folder for RESULTS.json and report.html")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measure codes against phones and write the report."""
+    from vqspeech.cli.evaluate.mfcc_cache import SharedMfccs
+    from vqspeech.evaluation import phonemes
+    from vqspeech.evaluation.phonemes import baselines, page, report
+
+    if options.train_phones and not options.train_codes:
+        raise InputError("--train-phones without --train-codes")
+    if options.train_data and not (options.data and options.train_codes):
+        raise InputError("--train-data needs --data and --train-codes")
+    if options.shard and not (options.mfccs and options.data):
+        raise InputError("--shard needs --mfccs and --data")
+    codes = inputs.read_codes(options.codes, options)
+    paths = [options.phones, *([options.train_phones] if options.train_phones else [])]
+    alignments, phone_set = inputs.read_phones(paths, options)
+    speakers = inputs.read_speakers(options)
+    test = inputs.make_part(options.codes, codes, alignments[0], speakers)
+    train = None
+    notes = inputs.notes_of(test)
+    if options.train_codes:
+        train_codes = inputs.read_codes(options.train_codes, options)
+        if train_codes.info.frame_period != codes.info.frame_period:
+            raise InputError("another frame period than the test part's", where=options.train_codes)
+        train = inputs.make_part(options.train_codes, train_codes, alignments[-1], speakers)
+        notes += [f"training part: {note}" for note in inputs.notes_of(train)]
+        both = set(test.frames.utterances) & set(train.frames.utterances)
+        if both:
+            notes.append(
+                f"{len(both)} utterances are in the training part too, e.g. {min(both)}: the accuracy is no honest one"
+            )
+    else:
+        notes.append(
+            "no training part was given: the map is learnt on the scored part, for each utterance on all others, "
+            "so speakers are heard in both; --train-codes gives the stricter figure"
+        )
+    info = codes.info
+    test_frames, train_frames = phonemes.same_labels(test.frames, train.frames if train else None)
+    data = inputs.read_data(options.data) if options.data else None
+    folder = options.train_data or options.data
+    train_data = inputs.read_data(options.train_data) if options.train_data else data
+    mfccs = SharedMfccs(options.mfccs, options.shard or (1, 1))
+    if options.shard and data:
+        mfccs.reckon(test.frames, data, where=options.data)
+        if train and train_data:
+            mfccs.reckon(train.frames, train_data, where=folder)
+        return
+    result = phonemes.evaluate_frames(test_frames, train_frames, seed=options.seed)
+    if data:
+        features = mfccs.all(test.frames, data, where=options.data)
+        train_features = mfccs.all(train.frames, train_data, where=folder) if train and train_data else None
+        sounds = (test_frames, train_frames, features, train_features)
+        floor = baselines.kmeans_floor(*sounds, seed=options.seed)
+        ceiling = baselines.linear_ceiling(*sounds, seed=options.seed)
+        result.floors["mfcc_kmeans"] = phonemes.score(*floor)
+        result.ceilings["mfcc_linear"] = phonemes.score(*ceiling)
+    else:
+        notes.append("no audio was given: --data DIR adds the MFCC floor and ceiling")
+    about = report.About(
+        title=options.title or f"Phonemes in {inputs.system_name(codes, options.codes)}",
+        model=info.model,
+        phone_set=phone_set,
+        codebook_size=info.codebook_size,
+        frame_period=info.frame_period,
+        utterances=len(test_frames.utterances),
+        speakers=len(set(test_frames.speakers)),
+        train_utterances=len(train_frames.utterances) if train_frames else 0,
+        notes=tuple(notes),
+        sources={
+            name: value
+            for name in ("codes", "phones", "train_codes", "train_phones", "data", "train_data")
+            if (value := getattr(options, name))
+        },
+    )
+    print(report.table(result, about))
+    output.write(options, "RESULTS.json", report.results(result, about))
+    if options.out:
+        target = Path(options.out) / "report.html"
+        with atomic_open(target) as file:
+            file.write(page.page(result, about, inputs.examples(test, data) if data else ()))
+        print(f"written: {target}")

@@ -1,0 +1,60 @@
+"""``vqspeech evaluate speakers``: how well a linear probe tells who spoke, between a floor and a ceiling."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from vqspeech.cli.evaluate import inputs, output
+
+if TYPE_CHECKING:
+    from vqspeech.evaluation.frames import Frames
+
+_OWN = "these codes"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    inputs.add_codes(parser)
+    inputs.add_data(parser)
+    inputs.add_speakers(parser)
+    parser.add_argument("--seed", type=int, default=0, help="of the division into parts, the floors and the bootstrap")
+    parser.add_argument("--out", metavar="DIR", help="folder for speakers.json")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Probe the codes, and what they are compared with."""
+    from vqspeech.evaluation import speaker_probe as speakers
+    from vqspeech.evaluation.frames import frames_of_codes
+    from vqspeech.evaluation.phonemes import baselines
+    from vqspeech.evaluation.phonemes.report import NAMES
+
+    frames = frames_of_codes(inputs.read_codes(options.codes, options), speakers=inputs.read_speakers(options))
+
+    def probe(part: Frames) -> speakers.SpeakerScores:
+        size = part.codebook_size
+        return speakers.evaluate(part.sequences(), part.speakers, codebook_size=size, seed=options.seed)
+
+    probed = {
+        "random_codes": probe(baselines.blind_codes(frames, seed=options.seed)["random_codes"]),
+        _OWN: probe(frames),
+    }
+    if options.data:
+        features = inputs.pooled_mfccs(frames, inputs.read_data(options.data), where=options.data)
+        probed["mfcc_kmeans"] = probe(baselines.kmeans_floor(frames, None, features, None, seed=options.seed)[0])
+        statistics = speakers.statistics(features, frames.bounds)
+        probed["mfcc_statistics"] = speakers.evaluate_features(statistics, frames.speakers, seed=options.seed)
+    own = probed[_OWN]
+    rows = [["always the most frequent", f"{100 * own.chance:.1f}", f"{100 / own.speakers:.1f}"]]
+    for name, scores in probed.items():
+        accuracy = output.with_interval(scores.accuracy, scores.interval, scale=100, digits=1)
+        rows.append([NAMES.get(name, name), accuracy, f"{100 * scores.balanced_accuracy:.1f}"])
+    print(output.table(("speaker named by a linear probe", "% of utterances", "% all speakers alike"), rows))
+    print(f"{own.utterances} utterances of {own.speakers} speakers; lower is better: codes should hold the words alone")
+    if own.left_out:
+        print(f"note: {own.left_out} utterances of speakers with no other were left out")
+    if not options.data:
+        print(output.FLOORS_WITHOUT_AUDIO)
+    compared = {name: asdict(scores) for name, scores in probed.items() if name != _OWN}
+    output.write(options, "speakers.json", {**asdict(own), "compared": compared})

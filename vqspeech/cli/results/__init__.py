@@ -1,0 +1,88 @@
+"""Write every number of an experiment on one page, RESULTS.md, with those of the paper beside them.
+
+    vqspeech results exp/vctk/paper-25hz
+
+Taken up is what is in the experiment's folder: its config.yaml, the last measures of train.log, phoneme, conversion and
+prior reports (RESULTS.json), segmentation.json, abx.json, speakers.json, scores.txt of a prior.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from vqspeech.cli.results import page, reports
+from vqspeech.errors import InputError
+from vqspeech.files import atomic_open
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("experiment", type=Path, metavar="EXP", help="folder of the experiment")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="page to write; default: EXP/RESULTS.md")
+    parser.add_argument("--title", help="of the page; default: the folder's name")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Gather, write, and say where."""
+    folder: Path = options.experiment
+    if not folder.is_dir():
+        raise InputError("no such folder", where=folder, cure="name the folder of an experiment")
+    parts = [*page.setting(folder), *page.training(folder)]
+    # The first report of each kind, for the summary.
+    first: dict[str, dict[str, Any]] = {}
+    for file in sorted(folder.rglob("RESULTS.json")):
+        found = _read(file)
+        name = str(file.parent.relative_to(folder))
+        kind = _kind(found)
+        first.setdefault(kind, found)
+        section = {"phonemes": reports.phonemes, "prior": reports.prior, "plain": page.plain}.get(
+            kind, reports.conversion
+        )
+        parts += section(found, name)
+    for pattern, section in (
+        ("segmentation.json", reports.segmentation),
+        ("abx.json", reports.abx),
+        ("speakers.json", reports.speakers),
+    ):
+        for file in sorted(folder.rglob(pattern)):
+            parts += section(_read(file), str(file.relative_to(folder)))
+    for file in sorted(folder.rglob("scores.txt")):
+        parts += page.scores(file, str(file.relative_to(folder)))
+    if not parts:
+        raise InputError("no results in it", where=folder, cure="train, or evaluate with --out in this folder")
+    out: Path = options.out or folder / "RESULTS.md"
+    with atomic_open(out) as written:
+        written.write(f"# {options.title or folder.name}\n\n")
+        written.write(
+            '"Paper" is van den Oord, Vinyals and Kavukcuoglu 2017, "Neural Discrete Representation Learning". A dash: '
+            "not measured, not measurable (no pitch where nothing is voiced), or not told. Brackets: 95 % intervals.\n"
+        )
+        written.write(
+            "".join(page.beside_the_paper(*(first.get(kind) for kind in ("phonemes", "conversion", "prior"))))
+        )
+        written.write("".join(parts))
+    print(f"written: {out}")
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"no JSON: {error}", where=file, cure="evaluate again") from None
+    if not isinstance(found, dict):
+        raise InputError("no results", where=file, cure="evaluate again")
+    return found
+
+
+def _kind(found: dict[str, Any]) -> str:
+    """Which command wrote a ``RESULTS.json``."""
+    if "paper" in found:
+        return "phonemes"
+    if "codebook_bits" in found:
+        return "prior"
+    if "mean" in found:
+        return str(found.get("about", {}).get("measure", "conversion"))
+    return "plain"

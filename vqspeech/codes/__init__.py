@@ -1,0 +1,39 @@
+"""Discrete units of any system: the archive ``codes.txt``, units of other systems, and the statistics of codes.
+
+>>> from vqspeech import codes
+>>> units = codes.read("codes.txt")                            # doctest: +SKIP
+>>> units.info.times(len(units.sequences["p225_001"]))[:2]     # doctest: +SKIP
+array([0.02, 0.06])
+"""
+
+from vqspeech.codes.archive import (
+    CodeInfo,
+    Codes,
+    PathLike,
+    Sequences,
+    Writer,
+    format_line,
+    read,
+    read_info,
+    write,
+)
+from vqspeech.codes.foreign import read_foreign
+from vqspeech.codes.statistics import bitrate, entropy, perplexity, runs, usage
+
+__all__ = [
+    "CodeInfo",
+    "Codes",
+    "PathLike",
+    "Sequences",
+    "Writer",
+    "bitrate",
+    "entropy",
+    "format_line",
+    "perplexity",
+    "read",
+    "read_foreign",
+    "read_info",
+    "runs",
+    "usage",
+    "write",
+]

@@ -1,0 +1,143 @@
+"""What judges say of converted recordings: a row a pair, means over the rows, and how far to trust them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vqspeech.evaluation.bootstrap import FEWEST_SPEAKERS, RESAMPLES, Intervals
+from vqspeech.evaluation.conversion.pairs import Relation
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What the judges say of one pair; None where a judge was missing or had nothing to go by.
+
+    Attributes:
+        source: the source's speaker.
+        target: the target speaker.
+        utterance: the source's name.
+        gender: as ``Pair``.
+        seen: as ``Pair``.
+        similarity_target: cosine of the speaker embedding to the mean of the target's recordings.
+        similarity_source: the same to the source speaker's other recordings.
+        target_wins: whether the former is the greater.
+        wer: word errors a word of the reference.
+        words: how many words the reference has.
+        heard: what the recogniser wrote.
+        dnsmos: overall opinion score, 1 to 5.
+        f0_mean: in Hz.
+        f0_mean_target: of the target's recordings, in Hz.
+        f0_difference: how far the former is from the latter, in semitones, without sign.
+        f0_range: 5th to 95th percentile, in semitones.
+        f0_range_target: of the target's recordings.
+        f0_correlation: of log F0 with the source's, where both are voiced.
+        mcd: mel-cepstral distortion against a reading of the same words by the target, in dB.
+        duration: in seconds.
+    """
+
+    source: str
+    target: str
+    utterance: str
+    gender: Relation | None = None
+    seen: bool | None = None
+    similarity_target: float | None = None
+    similarity_source: float | None = None
+    target_wins: bool | None = None
+    wer: float | None = None
+    words: int | None = None
+    heard: str | None = None
+    dnsmos: float | None = None
+    f0_mean: float | None = None
+    f0_mean_target: float | None = None
+    f0_difference: float | None = None
+    f0_range: float | None = None
+    f0_range_target: float | None = None
+    f0_correlation: float | None = None
+    mcd: float | None = None
+    duration: float | None = None
+
+
+#: What each judge fills in.
+FIELDS: dict[str, tuple[str, ...]] = {
+    "similarity": ("similarity_target", "similarity_source", "target_wins"),
+    "words": ("wer", "words", "heard"),
+    "quality": ("dnsmos",),
+    "pitch": ("f0_mean", "f0_mean_target", "f0_difference", "f0_range", "f0_range_target", "f0_correlation"),
+    "cepstra": ("mcd",),
+}
+#: Figures of a row that have a mean.
+FIGURES = (*(name for names in FIELDS.values() for name in names if name not in ("words", "heard")), "duration")
+
+
+@dataclass(frozen=True)
+class System:
+    """One way to get from the source to the target, judged on all pairs.
+
+    Attributes:
+        rows: one a pair.
+        mean: figure -> mean over the rows that have it; ``wer`` is errors of all rows by words of all rows.
+    """
+
+    rows: tuple[Row, ...]
+    mean: dict[str, float | None]
+
+    @classmethod
+    def of(cls, rows: Iterable[Row]) -> System:
+        """Take the means."""
+        kept = tuple(rows)
+        return cls(kept, means(kept))
+
+
+def means(rows: Sequence[Row]) -> dict[str, float | None]:
+    """Means of all figures over the rows that have them; ``wer`` weighs each row by its words."""
+    return {name: _mean(*_weighed(rows, name)) for name in FIGURES}
+
+
+def _weighed(rows: Sequence[Row], name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A figure of each row and its weight, which is 0 where there is none; ``(rows,)`` each."""
+    values = [getattr(row, name) for row in rows]
+    weights = [
+        0 if value is None else (row.words or 0) if name == "wer" else 1
+        for row, value in zip(rows, values, strict=True)
+    ]
+    return np.array([value or 0 for value in values], np.float64), np.array(weights, np.float64)
+
+
+def _mean(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float | None:
+    return float(values @ weights / weights.sum()) if weights.sum() else None
+
+
+def intervals(rows: Sequence[Row], columns: Sequence[str], *, seed: int = 0, confidence: float = 0.95) -> Intervals:
+    """How far the means would move with other targets: percentiles of a bootstrap over target speakers.
+
+    Pairs are drawn where there are under five targets.
+
+    Args:
+        rows: one a pair.
+        columns: figures whose mean is wanted.
+        seed: of the draw.
+        confidence: share of resamples inside an interval.
+    """
+    _, group = np.unique([row.target for row in rows], return_inverse=True)
+    unit: Literal["speakers", "utterances"] = "speakers"
+    if group.max(initial=-1) + 1 < FEWEST_SPEAKERS:
+        unit, group = "utterances", np.arange(len(rows))
+    units = int(group.max(initial=-1)) + 1
+    if units < 2:
+        return Intervals(None, units, confidence)
+    drawn = np.random.default_rng(seed).multinomial(units, np.full(units, 1 / units), size=RESAMPLES)
+    tail = (1 - confidence) / 2
+    bounds = {}
+    for name in columns:
+        values, weights = _weighed(rows, name)
+        above = drawn @ np.bincount(group, weights=values * weights, minlength=units)
+        below = drawn @ np.bincount(group, weights=weights, minlength=units)
+        if (below > 0).any():
+            low, high = np.quantile(above[below > 0] / below[below > 0], [tail, 1 - tail])
+            bounds[name] = (float(low), float(high))
+    return Intervals(unit, units, confidence, bounds)

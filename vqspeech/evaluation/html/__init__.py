@@ -1,0 +1,1 @@
+"""What the pages of the reports share: figures as SVG, the style sheet, tables."""

@@ -1,0 +1,136 @@
+"""Judges of speech: what tells how alike two voices are, which words were said, how clean, how high and how coloured.
+
+Each stands in a file of its own and takes a waveform at 16 kHz; those that need a package of the extra ``judge`` say
+so, and whoever asked goes on without them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Literal, Protocol, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vqspeech.errors import MissingExtraError
+from vqspeech.evaluation.metrics.asr import WordErrors
+from vqspeech.evaluation.metrics.f0 import Contour
+
+Name = Literal["similarity", "words", "quality", "pitch", "cepstra"]
+NAMES: tuple[Name, ...] = get_args(Name)
+
+
+class SpeakerJudge(Protocol):
+    """Gives a voice a direction.
+
+    Attributes:
+        name: for the report.
+    """
+
+    name: str
+
+    def embed(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
+        """``(samples,)`` at 16 kHz -> ``(dimensions,)`` of length 1."""
+        ...
+
+
+class Recogniser(Protocol):
+    """Writes down what is said, and counts what of it is wrong.
+
+    Attributes:
+        name: for the report.
+    """
+
+    name: str
+
+    def transcribe(self, waveform: NDArray[np.float32]) -> str:
+        """``(samples,)`` at 16 kHz -> words."""
+        ...
+
+    def errors(self, said: str, heard: str) -> WordErrors | None:
+        """What was heard against what was said; None if no words were said."""
+        ...
+
+
+class QualityJudge(Protocol):
+    """Guesses the mean opinion of listeners.
+
+    Attributes:
+        name: for the report.
+    """
+
+    name: str
+
+    def score(self, waveform: NDArray[np.float32]) -> float:
+        """``(samples,)`` at 16 kHz -> 1 (bad) to 5 (excellent)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Judges:
+    """Those who are there; a measure whose judge is None is left out.
+
+    Attributes:
+        similarity: of voices.
+        words: recogniser for the word error rate.
+        quality: opinion score.
+        pitch: waveform -> its F0 contour.
+        cepstra: two waveforms of the same words -> distortion in dB.
+        missing: a sentence on each that was wanted and is not installed, with the command that installs it.
+    """
+
+    similarity: SpeakerJudge | None = None
+    words: Recogniser | None = None
+    quality: QualityJudge | None = None
+    pitch: Callable[[NDArray[np.float32]], Contour] | None = None
+    cepstra: Callable[[NDArray[np.float32], NDArray[np.float32]], float] | None = None
+    missing: tuple[str, ...] = ()
+
+
+def load(
+    names: Collection[Name] = NAMES, *, whisper: str | None = None, language: str = "en", threads: int = 1
+) -> Judges:
+    """Call the judges that are wanted and installed.
+
+    Args:
+        names: which are wanted.
+        whisper: a folder with a CTranslate2 model, or a name faster-whisper knows; pocketsphinx if not given.
+        language: of the speech, for Whisper.
+        threads: for those that can be told.
+
+    Raises:
+        InputError: there is no such Whisper model.
+    """
+    found: dict[str, object] = {}
+    missing = []
+    for name in NAMES:
+        if name not in names:
+            continue
+        try:
+            found[name] = _call(name, whisper, language, threads)
+        except MissingExtraError as error:
+            missing.append(str(error))
+    return Judges(**found, missing=tuple(missing))  # type: ignore[arg-type]
+
+
+def _call(name: Name, whisper: str | None, language: str, threads: int) -> object:
+    if name == "similarity":
+        from vqspeech.evaluation.metrics.speaker_similarity import Resemblyzer
+
+        return Resemblyzer()
+    if name == "words":
+        from vqspeech.evaluation.metrics.asr import FasterWhisper, PocketSphinx
+
+        return FasterWhisper(whisper, language=language, threads=threads) if whisper else PocketSphinx()
+    if name == "quality":
+        from vqspeech.evaluation.metrics.dnsmos import DNSMOS
+
+        return DNSMOS(threads=threads)
+    if name == "pitch":
+        from vqspeech.evaluation.metrics import f0 as pitch
+
+        return pitch.contour
+    from vqspeech.evaluation.metrics import mcd as cepstra
+
+    return cepstra.distortion

@@ -1,0 +1,1 @@
+"""Training of a prior over codes: its task, its presets, its data."""

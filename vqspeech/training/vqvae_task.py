@@ -1,0 +1,325 @@
+"""What one step of training a VQ-VAE is, and what is measured on held-out speech."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim import Adam, Optimizer
+
+from vqspeech.errors import InputError
+from vqspeech.melspectrogram import cepstra, log_mel, normalized
+from vqspeech.model.calibration import measure_activation_peaks
+from vqspeech.model.checkpoint import load_model, save_model
+from vqspeech.model.config import CEPSTRAL_BANDS
+from vqspeech.model.quantizer import perplexity
+from vqspeech.model.vqvae import VQVAE
+from vqspeech.training import warm_start
+from vqspeech.training.config import Preset, TrainingConfig
+from vqspeech.training.dataset import Batch, Segments, held_out
+from vqspeech.training.muon import Muon
+from vqspeech.training.pack import Pack
+from vqspeech.training.speaker_stats import measure_voices
+
+#: Held-out segments evaluated each time.
+HELD_OUT_SEGMENTS = 40
+#: Batches that the codebook is placed on, and that the decoder's activations are measured on.
+START_BATCHES, CALIBRATION_BATCHES = 8, 4
+#: Evaluations with too small a code gap before the run is given up, and the steps of grace after the decoder joined.
+PATIENCE, GRACE = 3, 1000
+
+
+class CodesIgnoredError(InputError):
+    """The decoder has learnt to do without the codes."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Measures on held-out speech, in evaluation mode.
+
+    Attributes:
+        nats: teacher-forced negative log-likelihood a sample.
+        code_gap: nats with another segment's codes minus nats: what the codes are worth; near 0, they are ignored.
+        speaker_gap: nats with a wrong speaker minus nats.
+        mel: mean absolute error of the auxiliary head (0 without one).
+        perplexity: in effect used codes.
+        used: codes used at all.
+    """
+
+    nats: float
+    code_gap: float
+    speaker_gap: float
+    mel: float
+    perplexity: float
+    used: int
+
+    @property
+    def score(self) -> float:
+        """The likelihood decides which model is the best."""
+        return self.nats
+
+
+class VQVAETask:
+    """Train a VQ-VAE: its loss, its optimisers, its phases, its measures.
+
+    The phases: at first the auxiliary mel head alone teaches the encoder; at ``quantize_from`` the codebook is placed
+    on what the encoder has learnt; at ``decode_from`` the WaveNet joins. Both at 0 is the paper's recipe.
+
+    Args:
+        preset: model and training.
+        train: speech to learn from.
+        dev: speech to evaluate on.
+        rank: of this process.
+        begin_from: a trained model whose weights the run begins with.
+    """
+
+    unit = "samples"
+
+    def __init__(self, preset: Preset, train: Pack, dev: Pack, rank: int = 0, begin_from: Path | None = None) -> None:
+        self.preset = preset
+        training, model = preset.training, preset.model
+        self.usage = torch.zeros(model.quantizer.codes)
+        self.suspicions = 0
+        torch.manual_seed(training.seed)
+        self.model = VQVAE(model, train.speakers)
+        if begin_from:
+            warm_start.begin_from(self.model, load_model(begin_from), where=str(begin_from))
+        if training.keep_codes:
+            self.model.keep_codes()
+        self.pack = train
+        hop = model.conditioner.hop
+        self.crop_frames = training.crop // hop
+        self.train = Segments(
+            train,
+            batch=training.batch,
+            segment=training.segment,
+            crops=(training.segment - training.crop) // hop + 1,
+            speaker_balance=training.speaker_balance,
+            disguise=training.disguise,
+            loudness=training.loudness,
+            seed=training.seed,
+            rank=rank,
+        )
+        if not set(dev.speakers) & set(train.speakers):
+            raise InputError(
+                "no speaker of the dev part is in the training part",
+                cure="split by utterance, so that speakers are shared",
+            )
+        self.dev = held_out(dev, segment=training.segment, count=HELD_OUT_SEGMENTS, speakers=train.speakers)
+
+    @property
+    def config(self) -> TrainingConfig:
+        """How it is trained."""
+        return self.preset.training
+
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """The voices it learns."""
+        return self.model.speakers
+
+    def compile(self) -> None:
+        """Compile the decoder, where most of the time goes."""
+        self.model.decoder.compile()
+
+    def averages(self, step: int) -> bool:
+        """What the weights were before the decoder took part is not averaged."""
+        return self.decoding(step)
+
+    def units(self, step: int) -> int:
+        """Samples of a segment that this step learns from."""
+        return self.config.crop if self.decoding(step) else self.config.segment
+
+    def decoding(self, step: int) -> bool:
+        """Whether the decoder takes part in this step."""
+        return step >= self.preset.training.decode_from
+
+    def optimizers(self) -> list[Optimizer]:
+        """Muon on the matrices it is given a rate for, Adam on all else."""
+        rates = self.preset.training.optimizer
+        model = self.model
+        groups = []
+        if rates.muon_decoder:
+            decoder = model.decoder
+            matrices = [*decoder.dilated.parameters(), decoder.skip.weight, decoder.hidden.weight]
+            matrices += [p for p in decoder.residual.parameters() if p.ndim == 2]
+            groups.append({"params": matrices, "lr": rates.muon_decoder})
+        if rates.muon_encoder:
+            modules = [*model.encoder.modules(), *model.conditioner.modules()]
+            convolutions = [m for m in modules if isinstance(m, nn.Conv1d) and m.weight.shape[1] > 1]
+            kernels = [m.weight for m in convolutions if m.weight.requires_grad]
+            groups.append({"params": kernels, "lr": rates.muon_encoder})
+        taken = {id(p) for group in groups for p in group["params"]}  # type: ignore[attr-defined]
+        rest = [p for p in model.parameters() if p.requires_grad and id(p) not in taken]
+        optimizers: list[Optimizer] = [Adam(rest, lr=rates.adam, betas=(0.9, 0.99))]
+        if groups:
+            optimizers.append(Muon(groups, lr=1.0))
+        return optimizers
+
+    def mel(self, batch: Batch) -> Tensor | None:
+        """What the auxiliary head shall predict."""
+        conditioner = self.preset.model.conditioner
+        if not conditioner.mel_bands and not conditioner.cepstra:
+            return None
+        bands = log_mel(
+            batch.spoken[:, 1:],
+            sample_rate=self.preset.model.audio.sample_rate,
+            hop=conditioner.hop,
+            bands=conditioner.mel_bands or CEPSTRAL_BANDS,
+        )
+        return normalized(cepstra(bands, conditioner.cepstra)) if conditioner.cepstra else bands
+
+    @torch.no_grad()
+    def prepare(self, step: int, device: torch.device) -> None:
+        """What must be done before this step: place the codebook on data when its time has come."""
+        self.usage = self.usage.to(device)
+        quantizer = self.model.quantizer
+        if self.preset.training.keep_codes and not quantizer.started:
+            raise InputError(
+                "training.keep_codes is true, but there are no codes to keep",
+                cure="begin from a trained model (--from)",
+            )
+        if step < self.preset.training.quantize_from or quantizer.started:
+            return
+        vectors = []
+        for batch in self._extra_batches(START_BATCHES, device):
+            z = self.model.encoder(self.model.companding.shape(batch.heard))
+            vectors.append(z.transpose(1, 2).flatten(0, 1))
+        quantizer.start(torch.cat(vectors))
+
+    @torch.no_grad()
+    def calibrate(self, model: VQVAE) -> None:
+        """Measure the range of the decoder's activations on training speech, for engines that compute in 8 bits."""
+        pieces = []
+        training = model.training
+        model.eval()
+        for batch in self._extra_batches(CALIBRATION_BATCHES, next(model.parameters()).device):
+            classes = model.companding.classes(batch.spoken)
+            frames = model.frames(model.quantize(batch.heard).values, batch.speaker)
+            pieces.append((classes[:, :-1], frames))
+        measure_activation_peaks(model.decoder, pieces)
+        model.train(training)
+
+    def _extra_batches(self, count: int, device: torch.device) -> Iterator[Batch]:
+        """Batches that no step sees, alike on every rank: numbered from beyond the last step."""
+        rank, self.train.rank = self.train.rank, 0
+        try:
+            for extra in range(count):
+                yield self.train(self.preset.training.steps + extra).to(device)
+        finally:
+            self.train.rank = rank
+
+    def loss(self, module: nn.Module, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Compute the loss of a step, and count the codes it uses.
+
+        Args:
+            module: the model, as it was wrapped for this run.
+            batch: on the model's device.
+            step: its number.
+
+        Returns:
+            The loss, and its terms by name.
+        """
+        training = self.preset.training
+        crop = (batch.first_frame, self.crop_frames) if self.decoding(step) else None
+        losses, codes = module(batch.heard, batch.spoken, batch.speaker, self.mel(batch), crop)
+        loss = losses.total(commitment_weight=self.preset.model.quantizer.commitment, mel_weight=training.mel_weight)
+        terms = {"nats": losses.nats, "mel": losses.mel, "commitment": losses.commitment}
+        if self.model.quantizer.started:
+            self.usage.mul_(0.99).add_(torch.bincount(codes.flatten(), minlength=len(self.usage)))
+        return loss, {name: term.detach() for name, term in terms.items() if term is not None}
+
+    def telling(self) -> dict[str, float]:
+        """Perplexity of the codes of recent steps."""
+        return {"perplexity": perplexity(self.usage)} if self.model.quantizer.started else {}
+
+    def watch(self, measures: HeldOut, step: int, out: Path) -> None:
+        """Give the run up when its codes are worth nothing; raises CodesIgnoredError."""
+        training = self.preset.training
+        if step <= max(training.decode_from, training.quantize_from) + GRACE:
+            return
+        self.suspicions = self.suspicions + 1 if measures.code_gap < training.least_code_gap else 0
+        if self.suspicions >= PATIENCE:
+            raise CodesIgnoredError(
+                f"the decoder ignores the codes: they are worth {measures.code_gap:.3f} nats a sample",
+                where=out,
+                cure="let the mel head teach the encoder first (training.decode_from), "
+                "or set training.least_code_gap lower to go on",
+            )
+
+    def keep(self, model: VQVAE, folder: Path) -> None:
+        """Write a model directory, ready for engines that compute in few bits. ``model`` stays as it is."""
+        model = copy.deepcopy(model)
+        model.decoder.centre_logits()
+        self.calibrate(model)
+        save_model(model, folder)
+
+    def finish(self, folder: Path) -> None:
+        """Measure what the codes of its voices are like, which takes longer than an evaluation may."""
+        model = load_model(folder)
+        measure_voices(model, self.pack)
+        save_model(model, folder)
+
+    def state(self) -> dict[str, Any]:
+        """Use of the codes, and how often they seemed ignored."""
+        return {"suspicions": self.suspicions, "usage": self.usage}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take ``state`` back."""
+        self.suspicions = int(state["suspicions"])
+        self.usage.copy_(state["usage"])
+
+    @torch.no_grad()
+    def evaluate(self, model: VQVAE) -> HeldOut:
+        """Measure ``model`` on the held-out segments. Leaves every random state as it was."""
+        device = next(model.parameters()).device
+        training, hop = model.training, self.preset.model.conditioner.hop
+        model.eval()
+        nats: dict[str, list[Tensor]] = {"right": [], "codes": [], "speaker": []}
+        mel_errors, counts = [], torch.zeros(self.preset.model.quantizer.codes, device=device)
+        first = (self.dev.spoken.shape[1] // hop - self.crop_frames) // 2
+        # The decoder has heard nothing before the crop; samples that feel it are left out.
+        skip = min(self.preset.model.decoder.receptive_field, self.preset.training.crop // 2)
+        for batch, other in self._dev_pieces(device):
+            quantized = model.quantize(batch.heard)
+            counts += torch.bincount(quantized.codes.flatten(), minlength=len(counts))
+            # The codes of another segment; of a single one, its own half a segment late.
+            wrong = model.quantize(other.heard).values
+            if len(self.dev.speaker) == 1:
+                wrong = wrong.roll(wrong.shape[2] // 2, 2)
+            wrong_speaker = (batch.speaker + max(1, len(model.speakers) // 2)) % len(model.speakers)
+            frames = model.frames(quantized.values, batch.speaker)
+            for name, steering in (
+                ("right", frames),
+                ("codes", model.frames(wrong, batch.speaker)),
+                ("speaker", model.frames(quantized.values, wrong_speaker)),
+            ):
+                nats[name].append(model.nats(batch.spoken, steering, (first, self.crop_frames))[:, skip:].mean(1))
+            target, head = self.mel(batch), model.conditioner.auxiliary_head
+            if target is not None and head is not None:
+                mel_errors.append(F.l1_loss(head(frames).float(), target))
+        model.train(training)
+        mean = {name: float(torch.cat(values).mean()) for name, values in nats.items()}
+        return HeldOut(
+            nats=mean["right"],
+            code_gap=mean["codes"] - mean["right"],
+            speaker_gap=mean["speaker"] - mean["right"],
+            mel=float(torch.stack(mel_errors).mean()) if mel_errors else 0.0,
+            perplexity=perplexity(counts),
+            used=int((counts > 0).sum()),
+        )
+
+    def _dev_pieces(self, device: torch.device, size: int = 8) -> Iterator[tuple[Batch, Batch]]:
+        """The held-out batch in pieces, each with the piece whose codes are the wrong ones for it."""
+        dev, count = self.dev, len(self.dev.speaker)
+        order = torch.arange(count)
+        for rows in order.split(size):
+            others = (rows + max(1, count // 2)) % count
+            yield tuple(  # type: ignore[misc]
+                Batch(dev.heard[r], dev.spoken[r], dev.speaker[r], 0).to(device) for r in (rows, others)
+            )
