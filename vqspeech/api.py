@@ -262,7 +262,7 @@ class Model:
         return torch.from_numpy(sequence.astype(np.int64)).to(self._device)
 
     def voice(self, speaker: str) -> Voice:
-        """What steers the decoder in a voice: a speaker's, or a blend of several.
+        """Conditioning of the decoder on a voice: a speaker's, or a blend of several.
 
         Args:
             speaker: one of ``speakers``, or ``NAME:WEIGHT,NAME:WEIGHT``; weights are made to add up to 1.

@@ -12,7 +12,7 @@ import torch
 import vqspeech
 from vqspeech.cli.main import main
 from vqspeech.datadir import DataDir, Utterance
-from vqspeech.model.speaker_conditioning import Steering
+from vqspeech.model.speaker_conditioning import SpeakerAdapter
 from vqspeech.training import adaptation
 
 RATE = 16_000
@@ -107,10 +107,10 @@ def test_stopped_it_goes_on_to_the_same_model(
     assert adapt(model, takes, tmp_path / "whole") == 0
     take_step = adaptation.VoiceFit._take_step
 
-    def stopped(fit: adaptation.VoiceFit, steering: Steering, optimizer: torch.optim.Optimizer, step: int) -> None:
+    def stopped(fit: adaptation.VoiceFit, adapter: SpeakerAdapter, optimizer: torch.optim.Optimizer, step: int) -> None:
         if step == 3:
             raise KeyboardInterrupt
-        take_step(fit, steering, optimizer, step)
+        take_step(fit, adapter, optimizer, step)
 
     with monkeypatch.context() as patch:
         patch.setattr(adaptation.VoiceFit, "_take_step", stopped)

@@ -16,7 +16,7 @@ from vqspeech.generation.conditioning import frames
 from vqspeech.generation.native_engine import MISSING
 from vqspeech.generation.synthesis import pieces, speak
 from vqspeech.generation.torch_engine import TorchEngine
-from vqspeech.model.speaker_conditioning import Steering
+from vqspeech.model.speaker_conditioning import SpeakerAdapter
 from vqspeech.model.vqvae import VQVAE
 from vqspeech.training.adaptation import add_voice
 
@@ -44,8 +44,8 @@ def spoken(
 
 def by_one_stream(network: VQVAE, codes: Tensor, *, voice: int = 1, seed: int = 3) -> NDArray[np.float32]:
     with torch.no_grad():
-        steering = network.frames(network.quantizer.lookup(codes[None]), torch.tensor([voice]))[0]
-    classes = generate(network.decoder, [steering], hop=network.config.conditioner.hop, seed=seed)[0]
+        conditioning = network.frames(network.quantizer.lookup(codes[None]), torch.tensor([voice]))[0]
+    classes = generate(network.decoder, [conditioning], hop=network.config.conditioner.hop, seed=seed)[0]
     return network.companding.waveform(torch.from_numpy(classes))[0]
 
 
@@ -101,7 +101,7 @@ def test_each_sequence_has_its_voice() -> None:
 
 def test_a_voice_with_a_network_of_its_own_speaks_beside_others() -> None:
     shared = make_network(mel_bands=5)
-    network = add_voice(shared, "dora", Steering(shared.config), torch.zeros(9, shared.config.encoder.dimension))
+    network = add_voice(shared, "dora", SpeakerAdapter(shared.config), torch.zeros(9, shared.config.encoder.dimension))
     codes = sequence(0.3)
     blend = {1: 0.5, 3: 0.5}
     voices = [network.voice(shares) for shares in ({0: 1.0}, {3: 1.0}, blend)]

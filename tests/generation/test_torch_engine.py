@@ -28,20 +28,20 @@ def test_logits_equal_those_of_the_full_forward_pass(
     wavenet = make_wavenet(layers=layers, cycle=cycle, kernel=kernel, residual=residual, gate=gate)
     wavenet.form = "plain"
     previous = torch.randint(wavenet.classes, (streams, frames * hop))
-    steering = torch.randn(streams, frames, 5)
+    conditioning = torch.randn(streams, frames, 5)
     with torch.no_grad():
-        expected = wavenet(previous, steering)
-        logits = TorchEngine(wavenet).open(streams).score(wavenet.condition(steering), previous.numpy())
+        expected = wavenet(previous, conditioning)
+        logits = TorchEngine(wavenet).open(streams).score(wavenet.condition(conditioning), previous.numpy())
     torch.testing.assert_close(torch.from_numpy(logits), expected, atol=1e-4, rtol=0)
 
 
 def test_what_is_pushed_was_drawn_from_the_scores_of_the_drawn_samples() -> None:
     wavenet = make_wavenet()
-    steering = wavenet.condition(torch.randn(2, 6, 5)).detach()
+    conditioning = wavenet.condition(torch.randn(2, 6, 5)).detach()
     uniforms = np.random.default_rng(0).random((2, 60), dtype=np.float32)
-    classes = TorchEngine(wavenet).open(2).push(steering, uniforms)
+    classes = TorchEngine(wavenet).open(2).push(conditioning, uniforms)
     previous = np.concatenate([np.full((2, 1), wavenet.classes // 2), classes[:, :-1]], 1)
-    logits = torch.from_numpy(TorchEngine(wavenet).open(2).score(steering, previous))
+    logits = torch.from_numpy(TorchEngine(wavenet).open(2).score(conditioning, previous))
     again = torch.stack([draw(logits[:, t], torch.from_numpy(uniforms[:, t]), 1.0) for t in range(60)], 1)
     assert np.array_equal(again.numpy(), classes)
 
@@ -82,11 +82,11 @@ def test_the_seed_decides() -> None:
 
 def test_pieces_are_what_the_whole_is() -> None:
     wavenet = make_wavenet()
-    steering = wavenet.condition(torch.randn(2, 9, 5)).detach()
+    conditioning = wavenet.condition(torch.randn(2, 9, 5)).detach()
     uniforms = np.random.default_rng(0).random((2, 36), dtype=np.float32)
-    whole = TorchEngine(wavenet).open(2).push(steering, uniforms)
+    whole = TorchEngine(wavenet).open(2).push(conditioning, uniforms)
     session = TorchEngine(wavenet).open(2)
-    pieces = [session.push(steering[:, f : f + 3], uniforms[:, 4 * f : 4 * f + 12]) for f in range(0, 9, 3)]
+    pieces = [session.push(conditioning[:, f : f + 3], uniforms[:, 4 * f : 4 * f + 12]) for f in range(0, 9, 3)]
     assert np.array_equal(np.concatenate(pieces, 1), whole)
 
 

@@ -7,7 +7,7 @@ import torch
 from small_models import make_config, make_model
 from torch import Tensor
 
-from vqspeech.model.speaker_conditioning import Steering, Voice
+from vqspeech.model.speaker_conditioning import SpeakerAdapter, Voice
 from vqspeech.model.vqvae import VQVAE
 
 
@@ -25,45 +25,45 @@ def values(network: VQVAE) -> Tensor:
 
 
 @torch.no_grad()
-def steering(network: VQVAE, voice: Voice) -> Tensor:
-    made = voice.steering(voice.frames(values(network)))
+def conditioning(network: VQVAE, voice: Voice) -> Tensor:
+    made = voice.conditioning(voice.frames(values(network)))
     decoder = network.config.decoder
     assert made.shape == (2, 6 * network.conditioner.frames_per_code, decoder.layers, 2 * decoder.gate)
     return made
 
 
-def test_a_speaker_is_steered_as_in_training(network: VQVAE) -> None:
+def test_a_speaker_is_conditioned_on_as_in_training(network: VQVAE) -> None:
     with torch.no_grad():
         frames = network.frames(values(network), torch.tensor([1, 1]))
-        torch.testing.assert_close(steering(network, network.voice({1: 1.0})), network.decoder.condition(frames))
+        torch.testing.assert_close(conditioning(network, network.voice({1: 1.0})), network.decoder.condition(frames))
 
 
 def test_speakers_that_share_a_network_are_blended_by_their_vectors(network: VQVAE) -> None:
-    (part,) = network.voice({0: 0.25, 1: 0.75}).parts
+    (component,) = network.voice({0: 0.25, 1: 0.75}).components
     ann, bob = network.conditioner.speakers.weight.detach()[:2]
-    torch.testing.assert_close(part.vector, 0.25 * ann + 0.75 * bob)
+    torch.testing.assert_close(component.vector, 0.25 * ann + 0.75 * bob)
 
 
-def test_a_voice_with_its_own_network_is_blended_by_its_share_of_the_steering(network: VQVAE) -> None:
-    alone = [steering(network, network.voice({speaker: 1.0})) for speaker in range(3)]
+def test_a_voice_with_its_own_network_is_blended_by_its_weight(network: VQVAE) -> None:
+    alone = [conditioning(network, network.voice({speaker: 1.0})) for speaker in range(3)]
     torch.testing.assert_close(
-        steering(network, network.voice({2: 0.3, 0: 0.7})), 0.3 * alone[2] + 0.7 * alone[0], atol=1e-5, rtol=1e-4
+        conditioning(network, network.voice({2: 0.3, 0: 0.7})), 0.3 * alone[2] + 0.7 * alone[0], atol=1e-5, rtol=1e-4
     )
-    both = steering(network, network.voice({0: 0.5, 1: 0.5}))
-    three = steering(network, network.voice({0: 0.25, 2: 0.5, 1: 0.25}))
+    both = conditioning(network, network.voice({0: 0.5, 1: 0.5}))
+    three = conditioning(network, network.voice({0: 0.25, 2: 0.5, 1: 0.25}))
     torch.testing.assert_close(three, 0.5 * alone[2] + 0.5 * both, atol=1e-5, rtol=1e-4)
 
 
 def test_a_copied_network_makes_the_same_of_the_same_vector() -> None:
     model = make_model().eval()
-    (part,) = model.voice({1: 1.0}).parts
-    own = Steering.copied(part.conditioner, part.conditioning, part.vector)
+    (component,) = model.voice({1: 1.0}).components
+    own = SpeakerAdapter.copied(component.conditioner, component.conditioning, component.vector)
     beside = VQVAE(model.config, model.speakers, own=[0])
     beside.own["0"].load_state_dict(own.state_dict())
-    assert torch.equal(steering(model, model.voice({1: 1.0})), steering(beside, beside.voice({0: 1.0})))
+    assert torch.equal(conditioning(model, model.voice({1: 1.0})), conditioning(beside, beside.voice({0: 1.0})))
     with torch.no_grad():
         own.vector.add_(1)
-    assert not torch.equal(own.vector, part.vector), "a copy must not change what it was copied from"
+    assert not torch.equal(own.vector, component.vector), "a copy must not change what it was copied from"
 
 
 def test_the_mel_head_of_a_blend_is_the_blend_of_the_mel_heads(network: VQVAE) -> None:

@@ -77,12 +77,12 @@ def test_a_layer_is_the_formula_of_the_docstring() -> None:
     previous, frames = make_input(frames=5, hop=3)
     x = wavenet.embedding.weight[previous[0]]
     c, skip = wavenet.config, wavenet.skip.bias.clone()[None].repeat(15, 1)
-    steering = wavenet.condition(frames)[0]
+    conditioning = wavenet.condition(frames)[0]
     for layer, dilation in enumerate((1, 2)):
         taps = wavenet.dilated[layer].weight.reshape(2 * c.gate, c.kernel, c.residual)
         z = torch.zeros(15, c.gate, dtype=torch.float64)
         for t in range(15):
-            sums = steering[t // 3, layer]
+            sums = conditioning[t // 3, layer]
             for k in range(c.kernel):
                 at = t - (c.kernel - 1 - k) * dilation
                 if at >= 0:

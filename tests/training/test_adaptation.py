@@ -13,7 +13,7 @@ from small_training import voice
 
 from vqspeech.errors import InputError
 from vqspeech.model.checkpoint import load_model, save_model
-from vqspeech.model.speaker_conditioning import Steering, Voice
+from vqspeech.model.speaker_conditioning import SpeakerAdapter, Voice
 from vqspeech.model.vqvae import VQVAE
 from vqspeech.training import adaptation
 from vqspeech.training.adaptation import VoiceFit, add_voice, voice_of
@@ -31,7 +31,7 @@ def network() -> VQVAE:
     return make_model().eval()
 
 
-def assert_same(a: Steering, b: Steering) -> None:
+def assert_same(a: SpeakerAdapter, b: SpeakerAdapter) -> None:
     for name, tensor in a.state_dict().items():
         assert torch.equal(tensor, b.state_dict()[name]), name
 
@@ -51,7 +51,7 @@ def test_a_fitted_voice_is_likelier_than_the_nearest_on_speech_held_out(network:
     assert fitted.steps > 0
     nearest = network.voice({network.speakers.index(fitted.nearest): 1.0})
     assert fitted.before == pytest.approx(fit.held_out(nearest))
-    assert fitted.after == pytest.approx(fit.held_out(voice_of(fitted.steering, network)))
+    assert fitted.after == pytest.approx(fit.held_out(voice_of(fitted.adapter, network)))
 
 
 def test_the_speech_to_learn_from_and_the_held_out_speech_share_no_sample(network: VQVAE) -> None:
@@ -85,7 +85,7 @@ def test_the_mel_head_learns_the_voice_too(network: VQVAE) -> None:
 
     fitted = fit.run(steps=30)
     nearest = network.voice({network.speakers.index(fitted.nearest): 1.0})
-    assert error(voice_of(fitted.steering, network)) < error(nearest)
+    assert error(voice_of(fitted.adapter, network)) < error(nearest)
 
 
 def test_no_weight_of_the_model_changes(network: VQVAE) -> None:
@@ -109,7 +109,7 @@ def test_a_fit_that_was_stopped_ends_as_one_that_was_not(network: VQVAE, tmp_pat
     seen: list[int] = []
     again = make_fit(network).run(tmp_path / "fit", steps=8, progress=lambda step, *_: seen.append(step))
     assert seen[0] == stop_at
-    assert_same(again.steering, whole.steering)
+    assert_same(again.adapter, whole.adapter)
     assert (again.before, again.after, again.steps, again.nearest) == (
         whole.before,
         whole.after,
@@ -122,9 +122,9 @@ def test_the_checkpoint_of_another_fit_and_a_damaged_one_are_not_gone_on_from(ne
     checkpoint = tmp_path / "fit"
     make_fit(network, seed=1).run(checkpoint, steps=4)
     whole = make_fit(network).run(steps=4)
-    assert_same(make_fit(network).run(checkpoint, steps=4).steering, whole.steering)
+    assert_same(make_fit(network).run(checkpoint, steps=4).adapter, whole.adapter)
     checkpoint.write_bytes(checkpoint.read_bytes()[:300])
-    assert_same(make_fit(network).run(checkpoint, steps=4).steering, whole.steering)
+    assert_same(make_fit(network).run(checkpoint, steps=4).adapter, whole.adapter)
 
 
 def test_it_stops_when_held_out_speech_gets_no_better(network: VQVAE, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,9 +135,9 @@ def test_it_stops_when_held_out_speech_gets_no_better(network: VQVAE, monkeypatc
     assert seen[-1] == adaptation.PATIENCE * 2
     assert (fitted.steps, fitted.after) == (0, 1.0)
     assert torch.equal(
-        fitted.steering.vector, network.conditioner.speakers.weight[network.speakers.index(fitted.nearest)]
+        fitted.adapter.vector, network.conditioner.speakers.weight[network.speakers.index(fitted.nearest)]
     )
-    assert torch.equal(fitted.steering.conditioning.weight, network.decoder.conditioning.weight)
+    assert torch.equal(fitted.adapter.conditioning.weight, network.decoder.conditioning.weight)
 
 
 def test_too_little_speech_is_refused(network: VQVAE) -> None:
@@ -156,9 +156,9 @@ def test_a_voice_is_added_and_all_else_stays(network: VQVAE) -> None:
     torch.manual_seed(3)
     expected = torch.rand(1)
     torch.manual_seed(3)
-    steering = Steering(network.config)
+    adapter = SpeakerAdapter(network.config)
     torch.manual_seed(3)
-    copy = add_voice(network, "dora", steering, torch.zeros(9, 5))
+    copy = add_voice(network, "dora", adapter, torch.zeros(9, 5))
     assert torch.equal(torch.rand(1), expected)
     assert copy.speakers == ("ann", "bob", "cyd", "dora")
     assert torch.equal(copy.conditioner.speakers.weight[:3], network.conditioner.speakers.weight)
@@ -171,8 +171,8 @@ def test_a_voice_is_added_and_all_else_stays(network: VQVAE) -> None:
 
 
 def test_a_voice_of_its_own_is_kept_in_the_model_directory(network: VQVAE, tmp_path: Path) -> None:
-    copy = add_voice(network, "dora", Steering(network.config), torch.zeros(9, 5))
-    again = add_voice(copy, "emma", Steering(network.config), torch.zeros(9, 5))
+    copy = add_voice(network, "dora", SpeakerAdapter(network.config), torch.zeros(9, 5))
+    again = add_voice(copy, "emma", SpeakerAdapter(network.config), torch.zeros(9, 5))
     save_model(again, tmp_path)
     read = load_model(tmp_path)
     assert read.speakers == ("ann", "bob", "cyd", "dora", "emma")
@@ -183,7 +183,7 @@ def test_a_voice_of_its_own_is_kept_in_the_model_directory(network: VQVAE, tmp_p
 
 
 def test_a_voice_is_learnt_beside_another_that_was_added(network: VQVAE) -> None:
-    copy = add_voice(network, "dora", make_fit(network).run(steps=4).steering, torch.zeros(9, 5))
+    copy = add_voice(network, "dora", make_fit(network).run(steps=4).adapter, torch.zeros(9, 5))
     fitted = make_fit(copy).run(steps=4)
     assert fitted.nearest == "dora"  # it was learnt from this very speech
     assert fitted.before == pytest.approx(make_fit(network).run(steps=4).after)
@@ -191,12 +191,12 @@ def test_a_voice_is_learnt_beside_another_that_was_added(network: VQVAE) -> None
 
 def test_a_new_voice_s_codes_are_measured_where_those_of_the_others_were(network: VQVAE) -> None:
     vectors = torch.randn(50, 5)
-    unmeasured = add_voice(network, "dora", Steering(network.config), vectors)
+    unmeasured = add_voice(network, "dora", SpeakerAdapter(network.config), vectors)
     assert not unmeasured.matching.known([3])
     measured = copy.deepcopy(network)
     for speaker in range(3):
         measured.matching.learn(speaker, torch.randn(50, 5), measured.quantizer)
-    added = add_voice(measured, "dora", Steering(network.config), vectors)
+    added = add_voice(measured, "dora", SpeakerAdapter(network.config), vectors)
     assert added.matching.known(range(4))
     assert torch.equal(added.matching.means[:3], measured.matching.means)
     torch.testing.assert_close(added.matching.means[3], vectors.mean(0))

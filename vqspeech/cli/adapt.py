@@ -84,7 +84,7 @@ def run(options: argparse.Namespace) -> None:
         from vqspeech.model.checkpoint import save_model
 
         said = torch.cat([model.vectors(waveform) for waveform in waveforms])
-        save_model(add_voice(model.network, options.speaker, fitted.steering, said), folder)
+        save_model(add_voice(model.network, options.speaker, fitted.adapter, said), folder)
         (folder / "README.md").write_text(
             _card(options.speaker, base, model, fitted, len(found), fit.seconds), encoding="utf-8"
         )

@@ -86,8 +86,8 @@ def add(spoken: NDArray[np.float32], waveform: NDArray[np.float32], piece: Piece
     """Add what a piece sounds like to the utterance that it is a part of.
 
     Over the last ``fade`` samples before a seam one piece goes out as the next comes in, by half a period of a raised
-    cosine; both weights add up to 1, for the two are nearly the same there: in a pause, steered and drawn with the same
-    frames and random numbers, streams fall into step.
+    cosine; both weights add up to 1, for the two are nearly the same there: in a pause, with the same
+    conditioning and random numbers, streams fall into step.
 
     Args:
         spoken: ``(samples,)``, zeros where no piece was added yet; changed in place.

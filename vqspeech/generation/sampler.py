@@ -81,13 +81,13 @@ class Stretch:
 
     Attributes:
         frames: makes its conditioning frames, ``(length, channels)``, when its turn comes.
-        steering: projects frames into the decoder's layers, ``(frames, layers, 2 gate)``.
+        conditioning: projects frames into the decoder's layers, ``(frames, layers, 2 gate)``.
         length: how many frames.
         position: of its first sample in the utterance, which tells the place of its random numbers.
     """
 
     frames: Callable[[], Tensor]
-    steering: Callable[[Tensor], Tensor]
+    conditioning: Callable[[Tensor], Tensor]
     length: int
     position: int = 0
 
@@ -196,7 +196,7 @@ def _together(
     while going:
         stop = min(start + block, min(stretches[i].length for i in going))
         with torch.no_grad():
-            layers = torch.stack([stretches[i].steering(frames[i][start:stop]) for i in going]).float()
+            layers = torch.stack([stretches[i].conditioning(frames[i][start:stop]) for i in going]).float()
         numbers = np.stack([uniforms[i].draw((stop - start) * hop) for i in going])
         drawn = session.push(layers, numbers, temperature)
         for row, i in enumerate(going):

@@ -101,7 +101,7 @@ class Generator:
 
     @torch.no_grad()
     def _frames(self, window: list[int]) -> Tensor:
-        """Steering of the code to be spoken, ``(1, frames a code, layers, 2 gate)``, from all that it can hear.
+        """Conditioning of the next code, ``(1, frames per code, layers, 2 gate)``, from its whole context.
 
         Windows of one size, one code at a time: then rounding is the same however codes are pushed.
         """
@@ -110,7 +110,7 @@ class Generator:
         values = network.quantizer.lookup(torch.tensor([window], device=device))
         frames = self._voice.frames(values)
         first = self._behind * network.conditioner.frames_per_code
-        return self._voice.steering(frames[:, first : first + network.conditioner.frames_per_code])
+        return self._voice.conditioning(frames[:, first : first + network.conditioner.frames_per_code])
 
     def _waveform(self, layers: Tensor) -> NDArray[np.float32]:
         samples = self._network.config.code_hop

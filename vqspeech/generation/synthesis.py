@@ -60,7 +60,7 @@ def speak(
             lambda utterance=utterance, piece=piece: frames(  # type: ignore[misc]
                 network, sequences[utterance], voices[utterance], piece.begin, piece.stop
             ),
-            steering=voices[utterance].steering,
+            conditioning=voices[utterance].conditioning,
             length=(piece.stop - piece.begin) * network.conditioner.frames_per_code,
             position=piece.begin * hop,
         )

@@ -74,11 +74,11 @@ class TorchSession:
         """Draw the samples of the next frames; see ``engine.Session.push``."""
         device = self._engine.device
         numbers = torch.from_numpy(np.array(uniforms)).to(device)
-        steering = layers.to(device, torch.float32)
-        hop = numbers.shape[1] // steering.shape[1]
+        conditioning = layers.to(device, torch.float32)
+        hop = numbers.shape[1] // conditioning.shape[1]
         drawn = torch.empty(numbers.shape, dtype=torch.long, device=device)
         for t in range(numbers.shape[1]):
-            self._previous = draw(self._step(self._previous, steering[:, t // hop]), numbers[:, t], temperature)
+            self._previous = draw(self._step(self._previous, conditioning[:, t // hop]), numbers[:, t], temperature)
             drawn[:, t] = self._previous
         return drawn.cpu().numpy()
 
@@ -87,9 +87,9 @@ class TorchSession:
         """Advance over given samples; see ``engine.Session.score``."""
         device = self._engine.device
         given = torch.from_numpy(np.array(previous)).to(device)
-        steering = layers.to(device, torch.float32)
-        hop = given.shape[1] // steering.shape[1]
-        logits = [self._step(given[:, t], steering[:, t // hop]) for t in range(given.shape[1])]
+        conditioning = layers.to(device, torch.float32)
+        hop = given.shape[1] // conditioning.shape[1]
+        logits = [self._step(given[:, t], conditioning[:, t // hop]) for t in range(given.shape[1])]
         return torch.stack(logits, 1).cpu().numpy()
 
     def keep(self, streams: Sequence[int]) -> None:
@@ -98,7 +98,7 @@ class TorchSession:
         self._queues = [queue[:, index] for queue in self._queues]
         self._previous = self._previous[index]
 
-    def _step(self, previous: Tensor, steering: Tensor) -> Tensor:
+    def _step(self, previous: Tensor, conditioning: Tensor) -> Tensor:
         """``(streams,)`` classes and ``(streams, layers, 2 gate)`` -> ``(streams, classes)`` logits."""
         e, c, t = self._engine, self._engine.config, self._time
         x = e.embedding[previous]
@@ -106,7 +106,7 @@ class TorchSession:
         for layer, (queue, dilation) in enumerate(zip(self._queues, c.dilations, strict=True)):
             span = len(queue)
             taps = [queue[(t - back * dilation) % span] for back in range(c.kernel - 1, 0, -1)]
-            sums = torch.addmm(steering[:, layer], torch.cat([*taps, x], 1), e.dilated[layer])
+            sums = torch.addmm(conditioning[:, layer], torch.cat([*taps, x], 1), e.dilated[layer])
             queue[t % span] = x
             z = torch.tanh(sums[:, : c.gate]) * torch.sigmoid(sums[:, c.gate :])
             mixed = torch.addmm(e.mix_bias[layer], z, e.mix[layer])

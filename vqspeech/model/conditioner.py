@@ -1,4 +1,4 @@
-"""The conditioning network: from quantised vectors and a speaker to the frames that steer the decoder."""
+"""The conditioning network: from quantised vectors and a speaker to the decoder's conditioning frames."""
 
 from __future__ import annotations
 

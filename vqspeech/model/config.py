@@ -93,7 +93,7 @@ class QuantizerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class ConditionerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """From codes and speaker to the frames that steer the decoder.
+    """From codes and speaker to the decoder's conditioning frames.
 
     Attributes:
         hop: samples a conditioning frame; the samples a code are a multiple of it.

@@ -1,4 +1,4 @@
-"""A voice: what steers the decoder through an utterance, given its codes."""
+"""Conditioning of the decoder on a speaker or a blend of speakers, given the codes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vqspeech.model.conditioner import Conditioner
 from vqspeech.model.config import ModelConfig
 
 
-class Steering(nn.Module):
+class SpeakerAdapter(nn.Module):
     """A conditioning network and the projection of its frames into the decoder's layers, for one voice alone.
 
     Args:
@@ -29,14 +29,14 @@ class Steering(nn.Module):
         self.conditioning = nn.Linear(config.conditioner.channels, decoder.layers * 2 * decoder.gate)
 
     @classmethod
-    def copied(cls, conditioner: Conditioner, conditioning: nn.Linear, vector: Tensor) -> Steering:
-        """One that begins as what voices share, in the voice of ``vector``, ``(speaker_dimension,)``."""
-        steering = cls.__new__(cls)
-        nn.Module.__init__(steering)
-        steering.conditioner = copy.deepcopy(conditioner)
-        steering.conditioner.speakers = nn.Embedding.from_pretrained(vector.detach().clone()[None], freeze=False)
-        steering.conditioning = copy.deepcopy(conditioning)
-        return steering
+    def copied(cls, conditioner: Conditioner, conditioning: nn.Linear, vector: Tensor) -> SpeakerAdapter:
+        """A copy of the shared networks, with the speaker vector ``(speaker_dimension,)``."""
+        adapter = cls.__new__(cls)
+        nn.Module.__init__(adapter)
+        adapter.conditioner = copy.deepcopy(conditioner)
+        adapter.conditioner.speakers = nn.Embedding.from_pretrained(vector.detach().clone()[None], freeze=False)
+        adapter.conditioning = copy.deepcopy(conditioning)
+        return adapter
 
     @property
     def vector(self) -> Tensor:
@@ -45,17 +45,17 @@ class Steering(nn.Module):
 
 
 @dataclass(frozen=True)
-class Part:
-    """One of the networks that a voice is made of.
+class VoiceComponent:
+    """One of the networks that a voice combines.
 
     Attributes:
-        share: of the steering; those of a voice add up to 1.
+        weight: of its conditioning; those of a voice add up to 1.
         conditioner: makes frames.
         conditioning: projects them into the decoder's layers.
-        vector: ``(speaker_dimension,)``, what ``conditioner`` is told of the speaker.
+        vector: ``(speaker_dimension,)``, the speaker's embedding.
     """
 
-    share: float
+    weight: float
     conditioner: Conditioner
     conditioning: nn.Linear
     vector: Tensor
@@ -65,15 +65,15 @@ class Voice:
     """A speaker, or a blend of speakers.
 
     Speakers that share the model's conditioning network are blended by their vectors; a speaker with a network of its
-    own takes part with its share of the steering.
+    own, a ``SpeakerAdapter``, contributes to the conditioning by its weight.
 
     Args:
-        parts: one or more.
+        components: one or more.
         layers: of the decoder.
     """
 
-    def __init__(self, parts: Sequence[Part], layers: int) -> None:
-        self.parts = tuple(parts)
+    def __init__(self, components: Sequence[VoiceComponent], layers: int) -> None:
+        self.components = tuple(components)
         self.layers = layers
 
     def frames(self, values: Tensor) -> Tensor:
@@ -83,30 +83,38 @@ class Voice:
             values: ``(batch, code_dimension, codes)``, quantised.
 
         Returns:
-            ``(batch, codes x frames_per_code, parts x channels)``.
+            ``(batch, codes x frames_per_code, components x channels)``.
         """
-        made = [part.conditioner(values, part.vector.expand(len(values), -1)) for part in self.parts]
+        made = [
+            component.conditioner(values, component.vector.expand(len(values), -1)) for component in self.components
+        ]
         return made[0] if len(made) == 1 else torch.cat(made, -1)
 
-    def steering(self, frames: Tensor) -> Tensor:
-        """What is added inside each layer.
+    def conditioning(self, frames: Tensor) -> Tensor:
+        """Conditioning of all layers: what is added before their gates.
 
         Args:
-            frames: ``(..., frames, parts x channels)``.
+            frames: ``(..., frames, components x channels)``.
 
         Returns:
             ``(..., frames, layers, 2 gate)``.
         """
-        return self._blend(frames, [part.conditioning for part in self.parts]).unflatten(-1, (self.layers, -1))
+        return self._blend(frames, [component.conditioning for component in self.components]).unflatten(
+            -1, (self.layers, -1)
+        )
 
     def mel(self, frames: Tensor) -> Tensor | None:
         """Log-mel bands that the auxiliary head reads off the frames: ``(..., frames, mel_bands)``, if there is one."""
-        heads = [part.conditioner.mel_head for part in self.parts if part.conditioner.mel_head is not None]
+        heads = [
+            component.conditioner.mel_head
+            for component in self.components
+            if component.conditioner.mel_head is not None
+        ]
         return self._blend(frames, heads) if heads else None
 
     def _blend(self, frames: Tensor, projections: Sequence[nn.Linear]) -> Tensor:
-        if len(self.parts) == 1:
+        if len(self.components) == 1:
             made: Tensor = projections[0](frames)
             return made
-        each = zip(self.parts, projections, frames.chunk(len(self.parts), -1), strict=True)
-        return torch.stack([part.share * projection(own) for part, projection, own in each]).sum(0)
+        each = zip(self.components, projections, frames.chunk(len(self.components), -1), strict=True)
+        return torch.stack([component.weight * projection(own) for component, projection, own in each]).sum(0)

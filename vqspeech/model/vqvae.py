@@ -15,7 +15,7 @@ from vqspeech.model.conditioner import Conditioner
 from vqspeech.model.config import ModelConfig
 from vqspeech.model.encoder import Encoder
 from vqspeech.model.quantizer import Quantized, Quantizer, time_jitter
-from vqspeech.model.speaker_conditioning import Part, Steering, Voice
+from vqspeech.model.speaker_conditioning import SpeakerAdapter, Voice, VoiceComponent
 from vqspeech.model.speaker_stats import Matching, matched_codes
 from vqspeech.model.wavenet import WaveNet
 
@@ -73,7 +73,7 @@ class VQVAE(nn.Module):
             config.decoder, classes=config.audio.levels, condition_channels=config.conditioner.channels
         )
         self.matching = Matching(len(speakers), dimension=config.encoder.dimension, codes=config.quantizer.codes)
-        self.own = nn.ModuleDict({str(speaker): Steering(config) for speaker in own})
+        self.own = nn.ModuleDict({str(speaker): SpeakerAdapter(config) for speaker in own})
 
     def keep_codes(self) -> None:
         """Let training change encoder and codebook no more."""
@@ -127,11 +127,11 @@ class VQVAE(nn.Module):
             total = sum(shared.values())
             weights = vectors.new_tensor([share / total for share in shared.values()])
             vector = (vectors * weights[:, None]).sum(0)
-            parts.append(Part(total, self.conditioner, self.decoder.conditioning, vector))
+            parts.append(VoiceComponent(total, self.conditioner, self.decoder.conditioning, vector))
         for speaker, share in shares.items():
             if speaker not in shared:
-                own = cast(Steering, self.own[str(speaker)])
-                parts.append(Part(share, own.conditioner, own.conditioning, own.vector))
+                own = cast(SpeakerAdapter, self.own[str(speaker)])
+                parts.append(VoiceComponent(share, own.conditioner, own.conditioning, own.vector))
         return Voice(parts, self.config.decoder.layers)
 
     def forward(
@@ -180,18 +180,18 @@ class VQVAE(nn.Module):
         previous, target = self._crop(spoken, first, count)
         return _nats(self.decoder(previous, frames[:, first : first + count]), target)
 
-    def steered_nats(self, spoken: Tensor, steering: Tensor) -> Tensor:
-        """``-log p`` of each sample given the true samples before it and what steers the layers.
+    def conditioned_nll(self, spoken: Tensor, conditioning: Tensor) -> Tensor:
+        """``-log p`` of each sample given the true samples before it and the layers' conditioning.
 
         Args:
             spoken: ``(batch, frames x hop + 1)`` waveform, with the one sample before the first frame.
-            steering: ``(batch, frames, layers, 2 gate)``, of a ``Voice``.
+            conditioning: ``(batch, frames, layers, 2 gate)``, of a ``Voice``.
 
         Returns:
             ``(batch, frames x hop)`` float32, in nats.
         """
-        previous, target = self._crop(spoken, 0, steering.shape[1])
-        return _nats(self.decoder.steered(previous, steering), target)
+        previous, target = self._crop(spoken, 0, conditioning.shape[1])
+        return _nats(self.decoder.logits(previous, conditioning), target)
 
     def _crop(self, spoken: Tensor, first: int, count: int) -> tuple[Tensor, Tensor]:
         """Of ``count`` frames, the classes before each sample and those of each sample."""

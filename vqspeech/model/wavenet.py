@@ -1,4 +1,4 @@
-"""The decoder: a WaveNet whose every layer is steered by conditioning frames (van den Oord et al. 2016).
+"""The decoder: a WaveNet, every layer conditioned on frames (van den Oord et al. 2016).
 
 With ``s[t]`` the class of sample ``t``, ``x`` between layers and ``c`` the conditioning of the frame that ``t`` is in:
 
@@ -111,30 +111,30 @@ class WaveNet(nn.Module):
         Returns:
             ``(batch, time, classes)`` logits of sample ``t``.
         """
-        return self.steered(previous, self.condition(frames))
+        return self.logits(previous, self.condition(frames))
 
-    def steered(self, previous: Tensor, layers: Tensor) -> Tensor:
+    def logits(self, previous: Tensor, conditioning: Tensor) -> Tensor:
         """As ``forward``, from what ``condition`` made of the frames: ``(batch, frames, layers, 2 gate)``."""
-        return self._plain(previous, layers) if self.form == "plain" else self._matrix(previous, layers)
+        return self._plain(previous, conditioning) if self.form == "plain" else self._matrix(previous, conditioning)
 
-    def _plain(self, previous: Tensor, layers: Tensor) -> Tensor:
+    def _plain(self, previous: Tensor, conditioning: Tensor) -> Tensor:
         c = self.config
-        hop = previous.shape[1] // layers.shape[1]
+        hop = previous.shape[1] // conditioning.shape[1]
         x = self.embedding(previous).transpose(1, 2)  # (batch, residual, time)
         gated = []
         for layer, dilation in enumerate(c.dilations):
             past = F.pad(x, ((c.kernel - 1) * dilation, 0))
-            steering = layers[:, :, layer].transpose(1, 2).repeat_interleave(hop, 2)
-            a, b = (F.conv1d(past, self.taps(layer), dilation=dilation) + steering).chunk(2, 1)
+            added = conditioning[:, :, layer].transpose(1, 2).repeat_interleave(hop, 2)  # (batch, 2 gate, time)
+            a, b = (F.conv1d(past, self.taps(layer), dilation=dilation) + added).chunk(2, 1)
             z = torch.tanh(a) * torch.sigmoid(b)
             gated.append(z)
             x = x + self.residual[layer](z.transpose(1, 2)).transpose(1, 2)
         skip = F.conv1d(torch.cat(gated, 1), self.skip.weight[:, :, None], self.skip.bias)
         return self.output(F.relu(self.hidden(F.relu(skip).transpose(1, 2))))
 
-    def _matrix(self, previous: Tensor, layers: Tensor) -> Tensor:
+    def _matrix(self, previous: Tensor, conditioning: Tensor) -> Tensor:
         c = self.config
-        time, frames = previous.shape[1], layers.shape[1]
+        time, frames = previous.shape[1], conditioning.shape[1]
         x = self.embedding(previous)  # (batch, time, residual)
         if torch.is_autocast_enabled(x.device.type):
             x = x.to(torch.get_autocast_dtype(x.device.type))
@@ -142,7 +142,7 @@ class WaveNet(nn.Module):
         for layer, dilation in enumerate(c.dilations):
             past = F.pad(x, (0, 0, (c.kernel - 1) * dilation, 0))
             taps = torch.cat([past[:, k * dilation : k * dilation + time] for k in range(c.kernel)], -1)
-            sums = self.dilated[layer](taps).unflatten(1, (frames, -1)) + layers[:, :, None, layer]
+            sums = self.dilated[layer](taps).unflatten(1, (frames, -1)) + conditioning[:, :, None, layer]
             a, b = sums.flatten(1, 2).chunk(2, -1)
             z = torch.tanh(a) * torch.sigmoid(b)
             gated.append(z)

@@ -1,6 +1,6 @@
 """A new voice for a trained model, fitted to a minute of someone's speech, all its weights left as they are.
 
-The codes of the recordings are what they are; only how the decoder is steered depends on the speaker. The voice gets a
+The codes of the recordings are what they are; only the decoder's conditioning depends on the speaker. The voice gets a
 conditioning network of its own, which begins as the model's in the voice under which the recordings are likeliest, and
 is learnt by gradient descent on their likelihood. Speech that is held out says when to stop.
 """
@@ -25,7 +25,7 @@ from torch import Tensor
 from vqspeech.errors import InputError
 from vqspeech.files import save_state
 from vqspeech.melspectrogram import log_mel
-from vqspeech.model.speaker_conditioning import Part, Steering, Voice
+from vqspeech.model.speaker_conditioning import SpeakerAdapter, Voice, VoiceComponent
 from vqspeech.model.vqvae import VQVAE
 
 #: Share of the speech, its last part, that is held out, and the least that either part must have, in seconds.
@@ -49,14 +49,14 @@ class Fitted:
     """What came of it.
 
     Attributes:
-        steering: the new voice.
+        adapter: the new voice.
         nearest: the voice that it began as.
         before: held-out nats a sample in the nearest voice.
         after: held-out nats a sample in the new one.
         steps: after which it was best; 0 if no step made it better.
     """
 
-    steering: Steering
+    adapter: SpeakerAdapter
     nearest: str
     before: float
     after: float
@@ -147,9 +147,9 @@ class VoiceFit:
         """
         with _frozen(self.network):
             state = (None if checkpoint is None else self._resumed(checkpoint, steps)) or self._begun()
-            steering = self._as(state.nearest)
-            steering.load_state_dict(state.weights)
-            optimizer = _optimizer(steering)
+            adapter = self._as(state.nearest)
+            adapter.load_state_dict(state.weights)
+            optimizer = _optimizer(adapter)
             rates = [float(group["lr"]) for group in optimizer.param_groups]
             if state.step:
                 optimizer.load_state_dict(state.optimizer)
@@ -159,22 +159,22 @@ class VoiceFit:
                 # A plateau, then a linear fall to nothing over the last half.
                 for group, rate in zip(optimizer.param_groups, rates, strict=True):
                     group["lr"] = rate * min(1.0, 2 * (1 - state.step / steps))
-                self._take_step(steering, optimizer, state.step)
+                self._take_step(adapter, optimizer, state.step)
                 state.step += 1
                 if state.step % EVALUATE_EVERY and state.step < steps:
                     continue
-                nats = self.held_out(voice_of(steering, self.network))
+                nats = self.held_out(voice_of(adapter, self.network))
                 if not math.isfinite(nats):
                     raise InputError(f"the loss is no longer a number at step {state.step}", cure="check the model")
                 if nats < state.after:
-                    state.best, state.after, state.best_step = _weights(steering), nats, state.step
-                state.weights, state.optimizer = _weights(steering), optimizer.state_dict()
+                    state.best, state.after, state.best_step = _weights(adapter), nats, state.step
+                state.weights, state.optimizer = _weights(adapter), optimizer.state_dict()
                 if checkpoint is not None:
                     self._save(checkpoint, steps, state)
                 if progress:
                     progress(state.step, steps, nats)
-        steering.load_state_dict(state.best)
-        return Fitted(steering, self.network.speakers[state.nearest], state.before, state.after, state.best_step)
+        adapter.load_state_dict(state.best)
+        return Fitted(adapter, self.network.speakers[state.nearest], state.before, state.after, state.best_step)
 
     def nearest(self) -> int:
         """The voice of the model under which the speech to learn from is likeliest."""
@@ -193,15 +193,15 @@ class VoiceFit:
         batches = [starts[i : i + BATCH] for i in range(0, len(starts), BATCH)]
         return float(torch.cat([self._nats(voice, batch, self._frames(voice, batch)) for batch in batches]).mean())
 
-    def _take_step(self, steering: Steering, optimizer: torch.optim.Optimizer, step: int) -> None:
+    def _take_step(self, adapter: SpeakerAdapter, optimizer: torch.optim.Optimizer, step: int) -> None:
         rng = np.random.default_rng([self.seed, step])
         starts = [int(start) for start in rng.integers(self.train.start, self.train.stop, BATCH)]
         optimizer.zero_grad()
-        voice = voice_of(steering, self.network)
+        voice = voice_of(adapter, self.network)
         frames = self._frames(voice, starts)
         nats = self._nats(voice, starts, frames).mean()
         (nats + MEL_WEIGHT * self._mel_error(voice, starts, frames)).backward()
-        torch.nn.utils.clip_grad_norm_(steering.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(adapter.parameters(), 1.0)
         optimizer.step()
 
     def _frames(self, voice: Voice, starts: Sequence[int]) -> Tensor:
@@ -217,7 +217,7 @@ class VoiceFit:
         """``-log p`` of the samples of segments, given their frames: ``(segments, samples)``."""
         first, length = [start * self.hop for start in starts], self.crop * self.hop + 1
         spoken = torch.stack([self.samples[sample : sample + length] for sample in first]).to(frames.device)
-        return self.network.steered_nats(spoken, voice.steering(frames))[:, self.skip :]
+        return self.network.conditioned_nll(spoken, voice.conditioning(frames))[:, self.skip :]
 
     def _mel_error(self, voice: Voice, starts: Sequence[int], frames: Tensor) -> Tensor:
         """Mean absolute error of the mel head in segments, given their frames; a scalar."""
@@ -243,10 +243,10 @@ class VoiceFit:
         before = self.held_out(self.network.voice({nearest: 1.0}))
         return _State(0, weights, {}, weights, before, before, 0, nearest)
 
-    def _as(self, speaker: int) -> Steering:
+    def _as(self, speaker: int) -> SpeakerAdapter:
         """A conditioning network for the new voice that makes of it what the model makes of a speaker."""
-        (part,) = self.network.voice({speaker: 1.0}).parts
-        return Steering.copied(part.conditioner, part.conditioning, part.vector).requires_grad_()
+        (component,) = self.network.voice({speaker: 1.0}).components
+        return SpeakerAdapter.copied(component.conditioner, component.conditioning, component.vector).requires_grad_()
 
     def _order(self, steps: int) -> str:
         """What a fit depends on; a checkpoint of another one is of no use."""
@@ -288,30 +288,30 @@ def _frozen(network: VQVAE) -> Iterator[None]:
             parameter.requires_grad_(True)
 
 
-def voice_of(steering: Steering, network: VQVAE) -> Voice:
+def voice_of(adapter: SpeakerAdapter, network: VQVAE) -> Voice:
     """The voice of a conditioning network beside a model's decoder."""
-    part = Part(1.0, steering.conditioner, steering.conditioning, steering.vector)
-    return Voice([part], network.config.decoder.layers)
+    component = VoiceComponent(1.0, adapter.conditioner, adapter.conditioning, adapter.vector)
+    return Voice([component], network.config.decoder.layers)
 
 
-def _optimizer(steering: Steering) -> torch.optim.Optimizer:
-    vector = steering.conditioner.speakers.weight
-    rest = [parameter for parameter in steering.parameters() if parameter is not vector]
+def _optimizer(adapter: SpeakerAdapter) -> torch.optim.Optimizer:
+    vector = adapter.conditioner.speakers.weight
+    rest = [parameter for parameter in adapter.parameters() if parameter is not vector]
     groups = [{"params": [vector], "lr": VECTOR_RATE}, {"params": rest, "lr": RATE}]
     return torch.optim.Adam(groups, betas=(0.9, 0.99))
 
 
-def _weights(steering: Steering) -> dict[str, Tensor]:
-    return {name: tensor.detach().clone() for name, tensor in steering.state_dict().items()}
+def _weights(adapter: SpeakerAdapter) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in adapter.state_dict().items()}
 
 
-def add_voice(network: VQVAE, name: str, steering: Steering, vectors: Tensor) -> VQVAE:
+def add_voice(network: VQVAE, name: str, adapter: SpeakerAdapter, vectors: Tensor) -> VQVAE:
     """A copy of a model with one more voice, the last; all else is the same to the bit.
 
     Args:
         network: the model.
         name: of the voice.
-        steering: what it has of its own.
+        adapter: what it has of its own.
         vectors: what the encoder says of its recordings, ``(n, dimension)``.
 
     Returns:
@@ -323,8 +323,8 @@ def add_voice(network: VQVAE, name: str, steering: Steering, vectors: Tensor) ->
         copy = VQVAE(network.config, (*network.speakers, name), (*own, len(network.speakers)))
     weights = {key: tensor.cpu() for key, tensor in network.state_dict().items()}
     voices = "conditioner.speakers.weight"
-    weights[voices] = torch.cat([weights[voices], steering.vector.detach().cpu()[None]])
-    weights |= {f"own.{len(network.speakers)}.{key}": tensor.cpu() for key, tensor in steering.state_dict().items()}
+    weights[voices] = torch.cat([weights[voices], adapter.vector.detach().cpu()[None]])
+    weights |= {f"own.{len(network.speakers)}.{key}": tensor.cpu() for key, tensor in adapter.state_dict().items()}
     for key in ("matching.means", "matching.shares"):
         weights[key] = torch.cat([weights[key], torch.zeros_like(weights[key][:1])])
     copy.load_state_dict(weights)

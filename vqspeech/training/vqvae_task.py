@@ -294,12 +294,12 @@ class VQVAETask:
                 wrong = wrong.roll(wrong.shape[2] // 2, 2)
             wrong_speaker = (batch.speaker + max(1, len(model.speakers) // 2)) % len(model.speakers)
             frames = model.frames(quantized.values, batch.speaker)
-            for name, steering in (
+            for name, conditioning in (
                 ("right", frames),
                 ("codes", model.frames(wrong, batch.speaker)),
                 ("speaker", model.frames(quantized.values, wrong_speaker)),
             ):
-                nats[name].append(model.nats(batch.spoken, steering, (first, self.crop_frames))[:, skip:].mean(1))
+                nats[name].append(model.nats(batch.spoken, conditioning, (first, self.crop_frames))[:, skip:].mean(1))
             target, head = self.mel(batch), model.conditioner.auxiliary_head
             if target is not None and head is not None:
                 mel_errors.append(F.l1_loss(head(frames).float(), target))
