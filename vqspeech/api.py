@@ -12,7 +12,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from vqspeech import audio
+from vqspeech import audio, ranges
 from vqspeech.blend import parse_voice, require_speaker
 from vqspeech.codes import CodeInfo
 from vqspeech.errors import InputError
@@ -57,8 +57,7 @@ def load(
         InputError: there is no model, it is damaged, or the engine is not to be had; or the post-filter's strength is
             not from 0 to 1.
     """
-    if not 0 <= post_filter <= 1:
-        raise InputError(f"a post-filter of strength {post_filter:g}", cure="use 0 to 1")
+    ranges.SHARE.check(post_filter, "post_filter")
     folder = model_folder(PRETRAINED if model is None else model)
     network = load_model(folder).to(device)
     return Model(network, folder, engine=engine, precision=precision, threads=threads, post_filter=post_filter)
@@ -235,8 +234,8 @@ class Model:
         Raises:
             InputError: as ``decode``, or the speakers are not as many as the sequences.
         """
-        if temperature < 0:
-            raise InputError(f"a temperature of {temperature}", cure="use 0 or more")
+        ranges.SEED.check(seed, "seed")
+        ranges.TEMPERATURE.check(temperature, "temperature")
         names = [speaker] * len(sequences) if isinstance(speaker, str) else list(speaker)
         if len(names) != len(sequences):
             raise InputError(f"{len(names)} speakers for {len(sequences)} sequences", cure="give one for each, or one")

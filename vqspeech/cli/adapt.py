@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vqspeech import ranges
 from vqspeech.cli.common.model import Source, add_model, load, sources
 from vqspeech.errors import InputError
 
@@ -44,9 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--speaker", required=True, metavar="NAME", help="what to call the new voice")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="model directory to make")
     add_model(parser)
-    parser.add_argument("--steps", type=int, default=STEPS, metavar="N", help=f"at most; default: {STEPS}")
-    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads; default: all cores")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the order of learning; default: 0")
+    parser.add_argument("--steps", type=ranges.COUNT, default=STEPS, metavar="N", help=f"at most; default: {STEPS}")
+    parser.add_argument("--threads", type=ranges.WORKERS, metavar="N", help="CPU threads; default: all cores")
+    parser.add_argument("--seed", type=ranges.SEED, default=0, metavar="N", help="of the order of learning; default: 0")
 
 
 def run(options: argparse.Namespace) -> None:

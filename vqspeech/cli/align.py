@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vqspeech import ranges
 from vqspeech.alignment import Interval, faults, write_ctm
 from vqspeech.errors import InputError
 from vqspeech.files import atomic_open
@@ -34,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``vqspeech align``."""
     parser.add_argument("data", metavar="DIR", help="data directory, with text")
     parser.add_argument("--lexicon", metavar="FILE", help="pronunciations that go first: a word and its phones a line")
-    parser.add_argument("--jobs", type=int, metavar="N", help="processes (one a core)")
+    parser.add_argument("--jobs", type=ranges.WORKERS, metavar="N", help="processes (one a core)")
     parser.add_argument(
         "--piece",
         action="store_true",

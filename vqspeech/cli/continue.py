@@ -9,13 +9,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from vqspeech import ranges
 from vqspeech.cli.common.prior import add_drawing, check_voice, deliver, frames, load_prior
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--src", required=True, metavar="FILE", help="recording, or - for stdin")
-    parser.add_argument("--seconds", type=float, default=3.0, metavar="S", help="that are added; default: 3")
+    parser.add_argument("--seconds", type=ranges.SECONDS, default=3.0, metavar="S", help="that are added; default: 3")
     add_drawing(parser)
 
 

@@ -9,24 +9,28 @@ import argparse
 import os
 from pathlib import Path
 
+from vqspeech import ranges
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("data", type=Path, metavar="DIR", help="data directory")
     parser.add_argument("out", type=Path, metavar="OUT.pack", help="file to write")
-    parser.add_argument("--sample-rate", type=int, default=16_000, metavar="HZ", help="default: 16000")
+    parser.add_argument("--sample-rate", type=ranges.SAMPLE_RATE, default=16_000, metavar="HZ", help="default: 16000")
     parser.add_argument(
-        "--rms", type=float, default=0.06, metavar="LEVEL", help="level of active speech; default: 0.06"
+        "--rms", type=ranges.LEVEL, default=0.06, metavar="LEVEL", help="level of active speech; default: 0.06"
     )
     parser.add_argument(
         "--disguises",
-        type=int,
+        type=ranges.COPIES,
         default=0,
         metavar="N",
         help="copies of each utterance with other pitch and formants, for the encoder to hear; default: 0",
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the disguises; default: 0")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="processes; default: all cores")
+    parser.add_argument("--seed", type=ranges.SEED, default=0, metavar="N", help="of the disguises; default: 0")
+    parser.add_argument(
+        "--jobs", type=ranges.WORKERS, default=os.cpu_count(), metavar="N", help="processes; default: all cores"
+    )
 
 
 def run(options: argparse.Namespace) -> None:

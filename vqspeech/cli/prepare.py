@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from vqspeech import ranges
 from vqspeech.alignment import read_timit, write_ctm
 from vqspeech.cli.common.tables import print_parts, warn_incomplete
 from vqspeech.corpora import CORPORA, corpus
@@ -32,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         command.add_argument("source", type=Path, metavar="SRC", help="the folder of the corpus")
         command.add_argument("dest", type=Path, metavar="DEST", help="the folder to write train, dev and test in")
         command.add_argument("--speakers", nargs="+", metavar="ID", help="take these speakers only")
-        command.add_argument("--dev", type=float, default=0.05, metavar="SHARE", help="share of dev (0.05)")
-        command.add_argument("--test", type=float, default=0.05, metavar="SHARE", help="share of test (0.05)")
+        command.add_argument("--dev", type=ranges.SHARE, default=0.05, metavar="SHARE", help="share of dev (0.05)")
+        command.add_argument("--test", type=ranges.SHARE, default=0.05, metavar="SHARE", help="share of test (0.05)")
         choices = ["utterance", "speaker", *(["official"] if name in _OFFICIAL else [])]
         own = ", or as the corpus itself is divided" if name in _OFFICIAL else ""
         command.add_argument(
@@ -44,12 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
         command.add_argument(
             "--at-least",
-            type=int,
+            type=ranges.COUNT_OR_NONE,
             default=1,
             metavar="N",
             help="by utterance: N utterances of each speaker in dev and in test, where the speaker has enough (1)",
         )
-        command.add_argument("--seed", type=int, default=0, help="another seed makes another division (0)")
+        command.add_argument("--seed", type=ranges.SEED, default=0, help="another seed makes another division (0)")
         if name == "vctk":
             command.add_argument("--mic", choices=("mic1", "mic2"), default="mic1", help="microphone of 0.92 (mic1)")
         if name in ("vctk", "folder"):

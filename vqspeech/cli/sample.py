@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import argparse
 
+from vqspeech import ranges
 from vqspeech.cli.common.prior import add_drawing, check_voice, deliver, frames, load_prior
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--seconds", type=float, default=5.0, metavar="S", help="of each sample; default: 5")
+    parser.add_argument("--seconds", type=ranges.SECONDS, default=5.0, metavar="S", help="of each sample; default: 5")
     add_drawing(parser)
 
 

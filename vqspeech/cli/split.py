@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from vqspeech import ranges
 from vqspeech.cli.common.tables import print_parts
 from vqspeech.datadir import DataDir, copy_phones, pieces, split
 from vqspeech.errors import InputError
@@ -27,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dest", type=Path, metavar="DEST", help="the folder in which each part becomes a directory")
     how = parser.add_mutually_exclusive_group(required=True)
     how.add_argument("--by", choices=("speaker", "utterance"), help="what goes to one part whole")
-    how.add_argument("--into", type=int, metavar="N", help="cut into N pieces, named 1 to N")
+    how.add_argument("--into", type=ranges.COUNT, metavar="N", help="cut into N pieces, named 1 to N")
     parser.add_argument(
         "--parts",
         nargs="+",
@@ -37,12 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--at-least",
-        type=int,
+        type=ranges.COUNT_OR_NONE,
         default=0,
         metavar="N",
         help="by utterance: N utterances of each speaker in every part, where the speaker has enough (0)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="another seed makes another split (0)")
+    parser.add_argument("--seed", type=ranges.SEED, default=0, help="another seed makes another split (0)")
 
 
 def run(options: argparse.Namespace) -> None:

@@ -15,6 +15,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vqspeech import ranges
 from vqspeech.cli.common.prior import read_utt2spk
 from vqspeech.errors import InputError
 
@@ -36,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, metavar="DIR", help="insist that this model made the codes")
     parser.add_argument("--out", type=Path, required=True, metavar="EXP", help="folder of the experiment")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N; default: auto")
-    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads; default: all cores")
+    parser.add_argument("--threads", type=ranges.WORKERS, metavar="N", help="CPU threads; default: all cores")
     parser.add_argument(
         "changes", nargs="*", metavar="KEY=VALUE", help="changes to the preset, such as training.steps=1000"
     )

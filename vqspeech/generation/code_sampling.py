@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from vqspeech import ranges
 from vqspeech.errors import InputError
 from vqspeech.generation.uniforms import Uniforms
 from vqspeech.model.prior import Prior
@@ -93,7 +94,7 @@ def draw(
     Returns:
         ``(rows,)``.
     """
-    if temperature == 0:
+    if temperature < ranges.LEAST_TEMPERATURE:
         return logits.argmax(1)
     order = np.argsort(-logits, axis=1, kind="stable")[:, :top_k]
     scaled = np.take_along_axis(logits, order, 1).astype(np.float64) / temperature
@@ -117,13 +118,11 @@ def _prompt(prompt: ArrayLike, codes: int) -> list[int]:
 
 
 def _check(*, length: int, count: int, seed: int, temperature: float, top_k: int | None, top_p: float) -> None:
-    for condition, problem, cure in (
-        (length >= 1, f"a length of {length} codes", "ask for one code or more"),
-        (count >= 1, f"{count} samples", "ask for one or more"),
-        (0 <= seed < 2**64, f"a seed of {seed}", "use 0 to 2^64 - 1"),
-        (temperature >= 0, f"a temperature of {temperature}", "use 0 or more"),
-        (top_k is None or top_k >= 1, f"top-k of {top_k}", "use 1 or more"),
-        (0 < top_p <= 1, f"top-p of {top_p}", "use a probability above 0, at most 1"),
-    ):
-        if not condition:
-            raise InputError(problem, cure=cure)
+    if length < 1:
+        raise InputError(f"a length of {length} codes", cure="ask for one code or more")
+    ranges.DRAWS.check(count, "count")
+    ranges.SEED.check(seed, "seed")
+    ranges.TEMPERATURE.check(temperature, "temperature")
+    ranges.MASS.check(top_p, "top_p")
+    if top_k is not None:
+        ranges.COUNT.check(top_k, "top_k")

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vqspeech import ranges
 from vqspeech.errors import InputError
 from vqspeech.generation.engine import Engine, EngineName, Precision
 from vqspeech.generation.uniforms import Uniforms
@@ -42,11 +43,15 @@ def make_engine(
         The engine; its ``name`` and ``precision`` tell what it became.
 
     Raises:
-        InputError: ``native`` was asked for and not built.
+        InputError: ``native`` was asked for and not built, or no engine, precision or number of threads is so called.
     """
     from vqspeech.generation import native_engine
     from vqspeech.generation.torch_engine import TorchEngine
 
+    ranges.WORKERS.check(threads, "threads")
+    for value, kind, name in ((engine, EngineName, "engine"), (precision, Precision, "precision")):
+        if value not in get_args(kind):
+            raise InputError(f"no {name} {value!r}", cure=f"use {', '.join(get_args(kind))}")
     if engine == "native" and native_engine.MISSING:
         raise InputError(
             native_engine.MISSING,
@@ -123,6 +128,8 @@ def generate(
     Returns:
         One ``(frames x hop,)`` array of classes for each utterance, in the order given.
     """
+    ranges.SEED.check(seed, "seed")
+    ranges.TEMPERATURE.check(temperature, "temperature")
     runner = make_engine(wavenet, engine, precision, threads) if isinstance(engine, str) else engine
     results: list[NDArray[np.int64]] = [np.zeros(0, np.int64)] * len(frames)
     stretches = [
@@ -158,6 +165,8 @@ def draw_stretches(
     Yields:
         The index of a stretch and its ``(length x hop,)`` classes, for all but the empty ones.
     """
+    if temperature < ranges.LEAST_TEMPERATURE:
+        temperature = 0.0
     total = hop * sum(stretch.length for stretch in stretches)
     done = 0
 

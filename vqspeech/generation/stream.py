@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vqspeech import ranges
 from vqspeech.errors import InputError
 from vqspeech.generation.engine import Engine
 from vqspeech.generation.sampler import make_engine
@@ -53,7 +54,9 @@ class Generator:
         self.delay = network.conditioner.context
         self._network = network
         self._voice = network.voice({voice: 1.0}) if isinstance(voice, int) else voice
-        self._temperature = temperature
+        ranges.SEED.check(seed, "seed")
+        ranges.TEMPERATURE.check(temperature, "temperature")
+        self._temperature = temperature if temperature >= ranges.LEAST_TEMPERATURE else 0.0
         self._session = (engine or make_engine(network.decoder)).open(1)
         self._uniforms = Uniforms(seed)
         self._filter_state = 0.0

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vqspeech import ranges
 from vqspeech.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,12 +27,18 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 def add_generation(parser: argparse.ArgumentParser) -> None:
     """Declare what the drawing of samples depends on."""
-    parser.add_argument("--temperature", type=float, default=1.0, metavar="T", help="0 is always likeliest; default: 1")
+    parser.add_argument(
+        "--temperature", type=ranges.TEMPERATURE, default=1.0, metavar="T", help="0 is always likeliest; default: 1"
+    )
     add_post_filter(parser)
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed, the same speech; default: 0")
+    parser.add_argument(
+        "--seed", type=ranges.SEED, default=0, metavar="N", help="the same seed, the same speech; default: 0"
+    )
     parser.add_argument("--engine", choices=("auto", "native", "torch"), default="auto", help="default: auto")
     parser.add_argument("--precision", choices=("fp32", "bf16", "int8"), default="fp32", help="default: fp32")
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="of the native engine; default: 1")
+    parser.add_argument(
+        "--threads", type=ranges.WORKERS, default=1, metavar="N", help="of the native engine; default: 1"
+    )
     parser.add_argument("--force", action="store_true", help="write over files that are there")
 
 
@@ -39,7 +46,7 @@ def add_post_filter(parser: argparse._ActionsContainer) -> None:
     """Declare ``--post-filter``."""
     parser.add_argument(
         "--post-filter",
-        type=float,
+        type=ranges.SHARE,
         metavar="S",
         help="how far speech is brought to the spectrum expected of its codes, 0 to 1; default: 0.5",
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from vqspeech import ranges
 from vqspeech.cli.common.model import add_model, add_post_filter
 from vqspeech.cli.common.synthesis import Speech, Targets, speak
 from vqspeech.errors import InputError
@@ -31,20 +32,30 @@ def add_prior(parser: argparse.ArgumentParser) -> None:
 def add_drawing(parser: argparse.ArgumentParser) -> None:
     """Declare how codes are drawn and spoken."""
     parser.add_argument("--speaker", metavar="NAME", help="whose voice (vqspeech speakers lists them)")
-    parser.add_argument("--count", type=int, default=1, metavar="N", help="how many, together; default: 1")
+    parser.add_argument("--count", type=ranges.DRAWS, default=1, metavar="N", help="how many, together; default: 1")
     parser.add_argument("--out", type=Path, metavar="OUT", help="WAV or FLAC file, or folder; default: this folder")
     parser.add_argument("--codes-out", type=Path, metavar="CODES.txt", help="write the codes; without --out no speech")
     codes = parser.add_argument_group("the codes")
-    codes.add_argument("--temperature", type=float, default=1.0, metavar="T", help="0 is always likeliest; default: 1")
-    codes.add_argument("--top-k", type=int, metavar="K", help="draw from the K likeliest codes; default: all")
-    codes.add_argument("--top-p", type=float, default=1.0, metavar="P", help="from the likeliest of mass P; default: 1")
-    codes.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed, the same speech; default: 0")
+    codes.add_argument(
+        "--temperature", type=ranges.TEMPERATURE, default=1.0, metavar="T", help="0 is always likeliest; default: 1"
+    )
+    codes.add_argument("--top-k", type=ranges.COUNT, metavar="K", help="from the K likeliest codes; default: all")
+    codes.add_argument(
+        "--top-p", type=ranges.MASS, default=1.0, metavar="P", help="from the likeliest of mass P; default: 1"
+    )
+    codes.add_argument(
+        "--seed", type=ranges.SEED, default=0, metavar="N", help="the same seed, the same speech; default: 0"
+    )
     speech = parser.add_argument_group("the speech")
-    speech.add_argument("--wave-temperature", type=float, default=1.0, metavar="T", help="of the samples; default: 1")
+    speech.add_argument(
+        "--wave-temperature", type=ranges.TEMPERATURE, default=1.0, metavar="T", help="of the samples; default: 1"
+    )
     add_post_filter(speech)
     speech.add_argument("--engine", choices=("auto", "native", "torch"), default="auto", help="default: auto")
     speech.add_argument("--precision", choices=("fp32", "bf16", "int8"), default="fp32", help="default: fp32")
-    speech.add_argument("--threads", type=int, default=1, metavar="N", help="of the native engine; default: 1")
+    speech.add_argument(
+        "--threads", type=ranges.WORKERS, default=1, metavar="N", help="of the native engine; default: 1"
+    )
     speech.add_argument("--force", action="store_true", help="write over files that are there")
     add_prior(parser)
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vqspeech import ranges
 from vqspeech.cli.evaluate import inputs, output
 from vqspeech.errors import InputError
 
@@ -33,15 +34,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--task", nargs="+", choices=["triphone", "any"], default=["triphone", "any"], help="both")
     parser.add_argument("--speaker", nargs="+", choices=["within", "across"], default=["within", "across"], help="both")
-    parser.add_argument("--most-tokens", type=int, default=10, metavar="N", help="tokens drawn of each phone (10)")
-    parser.add_argument("--most-speakers", type=int, default=5, metavar="N", help="speakers X is drawn from (5)")
+    parser.add_argument(
+        "--most-tokens", type=ranges.COUNT, default=10, metavar="N", help="tokens drawn of each phone (10)"
+    )
+    parser.add_argument(
+        "--most-speakers", type=ranges.COUNT, default=5, metavar="N", help="speakers X is drawn from (5)"
+    )
     parser.add_argument(
         "--engine",
         choices=["auto", "own", "fastabx"],
         default="auto",
         help="what compares; auto: fastabx where it is installed (pip install 'vqspeech[abx]', Python 3.12 or later)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the draws")
+    parser.add_argument("--seed", type=ranges.SEED, default=0, help="of the draws")
     parser.add_argument("--out", metavar="DIR", help="folder for abx.json")
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from vqspeech import ranges
 from vqspeech.cli.common.model import add_generation, add_model, load
 from vqspeech.cli.evaluate.inputs import shard
 from vqspeech.errors import InputError
@@ -70,7 +71,9 @@ def _add(parser: argparse.ArgumentParser) -> None:
 def _add_rest(parser: argparse.ArgumentParser) -> None:
     from vqspeech.evaluation.metrics import NAMES
 
-    parser.add_argument("--pairs", type=int, metavar="N", help=f"how many (default: {_PAIRS}; of --converted, all)")
+    parser.add_argument(
+        "--pairs", type=ranges.COUNT, metavar="N", help=f"how many (default: {_PAIRS}; of --converted, all)"
+    )
     parser.add_argument(
         "--judges", nargs="+", choices=NAMES, default=list(NAMES), metavar="NAME", help=f"of {', '.join(NAMES)}; all"
     )

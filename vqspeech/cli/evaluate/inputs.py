@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from vqspeech import alignment, codes
+from vqspeech import alignment, codes, ranges
 from vqspeech.alignment import Alignment, Format, PhoneSet, phone_class
 from vqspeech.codes import Codes
 from vqspeech.errors import InputError
@@ -43,9 +43,15 @@ def add_codes(parser: argparse.ArgumentParser, *, required: bool = True) -> None
         help="codes.txt with codes.json beside it; or, with --frame-period, plain lists, fairseq's .km, textless's "
         "file|codes, or a folder of .npy",
     )
-    group.add_argument("--frame-period", type=float, metavar="SECONDS", help="seconds from one code to the next")
-    group.add_argument("--offset", type=float, metavar="SECONDS", help="centre of the first frame (half the period)")
-    group.add_argument("--codebook-size", type=int, metavar="N", help="number of codes (the highest that occurs + 1)")
+    group.add_argument(
+        "--frame-period", type=ranges.FRAME_PERIOD, metavar="SECONDS", help="seconds from one code to the next"
+    )
+    group.add_argument(
+        "--offset", type=ranges.OFFSET, metavar="SECONDS", help="centre of the first frame (half the period)"
+    )
+    group.add_argument(
+        "--codebook-size", type=ranges.CODEBOOK, metavar="N", help="number of codes (the highest that occurs + 1)"
+    )
     group.add_argument("--manifest", metavar="TSV", help="fairseq's manifest, which names the lines of a .km")
 
 

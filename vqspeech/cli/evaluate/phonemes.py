@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from vqspeech import ranges
 from vqspeech.cli.evaluate import inputs, output
 from vqspeech.errors import InputError
 from vqspeech.files import atomic_open
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     inputs.add_speakers(parser)
     parser.add_argument("--title", help="of the report")
-    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap, the random floor and k-means")
+    parser.add_argument("--seed", type=ranges.SEED, default=0, help="of the bootstrap, the random floor and k-means")
     parser.add_argument("--out", metavar="DIR", help="folder for RESULTS.json and report.html")
 
 

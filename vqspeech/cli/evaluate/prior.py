@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vqspeech import ranges
 from vqspeech.cli.evaluate import inputs
 from vqspeech.cli.evaluate import prior_audio as sounding
 from vqspeech.errors import InputError
@@ -35,22 +36,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--train-codes", nargs="+", required=True, metavar="PATH", help="what the prior was trained on, for the n-grams"
     )
     inputs.add_speakers(parser)
-    parser.add_argument("--order", type=int, default=3, metavar="N", help="highest order of n-grams, to 5; default: 3")
+    parser.add_argument(
+        "--order", type=ranges.ORDER, default=3, metavar="N", help="highest of n-grams, to 5; default: 3"
+    )
     prior = parser.add_argument_group("the prior; without any of these the n-gram models alone are measured")
     prior.add_argument("--prior", type=Path, metavar="DIR", help="scores --codes and draws samples")
     prior.add_argument("--tell-speaker", action="store_true", help="let it know who speaks (--utt2spk), when it scores")
     prior.add_argument("--scores", type=Path, metavar="FILE", help="of any prior, as vqspeech score writes them")
     prior.add_argument("--samples", metavar="CODES.txt", help="of any prior")
     samples = parser.add_argument_group("samples of --prior")
-    samples.add_argument("--count", type=int, default=20, metavar="N", help="how many; default: 20")
-    samples.add_argument("--seconds", type=float, default=5.0, metavar="S", help="of each; default: 5")
-    samples.add_argument("--temperature", type=float, default=1.0, metavar="T", help="default: 1")
-    samples.add_argument("--top-k", type=int, metavar="K", help="draw from the K likeliest codes; default: all")
+    samples.add_argument("--count", type=ranges.DRAWS, default=20, metavar="N", help="how many; default: 20")
+    samples.add_argument("--seconds", type=ranges.SECONDS, default=5.0, metavar="S", help="of each; default: 5")
+    samples.add_argument("--temperature", type=ranges.TEMPERATURE, default=1.0, metavar="T", help="default: 1")
+    samples.add_argument("--top-k", type=ranges.COUNT, metavar="K", help="from the K likeliest codes; default: all")
     samples.add_argument(
-        "--top-p", type=float, default=1.0, metavar="P", help="from the likeliest of mass P; default: 1"
+        "--top-p", type=ranges.MASS, default=1.0, metavar="P", help="from the likeliest of mass P; default: 1"
     )
     sounding.add_speech(parser)
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is drawn; default: 0")
+    parser.add_argument("--seed", type=ranges.SEED, default=0, metavar="N", help="of all that is drawn; default: 0")
     parser.add_argument("--title", help="of the report")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for RESULTS.json, report.html and wav/")
 

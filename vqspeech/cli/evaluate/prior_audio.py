@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vqspeech import ranges
 from vqspeech.cli.common.model import SUFFIXES, add_model
 from vqspeech.cli.evaluate import inputs
 from vqspeech.errors import InputError, MissingExtraError
@@ -34,7 +35,7 @@ def add_speech(parser: argparse.ArgumentParser) -> None:
     speech.add_argument("--dictionary", type=Path, metavar="FILE", help="a word a line; default: pocketsphinx's")
     speech.add_argument("--engine", choices=("auto", "native", "torch"), default="auto", help="default: auto")
     speech.add_argument("--precision", choices=("fp32", "bf16", "int8"), default="fp32", help="default: fp32")
-    speech.add_argument("--threads", type=int, default=1, metavar="N", help="of engine and Whisper; default: 1")
+    speech.add_argument("--threads", type=ranges.WORKERS, default=1, metavar="N", help="engine, Whisper; default: 1")
     add_model(parser)
 
 

@@ -6,6 +6,7 @@ import argparse
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from vqspeech import ranges
 from vqspeech.cli.evaluate import inputs, output
 
 if TYPE_CHECKING:
@@ -24,15 +25,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     inputs.add_speakers(parser)
     parser.add_argument(
         "--penalty",
-        type=float,
+        type=ranges.WEIGHT,
         nargs="*",
         default=[0.5, 1.0, 2.0],
         metavar="WEIGHT",
         help="of duration-penalised segmentation, in units of the mean distance of two codes (0.5 1 2)",
     )
     parser.add_argument("--codebook", metavar="NPY", help="vectors of the codes (codes, dimensions), for that distance")
-    parser.add_argument("--tolerance", type=float, default=0.02, metavar="SECONDS", help="of a hit (0.02)")
-    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap, the random floor and k-means")
+    parser.add_argument("--tolerance", type=ranges.TOLERANCE, default=0.02, metavar="SECONDS", help="of a hit (0.02)")
+    parser.add_argument("--seed", type=ranges.SEED, default=0, help="of the bootstrap, the random floor and k-means")
     parser.add_argument("--out", metavar="DIR", help="folder for segmentation.json")
 
 

@@ -6,6 +6,7 @@ import argparse
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from vqspeech import ranges
 from vqspeech.cli.evaluate import inputs, output
 
 if TYPE_CHECKING:
@@ -19,7 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     inputs.add_codes(parser)
     inputs.add_data(parser)
     inputs.add_speakers(parser)
-    parser.add_argument("--seed", type=int, default=0, help="of the division into parts, the floors and the bootstrap")
+    parser.add_argument(
+        "--seed", type=ranges.SEED, default=0, help="of the division into parts, the floors and the bootstrap"
+    )
     parser.add_argument("--out", metavar="DIR", help="folder for speakers.json")
 
 
