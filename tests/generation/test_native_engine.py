@@ -154,7 +154,7 @@ def test_streams_that_leave_do_not_disturb_the_others() -> None:
     assert np.array_equal(rest, whole[[3, 1], 20:])
 
 
-@pytest.mark.parametrize("chosen", [[0, 5], [1, -1], [2, 2], []])
+@pytest.mark.parametrize("chosen", [[0, 5], [1, -1], [2, 2]])
 def test_streams_that_cannot_be_kept_leave_all_as_they_were(chosen: list[int]) -> None:
     wavenet = make_wavenet()
     layers = wavenet.condition(torch.randn(3, 4, 5)).detach()
@@ -166,6 +166,14 @@ def test_streams_that_cannot_be_kept_leave_all_as_they_were(chosen: list[int]) -
         session.keep(chosen)
     assert session.streams == 3
     assert np.array_equal(session.push(layers[:, 2:], uniforms[:, 20:]), whole[:, 20:])
+
+
+def test_when_all_streams_are_finished_nothing_more_is_drawn() -> None:
+    session = NativeEngine(make_wavenet()).open(2)
+    session.keep([])
+    assert session.streams == 0
+    with pytest.raises(ValueError, match="no streams"):
+        session.push(torch.zeros(0, 2, 5, 8), np.zeros((0, 20), np.float32))
 
 
 def test_a_folder_of_utterances_is_what_each_is_alone_on_any_engine() -> None:

@@ -85,7 +85,6 @@ class Streams {
 
     void keep(const std::vector<int>& chosen) {
         // All is checked before anything is moved: after an error the streams are as they were.
-        require(!chosen.empty(), "at least one stream must be kept");
         std::vector<bool> taken(streams_.size());
         for (int i : chosen) {
             require(i >= 0 && i < count() && !taken[i], "no such stream");
@@ -127,6 +126,7 @@ class Streams {
     struct Call {
         Call(const Streams& owner, const Floats& frames, py::ssize_t rows, py::ssize_t count) : samples(count) {
             const Sizes& s = owner.network_->sizes;
+            require(owner.count() > 0, "no streams are left");
             require(!owner.broken_, "these streams were interrupted in the middle of a sample");
             require(frames.ndim() == 4 && frames.shape(0) == owner.count() && rows == owner.count(), "wrong streams");
             require(frames.shape(2) == s.layers && frames.shape(3) == 2 * s.gate, "wrong conditioning");
