@@ -183,7 +183,7 @@ def measured(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> vqspeech
     model = vqspeech.load(folder)
     for speaker in range(3):
         vectors = torch.randn(300, 32, generator=torch.Generator().manual_seed(speaker)) + speaker
-        model.network.matching.learn(speaker, vectors, model.network.quantizer)
+        model.network.speaker_stats.update(speaker, vectors, model.network.quantizer)
     path = tmp_path_factory.mktemp("measured")
     save_model(model.network, path)
     return vqspeech.load(path)
@@ -199,7 +199,7 @@ def test_codes_for_a_voice_are_brought_to_it(measured: vqspeech.Model, model: vq
     assert (anna != bert).any()
     levelled = measured.read(waveform)
     everywhere = torch.ones(len(plain), dtype=torch.bool)
-    expected = measured.network.matched(measured.vectors(levelled), everywhere, {1: 1.0})
+    expected = measured.network.adapted_codes(measured.vectors(levelled), everywhere, {1: 1.0})
     np.testing.assert_array_equal(bert, expected.numpy())
 
 
@@ -216,7 +216,7 @@ def test_long_silence_hardly_changes_how_codes_are_brought_to_a_voice(measured: 
     padded = measured.encode(waveform, "anna")[: len(alone)]
     vectors = measured.vectors(measured.read(waveform))
     everywhere = torch.ones(len(vectors), dtype=torch.bool)
-    careless = measured.network.matched(vectors, everywhere, {0: 1.0}).numpy()[: len(alone)]
+    careless = measured.network.adapted_codes(vectors, everywhere, {0: 1.0}).numpy()[: len(alone)]
     assert (padded != alone).mean() < 0.5 * (careless != alone).mean()
 
 

@@ -162,7 +162,7 @@ class Model:
             codes = self.network.quantizer.nearest(vectors)
         else:
             speech = audio.speech_mask(waveform, self.sample_rate, hop=self.network.config.code_hop)
-            codes = self.network.matched(vectors, torch.from_numpy(speech).to(self._device), self._blend(speaker))
+            codes = self.network.adapted_codes(vectors, torch.from_numpy(speech).to(self._device), self._blend(speaker))
         return codes.cpu().numpy().astype(np.int32)
 
     @torch.no_grad()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 
 
 class InputError(ValueError):
@@ -45,3 +46,22 @@ class MissingExtraError(InputError):
 
     def __init__(self, package: str, *, extra: str, purpose: str) -> None:
         super().__init__(f"{purpose} needs {package}", cure=f"pip install 'vqspeech[{extra}]'")
+
+
+class RenamedWarning(FutureWarning):
+    """Something is given under a name of an earlier version, which later versions will not read."""
+
+
+def warn_renamed(
+    old: str, new: str, *, where: str | os.PathLike[str] | None = None, hint: str = "use the new name"
+) -> None:
+    """Warn that ``old`` is now called ``new``; the command line prints it as one line.
+
+    Args:
+        old: the name that was given.
+        new: the name of this version.
+        where: the file in which it stands.
+        hint: what the user can do.
+    """
+    place = "" if where is None else f"{os.fspath(where)}: "
+    warnings.warn(f"{place}{old!r} is now called {new!r} ({hint})", RenamedWarning, stacklevel=3)

@@ -12,7 +12,7 @@ from vqspeech.cli.main import main
 from vqspeech.datadir import DataDir, Utterance
 from vqspeech.model.checkpoint import load_model
 from vqspeech.training.pack import read_pack
-from vqspeech.training.speaker_stats import measure_voices
+from vqspeech.training.speaker_stats import compute_speaker_stats
 
 SAMPLE = Path(__file__).parents[2] / "egs" / "quickstart" / "sample"
 BRIEF = [
@@ -106,10 +106,10 @@ def test_no_data_is_one_clear_line(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_when_training_ends_the_voices_were_measured_and_codes_are_brought_to_them(data: Path) -> None:
     assert train(data, *BRIEF) == 0
     model = load(data / "exp")
-    assert model.network.matching.known([0, 1])
+    assert model.network.speaker_stats.computed([0, 1])
     recording = SAMPLE / "slt-002.flac"
     assert (model.encode(recording, "rms") != model.encode(recording)).any()
     expected = load_model(data / "exp")
-    measure_voices(expected, read_pack(data / "exp" / "train.pack"))
-    assert expected.matching.shares.equal(model.network.matching.shares)
-    assert expected.matching.means.equal(model.network.matching.means)
+    compute_speaker_stats(expected, read_pack(data / "exp" / "train.pack"))
+    assert expected.speaker_stats.unigrams.equal(model.network.speaker_stats.unigrams)
+    assert expected.speaker_stats.means.equal(model.network.speaker_stats.means)

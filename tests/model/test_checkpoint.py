@@ -16,9 +16,10 @@ import yaml
 from safetensors.torch import load_file, save_file
 from small_models import make_config, make_model
 
-from vqspeech.errors import InputError
+from vqspeech.errors import InputError, RenamedWarning
 from vqspeech.model import checkpoint
 from vqspeech.model.checkpoint import checksum, codes_checksum, load_model, model_folder, read_speakers, save_model
+from vqspeech.model.legacy import current_names
 from vqspeech.model.vqvae import VQVAE
 
 FILES = ["config.yaml", "speakers.txt", "model.safetensors"]
@@ -284,3 +285,27 @@ def other_model() -> VQVAE:
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in FILES}
+
+
+def test_tensors_under_earlier_names_are_renamed_with_one_warning(tmp_path: Path) -> None:
+    model = VQVAE(make_config(), ("ann", "bob"), adapters=[1])
+    model.speaker_stats.update(0, torch.randn(50, model.config.encoder.dimension), model.quantizer)
+    save_model(model, tmp_path)
+    weights = tmp_path / "model.safetensors"
+    earlier = {"speaker_stats.unigrams": "matching.shares", "speaker_stats.means": "matching.means"}
+    stored = {
+        earlier.get(name, name).replace("adapters.", "own."): tensor for name, tensor in load_file(weights).items()
+    }
+    assert {name.split(".")[0] for name in stored} >= {"own", "matching"}
+    save_file(stored, weights)
+    with pytest.warns(RenamedWarning, match=r"model\.safetensors: .* is now called") as caught:
+        read = load_model(tmp_path)
+    assert len(caught) == 1
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(read.state_dict()[name], tensor), name
+
+
+def test_a_training_checkpoint_s_average_is_renamed_too() -> None:
+    zeros = torch.zeros(2)
+    stored = {"n_averaged": zeros, "module.own.3.conditioning.bias": zeros, "module.decoder.own.x": zeros}
+    assert list(current_names(stored)) == ["n_averaged", "module.adapters.3.conditioning.bias", "module.decoder.own.x"]

@@ -15,7 +15,7 @@ from vqspeech.model.vqvae import VQVAE
 def network() -> VQVAE:
     """Three speakers, the last with a network of its own."""
     torch.manual_seed(0)
-    model = VQVAE(make_config(), ("ann", "bob", "cyd"), own=[2])
+    model = VQVAE(make_config(), ("ann", "bob", "cyd"), adapters=[2])
     return model.eval()
 
 
@@ -58,8 +58,8 @@ def test_a_copied_network_makes_the_same_of_the_same_vector() -> None:
     model = make_model().eval()
     (component,) = model.voice({1: 1.0}).components
     own = SpeakerAdapter.copied(component.conditioner, component.conditioning, component.vector)
-    beside = VQVAE(model.config, model.speakers, own=[0])
-    beside.own["0"].load_state_dict(own.state_dict())
+    beside = VQVAE(model.config, model.speakers, adapters=[0])
+    beside.adapters["0"].load_state_dict(own.state_dict())
     assert torch.equal(conditioning(model, model.voice({1: 1.0})), conditioning(beside, beside.voice({0: 1.0})))
     with torch.no_grad():
         own.vector.add_(1)

@@ -166,7 +166,7 @@ def test_a_voice_is_added_and_all_else_stays(network: VQVAE) -> None:
     with torch.no_grad():
         assert torch.equal(copy.frames(values, torch.tensor([1])), network.frames(values, torch.tensor([1])))
     for name, tensor in network.state_dict().items():
-        per_voice = name == "conditioner.speakers.weight" or name.startswith("matching.")
+        per_voice = name == "conditioner.speakers.weight" or name.startswith("speaker_stats.")
         assert per_voice or torch.equal(copy.state_dict()[name], tensor), name
 
 
@@ -176,7 +176,7 @@ def test_a_voice_of_its_own_is_kept_in_the_model_directory(network: VQVAE, tmp_p
     save_model(again, tmp_path)
     read = load_model(tmp_path)
     assert read.speakers == ("ann", "bob", "cyd", "dora", "emma")
-    assert list(read.own) == ["3", "4"]
+    assert list(read.adapters) == ["3", "4"]
     for name, tensor in again.state_dict().items():
         assert torch.equal(read.state_dict()[name], tensor), name
     assert codes_of(read) == codes_of(network)
@@ -192,14 +192,14 @@ def test_a_voice_is_learnt_beside_another_that_was_added(network: VQVAE) -> None
 def test_a_new_voice_s_codes_are_measured_where_those_of_the_others_were(network: VQVAE) -> None:
     vectors = torch.randn(50, 5)
     unmeasured = add_voice(network, "dora", SpeakerAdapter(network.config), vectors)
-    assert not unmeasured.matching.known([3])
+    assert not unmeasured.speaker_stats.computed([3])
     measured = copy.deepcopy(network)
     for speaker in range(3):
-        measured.matching.learn(speaker, torch.randn(50, 5), measured.quantizer)
+        measured.speaker_stats.update(speaker, torch.randn(50, 5), measured.quantizer)
     added = add_voice(measured, "dora", SpeakerAdapter(network.config), vectors)
-    assert added.matching.known(range(4))
-    assert torch.equal(added.matching.means[:3], measured.matching.means)
-    torch.testing.assert_close(added.matching.means[3], vectors.mean(0))
+    assert added.speaker_stats.computed(range(4))
+    assert torch.equal(added.speaker_stats.means[:3], measured.speaker_stats.means)
+    torch.testing.assert_close(added.speaker_stats.means[3], vectors.mean(0))
 
 
 def codes_of(network: VQVAE) -> list[int]:

@@ -7,11 +7,14 @@ import importlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor
+from functools import partial
+from typing import TextIO
 
 from vqspeech import __version__
-from vqspeech.errors import InputError
+from vqspeech.errors import InputError, RenamedWarning
 
 #: Command -> what it does. Each is the module of that name (``-`` written ``_``) in this package, imported only when
 #: it is called, so that ``vqspeech --help`` needs no torch.
@@ -67,6 +70,23 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _show_warning(
+    command: str,
+    otherwise: Callable[..., None],
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    line_number: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print a warning about an old name as one line; all others as Python does."""
+    if issubclass(category, RenamedWarning):
+        print(f"vqspeech {command}: warning: {message}", file=sys.stderr)
+    else:
+        otherwise(message, category, filename, line_number, file, line)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status (0, 2 for bad input, 130 when interrupted, 1 otherwise)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
@@ -91,7 +111,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TypeError:  # what argparse says to a command that has sub-commands
         options = subparser.parse_args(words[1:])
     try:
-        status: int | None = module.run(options)
+        with warnings.catch_warnings():
+            warnings.showwarning = partial(_show_warning, command, warnings.showwarning)
+            status: int | None = module.run(options)
         return status or 0
     except InputError as error:
         print(f"vqspeech {command}: {error}", file=sys.stderr)

@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save
 from vqspeech.errors import InputError
 from vqspeech.files import atomic_open
 from vqspeech.model.config import ModelConfig
+from vqspeech.model.legacy import current_names
 from vqspeech.model.vqvae import VQVAE
 
 #: The model that comes with the package.
@@ -127,14 +128,15 @@ def load_model(folder: str | os.PathLike[str]) -> VQVAE:
         tensors = load_file(weights)
     except SafetensorError as error:
         raise InputError(f"damaged: {error}", where=weights, cure="take it from the backup") from None
-    own = sorted({int(name.split(".")[1]) for name in tensors if re.match(r"own\.\d+\.", name)})
+    tensors = current_names(tensors, where=str(weights))
+    adapters = sorted({int(name.split(".")[1]) for name in tensors if re.match(r"adapters\.\d+\.", name)})
     # Its random first weights are all replaced; drawing them must not disturb the user's random numbers.
     with torch.random.fork_rng(devices=[]):
-        model = VQVAE(config, speakers, own)
-    # A model that was kept before voices were measured speaks codes as they are.
-    tensors = {name: tensor for name, tensor in model.state_dict().items() if name.startswith("matching.")} | tensors
+        model = VQVAE(config, speakers, adapters)
+    # A model from before there were speaker statistics has none, and codes are not adapted.
+    absent = {name: tensor for name, tensor in model.state_dict().items() if name.startswith("speaker_stats.")}
     try:
-        model.load_state_dict(tensors)
+        model.load_state_dict(absent | tensors)
     except RuntimeError as error:
         problem = str(error).splitlines()[1] if "\n" in str(error) else str(error)
         raise InputError(f"does not fit config.yaml: {problem}", where=weights, cure="copy the whole folder") from None

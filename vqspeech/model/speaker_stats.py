@@ -1,15 +1,15 @@
-"""Codes brought to a voice: the decoder has learnt each voice from that voice's own codes, and codes tell who speaks.
+"""Target-speaker adaptation of codes: a mean shift and quantisation under the speaker's unigram prior.
 
-Most of what an encoder says of a speaker is in the mean of its vectors (van Niekerk et al. 2021, "Analyzing Speaker
-Information in Self-Supervised Models to Improve Zero-Resource Speech Processing", section 3); the rest is in which of
-the neighbouring codes are taken. So before a recording is quantised to be spoken in a voice, its vectors are moved as a
-whole towards the voice's mean, the further the more speech there is to trust their own mean by, and of the codes near a
-vector the voice's frequent ones are preferred:
+The decoder is trained on each speaker's own codes, and codes depend on the speaker. Most of that dependence is in the
+mean of the encoder's vectors (van Niekerk et al. 2021, "Analyzing Speaker Information in Self-Supervised Models to
+Improve Zero-Resource Speech Processing", section 3); the rest is in which of several neighbouring codes is taken. So
+before a recording is quantised for conversion, its vectors are shifted towards the target's mean, the further the more
+speech there is to estimate their own mean from, and the nearest-code search is given a prior:
 
-    z'   = z + (mean of the voice - mean over the recording) seconds / (seconds + SHORT)
-    code = argmin over k of |z' - e_k|² / dimension - PREFERENCE log p(k | voice)
+    z'   = z + (mean of the target - mean over the recording) seconds / (seconds + SHRINKAGE)
+    code = argmin over k of |z' - e_k|² / dimension - PRIOR_WEIGHT log p(k | target)
 
-That is the likeliest code where vectors scatter around those of the codebook like a Gaussian.
+That is the maximum a posteriori code where vectors scatter around those of the codebook like a Gaussian.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ from torch import Tensor, nn
 from vqspeech.model.quantizer import Quantizer
 
 #: Twice the variance that is assumed of a component around its code.
-PREFERENCE = 0.05
+PRIOR_WEIGHT = 0.05
 #: Seconds of speech at which a recording's mean is trusted half: in a short one its words weigh more.
-SHORT = 2.0
+SHRINKAGE = 2.0
 
 
 @dataclass(frozen=True)
-class Habits:
-    """What the codes of a voice are like.
+class SpeakerStats:
+    """Statistics of a speaker's speech as the encoder represents it.
 
     Attributes:
-        mean: ``(dimension,)``, of what the encoder says of it.
-        shares: ``(codes,)``, how often it uses each code; they add up to 1.
+        mean: ``(dimension,)``, of the encoder's vectors.
+        unigram: ``(codes,)``, probability of each code; they add up to 1.
     """
 
     mean: Tensor
-    shares: Tensor
+    unigram: Tensor
 
 
-class Matching(nn.Module):
-    """The habits of all voices of a model; zeros until they are measured.
+class SpeakerStatsTable(nn.Module):
+    """The statistics of all speakers of a model; zeros until they are computed.
 
     Args:
         speakers: how many.
@@ -51,51 +51,51 @@ class Matching(nn.Module):
     """
 
     means: Tensor
-    shares: Tensor
+    unigrams: Tensor
 
     def __init__(self, speakers: int, *, dimension: int, codes: int) -> None:
         super().__init__()
         self.register_buffer("means", torch.zeros(speakers, dimension))
-        self.register_buffer("shares", torch.zeros(speakers, codes))
+        self.register_buffer("unigrams", torch.zeros(speakers, codes))
 
-    def known(self, speakers: Sequence[int]) -> bool:
-        """Whether these were measured."""
-        return bool((self.shares[list(speakers)].sum(1) > 0).all())
+    def computed(self, speakers: Sequence[int]) -> bool:
+        """Whether those of all these speakers are there."""
+        return bool((self.unigrams[list(speakers)].sum(1) > 0).all())
 
-    def learn(self, speaker: int, vectors: Tensor, quantizer: Quantizer) -> None:
-        """Measure a voice.
+    def update(self, speaker: int, vectors: Tensor, quantizer: Quantizer) -> None:
+        """Compute the statistics of a speaker.
 
         Args:
-            speaker: its place.
-            vectors: what the encoder says of its speech, ``(n, dimension)``.
+            speaker: index.
+            vectors: the encoder's output for its speech, ``(n, dimension)``.
             quantizer: has the codebook.
         """
         self.means[speaker] = vectors.mean(0)
-        # One more of each: a code that was not met is unlikely, not impossible.
-        counts = 1.0 + torch.bincount(quantizer.nearest(vectors), minlength=self.shares.shape[1])
-        self.shares[speaker] = counts / counts.sum()
+        # Add-one smoothing: a code that did not occur is unlikely, not impossible.
+        counts = 1.0 + torch.bincount(quantizer.nearest(vectors), minlength=self.unigrams.shape[1])  # (codes,)
+        self.unigrams[speaker] = counts / counts.sum()
 
-    def habits(self, blend: Mapping[int, float]) -> Habits:
-        """Those of a blend of speakers, by their places; the weights add up to 1."""
-        weights, rows = self.means.new_tensor(list(blend.values())), list(blend)
-        return Habits(weights @ self.means[rows], weights @ self.shares[rows])
+    def blended(self, weights: Mapping[int, float]) -> SpeakerStats:
+        """Statistics of a blend of speakers, index to weight; the weights add up to 1."""
+        rows, values = list(weights), self.means.new_tensor(list(weights.values()))  # (speakers,)
+        return SpeakerStats(values @ self.means[rows], values @ self.unigrams[rows])
 
 
 @torch.no_grad()
-def matched_codes(z: Tensor, speech: Tensor, habits: Habits, quantizer: Quantizer, *, code_rate: float) -> Tensor:
-    """The codes of a recording that is to be spoken in a voice.
+def adapt_codes(z: Tensor, speech: Tensor, target: SpeakerStats, quantizer: Quantizer, *, code_rate: float) -> Tensor:
+    """The codes of a recording, adapted to the speaker it is converted to.
 
     Args:
-        z: ``(codes, dimension)``, what the encoder says of the whole recording.
-        speech: ``(codes,)`` bool, where the mean is taken: long silence says nothing of a speaker. All False: nowhere.
-        habits: of the voice.
+        z: ``(codes, dimension)``, the encoder's output for the whole recording.
+        speech: ``(codes,)`` bool, over which the recording's mean is taken: silence would bias it. All False: no shift.
+        target: statistics of the target speaker.
         quantizer: has the codebook.
         code_rate: in Hz.
 
     Returns:
         ``(codes,)`` int64.
     """
-    spoken = int(speech.sum())
-    own = (z * speech[:, None]).sum(0) / max(spoken, 1)
-    shift = (habits.mean - own) * (spoken / (spoken + SHORT * code_rate))
-    return quantizer.nearest(z + shift, -PREFERENCE * z.shape[1] * habits.shares.log())
+    count = int(speech.sum())
+    mean = (z * speech[:, None]).sum(0) / max(count, 1)  # (dimension,)
+    shift = (target.mean - mean) * (count / (count + SHRINKAGE * code_rate))
+    return quantizer.nearest(z + shift, -PRIOR_WEIGHT * z.shape[1] * target.unigram.log())

@@ -16,7 +16,7 @@ from vqspeech.model.config import ModelConfig
 from vqspeech.model.encoder import Encoder
 from vqspeech.model.quantizer import Quantized, Quantizer, time_jitter
 from vqspeech.model.speaker_conditioning import SpeakerAdapter, Voice, VoiceComponent
-from vqspeech.model.speaker_stats import Matching, matched_codes
+from vqspeech.model.speaker_stats import SpeakerStatsTable, adapt_codes
 from vqspeech.model.wavenet import WaveNet
 
 
@@ -52,10 +52,10 @@ class VQVAE(nn.Module):
     Args:
         config: sizes.
         speakers: names of the voices it learns, in the order of their vectors.
-        own: places in ``speakers`` of those with a conditioning network of their own.
+        adapters: places in ``speakers`` of those with a conditioning network of their own.
     """
 
-    def __init__(self, config: ModelConfig, speakers: tuple[str, ...], own: Sequence[int] = ()) -> None:
+    def __init__(self, config: ModelConfig, speakers: tuple[str, ...], adapters: Sequence[int] = ()) -> None:
         super().__init__()
         self.config = config
         self.speakers = speakers
@@ -72,8 +72,10 @@ class VQVAE(nn.Module):
         self.decoder = WaveNet(
             config.decoder, classes=config.audio.levels, condition_channels=config.conditioner.channels
         )
-        self.matching = Matching(len(speakers), dimension=config.encoder.dimension, codes=config.quantizer.codes)
-        self.own = nn.ModuleDict({str(speaker): SpeakerAdapter(config) for speaker in own})
+        self.speaker_stats = SpeakerStatsTable(
+            len(speakers), dimension=config.encoder.dimension, codes=config.quantizer.codes
+        )
+        self.adapters = nn.ModuleDict({str(speaker): SpeakerAdapter(config) for speaker in adapters})
 
     def keep_codes(self) -> None:
         """Let training change encoder and codebook no more."""
@@ -94,21 +96,21 @@ class VQVAE(nn.Module):
         """``(batch, time)`` waveform at the working level -> its quantised vectors, ``time / code_hop`` of them."""
         return self.quantizer(self.encoder(self.companding.shape(waveform)))
 
-    def matched(self, vectors: Tensor, speech: Tensor, voice: Mapping[int, float]) -> Tensor:
-        """The codes of a recording that is to be spoken in a voice, see ``matched_codes``.
+    def adapted_codes(self, vectors: Tensor, speech: Tensor, voice: Mapping[int, float]) -> Tensor:
+        """The codes of a recording, adapted to the voice it is converted to; see ``adapt_codes``.
 
         Args:
-            vectors: ``(codes, dimension)``, what the encoder says of it.
-            speech: ``(codes,)`` bool, where somebody speaks.
+            vectors: ``(codes, dimension)``, the encoder's output for it.
+            speech: ``(codes,)`` bool, False in silence.
             voice: shares of speakers, by their places in ``speakers``; they add up to 1.
 
         Returns:
-            ``(codes,)`` int64; those nearest to the vectors if not all of the speakers were measured.
+            ``(codes,)`` int64; the nearest ones where a speaker has no statistics.
         """
-        if not self.matching.known(list(voice)):
+        if not self.speaker_stats.computed(list(voice)):
             return self.quantizer.nearest(vectors)
-        habits = self.matching.habits(voice)
-        return matched_codes(vectors, speech, habits, self.quantizer, code_rate=self.config.code_rate)
+        target = self.speaker_stats.blended(voice)
+        return adapt_codes(vectors, speech, target, self.quantizer, code_rate=self.config.code_rate)
 
     def frames(self, values: Tensor, speaker: Tensor) -> Tensor:
         """Conditioning frames of ``(batch, dimension, codes)`` vectors in the voice of ``(batch,)`` speaker indices."""
@@ -121,7 +123,7 @@ class VQVAE(nn.Module):
             shares: of speakers, by their places in ``speakers``; they add up to 1.
         """
         parts = []
-        shared = {speaker: share for speaker, share in shares.items() if str(speaker) not in self.own}
+        shared = {speaker: share for speaker, share in shares.items() if str(speaker) not in self.adapters}
         if shared:
             vectors = self.conditioner.speakers.weight.detach()[list(shared)]
             total = sum(shared.values())
@@ -130,8 +132,8 @@ class VQVAE(nn.Module):
             parts.append(VoiceComponent(total, self.conditioner, self.decoder.conditioning, vector))
         for speaker, share in shares.items():
             if speaker not in shared:
-                own = cast(SpeakerAdapter, self.own[str(speaker)])
-                parts.append(VoiceComponent(share, own.conditioner, own.conditioning, own.vector))
+                adapter = cast(SpeakerAdapter, self.adapters[str(speaker)])
+                parts.append(VoiceComponent(share, adapter.conditioner, adapter.conditioning, adapter.vector))
         return Voice(parts, self.config.decoder.layers)
 
     def forward(

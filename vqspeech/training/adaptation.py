@@ -311,23 +311,23 @@ def add_voice(network: VQVAE, name: str, adapter: SpeakerAdapter, vectors: Tenso
     Args:
         network: the model.
         name: of the voice.
-        adapter: what it has of its own.
-        vectors: what the encoder says of its recordings, ``(n, dimension)``.
+        adapter: the voice's own conditioning network.
+        vectors: the encoder's output for its recordings, ``(n, dimension)``.
 
     Returns:
         The copy, on the CPU, in evaluation mode.
     """
     # Its random first weights are all replaced; drawing them must not disturb the user's random numbers.
     with torch.random.fork_rng(devices=[]):
-        own = [int(speaker) for speaker in network.own]
-        copy = VQVAE(network.config, (*network.speakers, name), (*own, len(network.speakers)))
+        adapted = [int(speaker) for speaker in network.adapters]
+        copy = VQVAE(network.config, (*network.speakers, name), (*adapted, len(network.speakers)))
     weights = {key: tensor.cpu() for key, tensor in network.state_dict().items()}
     voices = "conditioner.speakers.weight"
     weights[voices] = torch.cat([weights[voices], adapter.vector.detach().cpu()[None]])
-    weights |= {f"own.{len(network.speakers)}.{key}": tensor.cpu() for key, tensor in adapter.state_dict().items()}
-    for key in ("matching.means", "matching.shares"):
+    weights |= {f"adapters.{len(network.speakers)}.{key}": tensor.cpu() for key, tensor in adapter.state_dict().items()}
+    for key in ("speaker_stats.means", "speaker_stats.unigrams"):
         weights[key] = torch.cat([weights[key], torch.zeros_like(weights[key][:1])])
     copy.load_state_dict(weights)
-    if network.matching.known(range(len(network.speakers))):
-        copy.matching.learn(len(network.speakers), vectors.cpu(), copy.quantizer)
+    if network.speaker_stats.computed(range(len(network.speakers))):
+        copy.speaker_stats.update(len(network.speakers), vectors.cpu(), copy.quantizer)
     return copy.eval()

@@ -1,4 +1,4 @@
-"""What the codes of each voice of a model are like, measured on the speech that it learns from."""
+"""Speaker statistics of a model, computed on its training speech."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import torch
 from vqspeech.model.vqvae import VQVAE
 from vqspeech.training.pack import Pack
 
-#: Speech that is listened to of a speaker, at most, in pieces that are spread over all there is, in seconds.
-SECONDS, PIECE = 80, 8
+#: Seconds of speech per speaker, at most, and of one of the segments, spread evenly over all there is.
+SECONDS, SEGMENT = 80, 8
 
 
 @torch.no_grad()
-def measure_voices(model: VQVAE, pack: Pack) -> None:
-    """Fill ``model.matching``.
+def compute_speaker_stats(model: VQVAE, pack: Pack) -> None:
+    """Fill ``model.speaker_stats``.
 
     Args:
         model: in evaluation mode; its encoder and codebook stay as they are.
@@ -24,11 +24,11 @@ def measure_voices(model: VQVAE, pack: Pack) -> None:
     hop = model.config.code_hop
     for speaker in range(len(model.speakers)):
         first, end = pack.speaker_range(speaker)
-        length = min(PIECE * pack.sample_rate, end - first)
-        count = min(SECONDS // PIECE, (end - first) // length)
+        length = min(SEGMENT * pack.sample_rate, end - first)
+        count = min(SECONDS // SEGMENT, (end - first) // length)
         vectors = []
         for start in np.linspace(first, end - length, count).astype(int):
             samples = np.pad(pack.samples[start : start + length], (0, -length % hop))
-            heard = torch.from_numpy(samples.astype(np.float32) / 32767)
-            vectors.append(model.encoder(model.companding.shape(heard[None].to(device)))[0].t().float())
-        model.matching.learn(speaker, torch.cat(vectors), model.quantizer)
+            waveform = torch.from_numpy(samples.astype(np.float32) / 32767)
+            vectors.append(model.encoder(model.companding.shape(waveform[None].to(device)))[0].t().float())
+        model.speaker_stats.update(speaker, torch.cat(vectors), model.quantizer)

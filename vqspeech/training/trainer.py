@@ -27,6 +27,7 @@ from torch.optim.swa_utils import AveragedModel
 from vqspeech.devices import Devices
 from vqspeech.errors import InputError
 from vqspeech.files import save_state
+from vqspeech.model.legacy import current_names
 from vqspeech.training.log import Log
 from vqspeech.training.preset_file import read_preset_file, write_preset
 from vqspeech.training.task import Found, Network, Rates, Task
@@ -216,8 +217,8 @@ class Trainer(Generic[Network, Found]):
             state = torch.load(self.last, map_location=self.devices.device, weights_only=True)
             if tuple(state["speakers"]) != self.task.speakers:
                 raise InputError("a checkpoint of other speakers", where=self.last, cure="use another --out")
-            self.model.load_state_dict(state["model"])
-            self.average.load_state_dict(state["average"])
+            self.model.load_state_dict(current_names(state["model"], where=str(self.last)))
+            self.average.load_state_dict(current_names(state["average"]))
             for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
                 optimizer.load_state_dict(saved)
             self.step, self.best = int(state["step"]), float(state["best"])

@@ -25,7 +25,7 @@ from vqspeech.training.config import Preset, TrainingConfig
 from vqspeech.training.dataset import Batch, Segments, held_out
 from vqspeech.training.muon import Muon
 from vqspeech.training.pack import Pack
-from vqspeech.training.speaker_stats import measure_voices
+from vqspeech.training.speaker_stats import compute_speaker_stats
 
 #: Held-out segments evaluated each time.
 HELD_OUT_SEGMENTS = 40
@@ -262,7 +262,7 @@ class VQVAETask:
     def finish(self, folder: Path) -> None:
         """Measure what the codes of its voices are like, which takes longer than an evaluation may."""
         model = load_model(folder)
-        measure_voices(model, self.pack)
+        compute_speaker_stats(model, self.pack)
         save_model(model, folder)
 
     def state(self) -> dict[str, Any]:

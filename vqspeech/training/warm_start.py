@@ -30,7 +30,7 @@ def begin_from(model: VQVAE, trained: VQVAE, *, where: str) -> None:
     _check(model, trained, where)
     begun, old = model.state_dict(), trained.state_dict()
     for name, tensor in old.items():
-        if not name.startswith(("own.", "matching.")) and tensor.shape == begun[name].shape:
+        if not name.startswith(("adapters.", "speaker_stats.")) and tensor.shape == begun[name].shape:
             begun[name].copy_(tensor)
     _voices(model, trained)
     _deepen(model, trained)
