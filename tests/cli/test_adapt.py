@@ -56,7 +56,7 @@ def test_a_folder_of_recordings_becomes_a_voice(model: str, tmp_path: Path, caps
     out = tmp_path / "new" / "mine"
     assert adapt(model, write_speech(tmp_path / "takes"), out) == 0
     said = capsys.readouterr()
-    assert "nats a sample held out" in said.out
+    assert "nats per sample held out" in said.out
     assert "in the nearest voice" in said.out
     assert "step 4/4" in said.err
     first, second = vqspeech.load(model, engine="torch"), vqspeech.load(out, engine="torch")

@@ -44,7 +44,7 @@ def train(data: Path, *words: str) -> int:
 
 def test_a_model_is_trained_from_data_directories_and_speaks(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train(data, *BRIEF) == 0
-    assert "nats a sample" in capsys.readouterr().out
+    assert "nats per sample" in capsys.readouterr().out
     exp = data / "exp"
     assert yaml.safe_load((exp / "config.yaml").read_text())["training"]["steps"] == 6
     assert "held out" in (exp / "train.log").read_text()

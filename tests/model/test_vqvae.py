@@ -54,7 +54,7 @@ def parts_moved_by(model: VQVAE, term: Tensor) -> set[str]:
 @pytest.mark.parametrize(
     ("term", "moved"),
     [
-        ("nats", {"encoder", "conditioner", "speakers", "decoder"}),
+        ("nll", {"encoder", "conditioner", "speakers", "decoder"}),
         ("codebook", {"codebook"}),
         ("commitment", {"encoder"}),
         ("mel", {"encoder", "conditioner", "speakers", "mel head"}),
@@ -83,18 +83,18 @@ def test_what_reaches_the_encoder_is_what_reaches_the_codebook_vectors() -> None
     heard, spoken, speaker, _ = make_batch()
     z = model.encoder(model.companding.shape(heard)).detach().requires_grad_()
     values = model.quantizer(z).values
-    (by_z,) = torch.autograd.grad(model.nats(spoken, model.frames(values, speaker), (0, 12)).mean(), z)
+    (by_z,) = torch.autograd.grad(model.nll(spoken, model.frames(values, speaker), (0, 12)).mean(), z)
     chosen = model.quantizer.lookup(model.quantizer(z).codes).detach().requires_grad_()
-    (by_e,) = torch.autograd.grad(model.nats(spoken, model.frames(chosen, speaker), (0, 12)).mean(), chosen)
+    (by_e,) = torch.autograd.grad(model.nll(spoken, model.frames(chosen, speaker), (0, 12)).mean(), chosen)
     torch.testing.assert_close(by_z, by_e, rtol=1e-4, atol=1e-7)
 
 
 def test_the_total_is_the_sum_of_the_paper_and_the_auxiliary_term() -> None:
-    nats, codebook, commitment, mel = (torch.tensor(value) for value in (3.0, 0.5, 0.25, 0.125))
+    nll, codebook, commitment, mel = (torch.tensor(value) for value in (3.0, 0.5, 0.25, 0.125))
     weights = {"commitment_weight": 0.25, "mel_weight": 2.0}
-    assert float(Losses(nats, codebook, commitment, mel).total(**weights)) == 3 + 0.5 + 0.25 * 0.25 + 2 * 0.125
+    assert float(Losses(nll, codebook, commitment, mel).total(**weights)) == 3 + 0.5 + 0.25 * 0.25 + 2 * 0.125
     assert float(Losses(None, codebook, commitment, mel).total(**weights)) == 0.5 + 0.25 * 0.25 + 2 * 0.125
-    assert float(Losses(nats, codebook, commitment, None).total(**weights)) == 3 + 0.5 + 0.25 * 0.25
+    assert float(Losses(nll, codebook, commitment, None).total(**weights)) == 3 + 0.5 + 0.25 * 0.25
 
 
 def test_the_likelihood_is_that_of_the_mu_law_classes() -> None:
@@ -105,30 +105,30 @@ def test_the_likelihood_is_that_of_the_mu_law_classes() -> None:
     classes = model.companding.classes(spoken)[:, 1:]
     previous = torch.cat([torch.full((3, 1), 32), classes[:, :-1]], 1)
     chances = model.decoder(previous, frames).softmax(-1)
-    nats = model.nats(spoken, frames, (0, 12))
-    assert nats.shape == (3, 96)
+    nll = model.nll(spoken, frames, (0, 12))
+    assert nll.shape == (3, 96)
     for row, sample in ((0, 0), (1, 50), (2, 95)):
         expected = -math.log(chances[row, sample, classes[row, sample]].item())
-        assert nats[row, sample].item() == pytest.approx(expected, rel=1e-4)
+        assert nll[row, sample].item() == pytest.approx(expected, rel=1e-4)
 
 
 def test_a_crop_is_that_part_of_the_whole_once_the_decoder_has_heard_enough() -> None:
     model = make_model().eval()
     _, spoken, speaker, _ = make_batch()
     frames = model.frames(torch.randn(3, 5, 6), speaker)
-    whole, crop = model.nats(spoken, frames, (0, 12)), model.nats(spoken, frames, (5, 4))
+    whole, crop = model.nll(spoken, frames, (0, 12)), model.nll(spoken, frames, (5, 4))
     field = model.config.decoder.receptive_field
     assert crop.shape == (3, 32)
     torch.testing.assert_close(crop[:, field - 1 :], whole[:, 40 + field - 1 : 72])
     # The first sample of a crop is predicted from the one before it, as everywhere.
-    assert not torch.equal(model.nats(spoken.flip(1), frames, (5, 4))[:, 0], crop[:, 0])
+    assert not torch.equal(model.nll(spoken.flip(1), frames, (5, 4))[:, 0], crop[:, 0])
 
 
 def test_without_a_crop_the_decoder_rests_and_without_a_target_the_mel_head() -> None:
     model = make_model()
     heard, spoken, speaker, mel = make_batch()
     losses, codes = model(heard, spoken, speaker, mel, None)
-    assert losses.nats is None
+    assert losses.nll is None
     assert losses.mel is not None
     assert codes.shape == (3, 6)
     assert model(heard, spoken, speaker, None, (0, 12))[0].mel is None
@@ -219,16 +219,16 @@ def test_a_tiny_model_overfits_one_utterance_and_says_it_again() -> None:
     other = vowel_glide(190, 120, ((300, 700), (2200, 1000), (2900, 2500)))
     spoken, whole, speaker = F.pad(glide, (1, 0)), (0, SAMPLES // HOP), torch.tensor([0])
 
-    def nats(values: Tensor) -> float:
-        return float(model.nats(spoken, model.frames(values, speaker), whole).mean())
+    def nll(values: Tensor) -> float:
+        return float(model.nll(spoken, model.frames(values, speaker), whole).mean())
 
     with torch.no_grad():
-        before = nats(model.eval().quantize(glide).values)
+        before = nll(model.eval().quantize(glide).values)
     overfit(model.train(), glide, warm_up=60, steps=260)
     model.eval()
     with torch.no_grad():
         quantized = model.quantize(glide)
-        after, with_wrong_codes = nats(quantized.values), nats(model.quantize(other).values)
+        after, with_wrong_codes = nll(quantized.values), nll(model.quantize(other).values)
         frames = model.frames(quantized.values, speaker)[0]
     (classes,) = generate(model.decoder, [frames], hop=HOP, engine="torch", temperature=0.7)
     said, _ = model.companding.waveform(torch.from_numpy(classes))

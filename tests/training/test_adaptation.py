@@ -71,8 +71,8 @@ def test_nats_are_those_of_the_whole_model(network: VQVAE) -> None:
         per_code = network.conditioner.frames_per_code
         crop = frames[:, start * per_code : (start + fit.crop) * per_code]
         spoken = fit.samples[None, start * hop : (start + fit.crop) * hop + 1]
-        whole = network.nats(spoken, crop, (0, crop.shape[1]))[:, fit.skip :]
-        torch.testing.assert_close(fit._nats(speaker, [start], fit._frames(speaker, [start])), whole)
+        whole = network.nll(spoken, crop, (0, crop.shape[1]))[:, fit.skip :]
+        torch.testing.assert_close(fit._nll(speaker, [start], fit._frames(speaker, [start])), whole)
 
 
 def test_the_mel_head_learns_the_voice_too(network: VQVAE) -> None:
@@ -100,7 +100,7 @@ def test_no_weight_of_the_model_changes(network: VQVAE) -> None:
 def test_a_fit_that_was_stopped_ends_as_one_that_was_not(network: VQVAE, tmp_path: Path, stop_at: int) -> None:
     whole = make_fit(network).run(steps=8)
 
-    def stop(step: int, _steps: int, _nats: float) -> None:
+    def stop(step: int, _steps: int, _nll: float) -> None:
         if step == stop_at:
             raise KeyboardInterrupt
 

@@ -105,7 +105,7 @@ def test_a_run_leaves_config_log_checkpoint_and_the_best_model(unbroken: Path) -
     assert read_preset(unbroken / "config.yaml") == make_preset()
     log = (unbroken / "train.log").read_text()
     assert "step 12/12" in log
-    for measure in ("nats", "code gap", "speaker gap", "mel", "perplexity", "used"):
+    for measure in ("nll", "code gap", "speaker gap", "mel", "perplexity", "used"):
         assert measure in log.splitlines()[-1]
     assert last(unbroken)["step"] == 12
     model = load_model(unbroken)
@@ -461,7 +461,7 @@ def test_the_phases_join_when_they_are_told(tmp_path: Path) -> None:
 
     def loss(*arguments: Any) -> Any:
         result = task_loss(*arguments)
-        seen.append((bool(trainer.model.quantizer.started), "nats" in result[1]))
+        seen.append((bool(trainer.model.quantizer.started), "nll" in result[1]))
         return result
 
     trainer.task.loss = loss  # type: ignore[method-assign]

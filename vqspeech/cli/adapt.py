@@ -91,7 +91,7 @@ def run(options: argparse.Namespace) -> None:
         )
     checkpoint.unlink(missing_ok=True)
     print(
-        f"{options.out}: {options.speaker}, {fitted.after:.3f} nats a sample held out "
+        f"{options.out}: {options.speaker}, {fitted.after:.3f} nats per sample held out "
         f"({fitted.before:.3f} in the nearest voice, {fitted.nearest})"
     )
 
@@ -174,7 +174,7 @@ def _card(speaker: str, base: str, model: Model, fitted: Fitted, recordings: int
 The voice has a speaker's vector, a conditioning network and a projection into the decoder's layers of its own, learnt
 from the recordings. Encoder, codebook, decoder and all other voices are the first model's, to the bit.
 
-| the last sixth of the recordings, not learnt from | nats a sample |
+| the last sixth of the recordings, not learnt from | nats per sample |
 |---|---|
 | in the nearest voice of the first model, {fitted.nearest} | {fitted.before:.3f} |
 | in the voice {speaker}, after {fitted.steps} steps | {fitted.after:.3f} |
@@ -189,8 +189,8 @@ synthetic.
     return text
 
 
-def _progress(step: int, steps: int, nats: float) -> None:
-    _say(f"step {step}/{steps}  held out: nats {nats:.3f}")
+def _progress(step: int, steps: int, nll: float) -> None:
+    _say(f"step {step}/{steps}  held out: nll {nll:.3f}")
 
 
 def _say(text: str) -> None:

@@ -51,4 +51,4 @@ def run(options: argparse.Namespace) -> None:
     dev = open_pack(options.dev, options.out / "dev.pack", preset, disguises=0)
     result = Trainer(VQVAETask(preset, train, dev, devices.rank, options.begin_from), options.out, devices).run()
     if devices.leads:
-        print(f"{options.out}/checkpoints/best: {result.nats:.3f} nats a sample, perplexity {result.perplexity:.0f}")
+        print(f"{options.out}/checkpoints/best: {result.nll:.3f} nats per sample, perplexity {result.perplexity:.0f}")

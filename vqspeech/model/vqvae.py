@@ -25,22 +25,22 @@ class Losses:
     """The terms of the objective, each a scalar tensor; ``total`` weighs and adds them.
 
     Attributes:
-        nats: negative log-likelihood a sample, ``-log p(x | z_q)``, in nats; None while the decoder rests.
-        codebook: ``||sg[z] - e||²`` a component.
-        commitment: ``||z - sg[e]||²`` a component.
+        nll: negative log-likelihood ``-log p(x | z_q)`` in nats per sample; None while the decoder is not trained.
+        codebook: ``||sg[z] - e||²`` per component.
+        commitment: ``||z - sg[e]||²`` per component.
         mel: mean absolute error of the auxiliary head; None without one.
     """
 
-    nats: Tensor | None
+    nll: Tensor | None
     codebook: Tensor
     commitment: Tensor
     mel: Tensor | None
 
     def total(self, *, commitment_weight: float, mel_weight: float) -> Tensor:
-        """``nats + codebook + beta commitment``, plus the auxiliary term."""
+        """``nll + codebook + beta commitment``, plus the auxiliary term."""
         total = self.codebook + commitment_weight * self.commitment
-        if self.nats is not None:
-            total = total + self.nats
+        if self.nll is not None:
+            total = total + self.nll
         if self.mel is not None:
             total = total + mel_weight * self.mel
         return total
@@ -164,10 +164,10 @@ class VQVAE(nn.Module):
         mel_error, head = None, self.conditioner.auxiliary_head
         if head is not None and mel is not None:
             mel_error = F.l1_loss(head(frames).float(), mel)
-        nats = None if crop is None else self.nats(spoken, frames, crop).mean()
-        return Losses(nats, quantized.codebook_loss, quantized.commitment_loss, mel_error), quantized.codes
+        nll = None if crop is None else self.nll(spoken, frames, crop).mean()
+        return Losses(nll, quantized.codebook_loss, quantized.commitment_loss, mel_error), quantized.codes
 
-    def nats(self, spoken: Tensor, frames: Tensor, crop: tuple[int, int]) -> Tensor:
+    def nll(self, spoken: Tensor, frames: Tensor, crop: tuple[int, int]) -> Tensor:
         """``-log p`` of each sample of a crop given the true samples before it and the frames.
 
         Args:
@@ -180,7 +180,7 @@ class VQVAE(nn.Module):
         """
         first, count = crop
         previous, target = self._crop(spoken, first, count)
-        return _nats(self.decoder(previous, frames[:, first : first + count]), target)
+        return _nll(self.decoder(previous, frames[:, first : first + count]), target)
 
     def conditioned_nll(self, spoken: Tensor, conditioning: Tensor) -> Tensor:
         """``-log p`` of each sample given the true samples before it and the layers' conditioning.
@@ -193,7 +193,7 @@ class VQVAE(nn.Module):
             ``(batch, frames x hop)`` float32, in nats.
         """
         previous, target = self._crop(spoken, 0, conditioning.shape[1])
-        return _nats(self.decoder.logits(previous, conditioning), target)
+        return _nll(self.decoder.logits(previous, conditioning), target)
 
     def _crop(self, spoken: Tensor, first: int, count: int) -> tuple[Tensor, Tensor]:
         """Of ``count`` frames, the classes before each sample and those of each sample."""
@@ -205,5 +205,5 @@ class VQVAE(nn.Module):
         return torch.cat([before, classes[:, :-1]], 1)[:, span], classes[:, span]
 
 
-def _nats(logits: Tensor, target: Tensor) -> Tensor:
+def _nll(logits: Tensor, target: Tensor) -> Tensor:
     return F.cross_entropy(logits.float().flatten(0, 1), target.flatten(), reduction="none").view_as(target)

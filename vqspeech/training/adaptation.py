@@ -36,7 +36,7 @@ CROP, BATCH = 4096, 8
 HELD_OUT_SEGMENTS, NEAREST_SEGMENTS = 40, 8
 #: Learning rates at first, of the speaker's vector and of all else.
 VECTOR_RATE, RATE = 0.05, 5e-4
-#: Of the mel head's error beside the nats a sample: the post-filter relies on the new voice's bands.
+#: Of the mel head's error beside the nats per sample: the post-filter relies on the new voice's bands.
 MEL_WEIGHT = 0.5
 #: Steps between two evaluations (and two checkpoints).
 EVALUATE_EVERY = 20
@@ -51,8 +51,8 @@ class Fitted:
     Attributes:
         adapter: the new voice.
         nearest: the voice that it began as.
-        before: held-out nats a sample in the nearest voice.
-        after: held-out nats a sample in the new one.
+        before: held-out nats per sample in the nearest voice.
+        after: held-out nats per sample in the new one.
         steps: after which it was best; 0 if no step made it better.
     """
 
@@ -140,7 +140,7 @@ class VoiceFit:
         Args:
             checkpoint: where it is kept how far the fit is; one of the same fit that is found there is gone on from.
             steps: at most.
-            progress: called with steps done, steps in all and the held-out nats a sample, first where it begins.
+            progress: called with steps done, steps in all and the held-out nats per sample, first where it begins.
 
         Raises:
             InputError: the loss is no longer a number.
@@ -163,16 +163,16 @@ class VoiceFit:
                 state.step += 1
                 if state.step % EVALUATE_EVERY and state.step < steps:
                     continue
-                nats = self.held_out(voice_of(adapter, self.network))
-                if not math.isfinite(nats):
+                nll = self.held_out(voice_of(adapter, self.network))
+                if not math.isfinite(nll):
                     raise InputError(f"the loss is no longer a number at step {state.step}", cure="check the model")
-                if nats < state.after:
-                    state.best, state.after, state.best_step = _weights(adapter), nats, state.step
+                if nll < state.after:
+                    state.best, state.after, state.best_step = _weights(adapter), nll, state.step
                 state.weights, state.optimizer = _weights(adapter), optimizer.state_dict()
                 if checkpoint is not None:
                     self._save(checkpoint, steps, state)
                 if progress:
-                    progress(state.step, steps, nats)
+                    progress(state.step, steps, nll)
         adapter.load_state_dict(state.best)
         return Fitted(adapter, self.network.speakers[state.nearest], state.before, state.after, state.best_step)
 
@@ -180,18 +180,18 @@ class VoiceFit:
         """The voice of the model under which the speech to learn from is likeliest."""
         voices = [self.network.voice({speaker: 1.0}) for speaker in range(len(self.network.speakers))]
         starts = _spread(self.train, NEAREST_SEGMENTS)
-        return int(np.argmin([self._mean_nats(voice, starts) for voice in voices]))
+        return int(np.argmin([self._mean_nll(voice, starts) for voice in voices]))
 
     def held_out(self, voice: Voice) -> float:
         """Nats a sample of the held-out speech in a voice."""
         scored = self.crop * self.hop - self.skip
         count = min(HELD_OUT_SEGMENTS, 1 + len(self.dev) * self.hop // scored)
-        return self._mean_nats(voice, _spread(self.dev, count))
+        return self._mean_nll(voice, _spread(self.dev, count))
 
     @torch.no_grad()
-    def _mean_nats(self, voice: Voice, starts: Sequence[int]) -> float:
+    def _mean_nll(self, voice: Voice, starts: Sequence[int]) -> float:
         batches = [starts[i : i + BATCH] for i in range(0, len(starts), BATCH)]
-        return float(torch.cat([self._nats(voice, batch, self._frames(voice, batch)) for batch in batches]).mean())
+        return float(torch.cat([self._nll(voice, batch, self._frames(voice, batch)) for batch in batches]).mean())
 
     def _take_step(self, adapter: SpeakerAdapter, optimizer: torch.optim.Optimizer, step: int) -> None:
         rng = np.random.default_rng([self.seed, step])
@@ -199,8 +199,8 @@ class VoiceFit:
         optimizer.zero_grad()
         voice = voice_of(adapter, self.network)
         frames = self._frames(voice, starts)
-        nats = self._nats(voice, starts, frames).mean()
-        (nats + MEL_WEIGHT * self._mel_error(voice, starts, frames)).backward()
+        nll = self._nll(voice, starts, frames).mean()
+        (nll + MEL_WEIGHT * self._mel_error(voice, starts, frames)).backward()
         torch.nn.utils.clip_grad_norm_(adapter.parameters(), 1.0)
         optimizer.step()
 
@@ -213,7 +213,7 @@ class VoiceFit:
         edge = self.context * network.conditioner.frames_per_code
         return frames[:, edge : frames.shape[1] - edge]
 
-    def _nats(self, voice: Voice, starts: Sequence[int], frames: Tensor) -> Tensor:
+    def _nll(self, voice: Voice, starts: Sequence[int], frames: Tensor) -> Tensor:
         """``-log p`` of the samples of segments, given their frames: ``(segments, samples)``."""
         first, length = [start * self.hop for start in starts], self.crop * self.hop + 1
         spoken = torch.stack([self.samples[sample : sample + length] for sample in first]).to(frames.device)

@@ -58,7 +58,7 @@ class TrainingConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         average: decay of the moving average of the weights that is evaluated and kept.
         precision: of the matrix products.
         compile: compile the decoder with ``torch.compile``.
-        least_code_gap: stop with a word when the codes are worth less than this, in nats a sample.
+        least_code_gap: stop with a word when the codes are worth less than this, in nats per sample.
         seed: of everything random.
         optimizer: the optimisers.
     """

@@ -44,15 +44,15 @@ class HeldOut:
     """Measures on held-out speech, in evaluation mode.
 
     Attributes:
-        nats: teacher-forced negative log-likelihood a sample.
-        code_gap: nats with another segment's codes minus nats: what the codes are worth; near 0, they are ignored.
-        speaker_gap: nats with a wrong speaker minus nats.
+        nll: teacher-forced negative log-likelihood, nats per sample.
+        code_gap: what another segment's codes add to ``nll``; near 0, the decoder ignores the codes.
+        speaker_gap: what a wrong speaker adds to ``nll``.
         mel: mean absolute error of the auxiliary head (0 without one).
         perplexity: in effect used codes.
         used: codes used at all.
     """
 
-    nats: float
+    nll: float
     code_gap: float
     speaker_gap: float
     mel: float
@@ -62,7 +62,7 @@ class HeldOut:
     @property
     def score(self) -> float:
         """The likelihood decides which model is the best."""
-        return self.nats
+        return self.nll
 
 
 class VQVAETask:
@@ -229,7 +229,7 @@ class VQVAETask:
         crop = (batch.first_frame, self.crop_frames) if self.decoding(step) else None
         losses, codes = module(batch.heard, batch.spoken, batch.speaker, self.mel(batch), crop)
         loss = losses.total(commitment_weight=self.preset.model.quantizer.commitment, mel_weight=training.mel_weight)
-        terms = {"nats": losses.nats, "mel": losses.mel, "commitment": losses.commitment}
+        terms = {"nll": losses.nll, "mel": losses.mel, "commitment": losses.commitment}
         if self.model.quantizer.started:
             self.usage.mul_(0.99).add_(torch.bincount(codes.flatten(), minlength=len(self.usage)))
         return loss, {name: term.detach() for name, term in terms.items() if term is not None}
@@ -246,7 +246,7 @@ class VQVAETask:
         self.suspicions = self.suspicions + 1 if measures.code_gap < training.least_code_gap else 0
         if self.suspicions >= PATIENCE:
             raise CodesIgnoredError(
-                f"the decoder ignores the codes: they are worth {measures.code_gap:.3f} nats a sample",
+                f"the decoder ignores the codes: they are worth {measures.code_gap:.3f} nats per sample",
                 where=out,
                 cure="let the mel head teach the encoder first (training.decode_from), "
                 "or set training.least_code_gap lower to go on",
@@ -280,7 +280,7 @@ class VQVAETask:
         device = next(model.parameters()).device
         training, hop = model.training, self.preset.model.conditioner.hop
         model.eval()
-        nats: dict[str, list[Tensor]] = {"right": [], "codes": [], "speaker": []}
+        nll: dict[str, list[Tensor]] = {"right": [], "codes": [], "speaker": []}
         mel_errors, counts = [], torch.zeros(self.preset.model.quantizer.codes, device=device)
         first = (self.dev.spoken.shape[1] // hop - self.crop_frames) // 2
         # The decoder has heard nothing before the crop; samples that feel it are left out.
@@ -299,14 +299,14 @@ class VQVAETask:
                 ("codes", model.frames(wrong, batch.speaker)),
                 ("speaker", model.frames(quantized.values, wrong_speaker)),
             ):
-                nats[name].append(model.nats(batch.spoken, conditioning, (first, self.crop_frames))[:, skip:].mean(1))
+                nll[name].append(model.nll(batch.spoken, conditioning, (first, self.crop_frames))[:, skip:].mean(1))
             target, head = self.mel(batch), model.conditioner.auxiliary_head
             if target is not None and head is not None:
                 mel_errors.append(F.l1_loss(head(frames).float(), target))
         model.train(training)
-        mean = {name: float(torch.cat(values).mean()) for name, values in nats.items()}
+        mean = {name: float(torch.cat(values).mean()) for name, values in nll.items()}
         return HeldOut(
-            nats=mean["right"],
+            nll=mean["right"],
             code_gap=mean["codes"] - mean["right"],
             speaker_gap=mean["speaker"] - mean["right"],
             mel=float(torch.stack(mel_errors).mean()) if mel_errors else 0.0,

@@ -17,7 +17,7 @@ def experiment(tmp_path: Path) -> Path:
     write_preset(read_preset("paper-25hz"), folder / "config.yaml")
     (folder / "train.log").write_text(
         "2026-01-01 00:00:00 step 5  held out: nats 3.900  code gap 0.100  used 90\n"
-        "2026-01-01 00:01:00 step 9  held out: nats 3.500  code gap 0.250  used 120\n"
+        "2026-01-01 00:01:00 step 9  held out: nll 3.500  code gap 0.250  used 120\n"
     )
     figures = {
         "accuracy": 0.41,
@@ -96,7 +96,7 @@ def test_the_page_has_every_number_and_the_papers(experiment: Path, capsys: pyte
     for line in (
         "| samples a code | 640 | 640, for phonemes |",
         "| codes in the codebook | 128 | 128 for phonemes, else 512 |",
-        "| nats a sample | 3.500 |",
+        "| nats per sample | 3.500 |",
         "| code gap (nats that another utterance's codes cost more) | 0.250 |",
         "| codes used | 120 |",
         "| codes as phonemes, map learnt on the scored part | 45.0 % | 49.3 % (25 a second, K 128) |",

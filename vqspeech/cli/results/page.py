@@ -11,7 +11,8 @@ from vqspeech.cli.results.tables import Found, shown, table, text
 from vqspeech.errors import InputError
 
 _TRAINING = {
-    "nats": "nats a sample",
+    "nll": "nats per sample",
+    "nats": "nats per sample",  # as logs of earlier versions have it
     "code gap": "code gap (nats that another utterance's codes cost more)",
     "speaker gap": "speaker gap (nats that another speaker costs more)",
     "mel": "error of the mel head",

@@ -44,8 +44,8 @@ def code_bits(prior: Prior, sequences: Sequence[ArrayLike], speakers: Sequence[i
         for first in range(0, codes.shape[1], _BLOCK):
             block = slice(first, first + _BLOCK)
             logits = prior(previous[:, block], speaker, cache).float()
-            nats = F.cross_entropy(logits.transpose(1, 2), target[:, block], reduction="none").cpu().numpy()
+            nll = F.cross_entropy(logits.transpose(1, 2), target[:, block], reduction="none").cpu().numpy()
             for row, i in enumerate(rows):
                 kept = bits[i][block]
-                kept[:] = nats[row, : len(kept)] / math.log(2)
+                kept[:] = nll[row, : len(kept)] / math.log(2)
     return bits

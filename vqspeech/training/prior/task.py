@@ -129,10 +129,10 @@ class PriorTask:
         return self.config.crop
 
     def loss(self, module: nn.Module, batch: CropBatch, _step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """Mean negative log-likelihood of the codes of a batch, in nats; told in bits."""
+        """Mean negative log-likelihood of the codes of a batch, in nats; logged in bits."""
         logits = module(batch.previous, batch.speaker)
-        nats = F.cross_entropy(logits.float().flatten(0, 1), batch.target.flatten(), ignore_index=IGNORED)
-        return nats, {"bits": nats.detach() / math.log(2)}
+        nll = F.cross_entropy(logits.float().flatten(0, 1), batch.target.flatten(), ignore_index=IGNORED)
+        return nll, {"bits": nll.detach() / math.log(2)}
 
     def telling(self) -> dict[str, float]:
         """Nothing more."""
