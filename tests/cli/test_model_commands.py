@@ -236,7 +236,7 @@ def test_the_post_filter_is_on_unless_told_otherwise(
     assert usual != converted("--post-filter", "0")
     capsys.readouterr()
     assert main(["convert", "--src", source, "--speaker", "anna", "--model", model, "--post-filter", "2"]) == 2
-    assert "a post-filter of strength 2" in capsys.readouterr().err
+    assert "argument --post-filter" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["convert", "--help"])
     assert f"expected of its codes, 0 to 1; default: {STRENGTH:g}" in " ".join(capsys.readouterr().out.split())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import os
 import signal
 import sys
@@ -11,7 +12,8 @@ import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor
 from functools import partial
-from typing import TextIO
+from types import ModuleType
+from typing import NoReturn, TextIO
 
 from vqspeech import __version__
 from vqspeech.errors import InputError, RenamedWarning
@@ -50,6 +52,39 @@ COMMANDS: dict[str, dict[str, str]] = {
         "results": "gather every number of an experiment on one page",
     },
 }
+
+
+class _CommandParser(argparse.ArgumentParser):
+    """A command's parser, whose complaints are bad input like any other: one line, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Complain of the words of the command line."""
+        raise InputError(message, cure=f"{self.prog} --help")
+
+
+def command_module(command: str) -> ModuleType:
+    """The file of a command."""
+    return importlib.import_module(f"vqspeech.cli.{command.replace('-', '_')}")
+
+
+def command_parser(command: str) -> argparse.ArgumentParser:
+    """The parser of a command's options."""
+    module = command_module(command)
+    parser = _CommandParser(
+        prog=f"vqspeech {command}",
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.add_arguments(parser)
+    return parser
+
+
+def _parsed(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namespace:
+    try:
+        # Lets positional words stand after options too: train PRESET --out exp/x training.steps=100
+        return parser.parse_intermixed_args(words)
+    except TypeError:  # what argparse says to a command that has sub-commands
+        return parser.parse_args(words)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -98,22 +133,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     purposes = {name: purpose for group in COMMANDS.values() for name, purpose in group.items()}
     if command not in purposes:
         parser.error(f"no command {command!r} (vqspeech --help lists them)")
-    module = importlib.import_module(f"vqspeech.cli.{command.replace('-', '_')}")
-    subparser = argparse.ArgumentParser(
-        prog=f"vqspeech {command}",
-        description=module.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    module.add_arguments(subparser)
+    for stream in (sys.stdout, sys.stderr):
+        # What a terminal's encoding does not have (names of files, in an ASCII locale) is shown escaped.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    parser = command_parser(command)
     try:
-        # Lets positional words stand after options too: train PRESET --out exp/x training.steps=100
-        options = subparser.parse_intermixed_args(words[1:])
-    except TypeError:  # what argparse says to a command that has sub-commands
-        options = subparser.parse_args(words[1:])
-    try:
+        options = _parsed(parser, words[1:])
         with warnings.catch_warnings():
             warnings.showwarning = partial(_show_warning, command, warnings.showwarning)
-            status: int | None = module.run(options)
+            status: int | None = command_module(command).run(options)
         return status or 0
     except InputError as error:
         print(f"vqspeech {command}: {error}", file=sys.stderr)
@@ -127,6 +156,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 128 + signal.SIGPIPE
     except BrokenExecutor:
         print(f"vqspeech {command}: a worker process was killed (out of memory? try --jobs 1)", file=sys.stderr)
+        return 1
+    except (MemoryError, RecursionError) as error:
+        print(f"vqspeech {command}: too big for the memory: {error or type(error).__name__}", file=sys.stderr)
         return 1
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
