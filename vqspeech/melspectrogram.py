@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 
 import torch
@@ -30,7 +31,14 @@ def filterbank(sample_rate: int, bands: int, device: torch.device) -> Tensor:
     return bank.to(device)
 
 
-def log_mel(waveform: Tensor, *, sample_rate: int, hop: int, bands: int) -> Tensor:
+def log_mel(
+    waveform: Tensor,
+    *,
+    sample_rate: int,
+    hop: int,
+    bands: int,
+    alter: Callable[[Tensor], Tensor] | None = None,
+) -> Tensor:
     """Log energies in mel bands, one frame for each whole hop, its window centred on the middle of the hop.
 
     Args:
@@ -38,6 +46,7 @@ def log_mel(waveform: Tensor, *, sample_rate: int, hop: int, bands: int) -> Tens
         sample_rate: in Hz.
         hop: samples a frame.
         bands: how many.
+        alter: applied to the power spectra, ``(batch, time // hop, bins)``, before they are summed into bands.
 
     Returns:
         ``(batch, time // hop, bands)`` float32, about zero mean and unit variance for speech at the working level.
@@ -56,7 +65,10 @@ def log_mel(waveform: Tensor, *, sample_rate: int, hop: int, bands: int) -> Tens
             center=False,
             return_complex=True,
         )[:, :, : waveform.shape[1] // hop]
-        energies = spectrum.abs().square().transpose(1, 2) @ filterbank(sample_rate, bands, waveform.device)
+        power = (spectrum.real.square() + spectrum.imag.square()).transpose(1, 2)  # (batch, frames, bins)
+        if alter is not None:
+            power = alter(power)
+        energies = power @ filterbank(sample_rate, bands, waveform.device)  # (batch, frames, bands)
         return (torch.log(energies + FLOOR) + OFFSET) / DIVISOR
 
 

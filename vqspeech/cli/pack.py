@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="copies of each utterance with other pitch and formants, for the encoder to hear; default: 0",
     )
+    parser.add_argument("--pitch", action="store_true", help="track F0, for models that it conditions")
     parser.add_argument("--seed", type=ranges.SEED, default=0, metavar="N", help="of the disguises; default: 0")
     parser.add_argument(
         "--jobs", type=ranges.WORKERS, default=os.cpu_count(), metavar="N", help="processes; default: all cores"
@@ -44,6 +45,7 @@ def run(options: argparse.Namespace) -> None:
         sample_rate=options.sample_rate,
         rms=options.rms,
         disguises=options.disguises,
+        pitch=options.pitch,
         seed=options.seed,
         jobs=options.jobs,
         progress=bar("packing", "utterance"),
@@ -51,4 +53,5 @@ def run(options: argparse.Namespace) -> None:
     print(
         f"{options.out}: {len(pack.utterances)} utterances of {len(pack.speakers)} speakers, "
         f"{pack.seconds / 3600:.2f} h, {len(pack.disguises)} disguised copies each"
+        + (", with pitch" if len(pack.pitch) else "")
     )

@@ -19,6 +19,8 @@ Count = Annotated[int, Meta(ge=1)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 NonNegative = Annotated[float, Meta(ge=0)]
 Dilations = tuple[Count, ...]
+#: Negative ones make a block causal, see ``vqspeech.model.residual``.
+SignedDilations = tuple[int, ...]
 
 
 class AudioConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -48,7 +50,8 @@ class EncoderConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         mel_bands: bands of the log-mel front end; likewise.
         strides: one strided convolution each, window twice the stride (the paper: six of stride 2, window 4).
         channels: width of every hidden layer.
-        dilations: one dilated residual block each, after the strided convolutions.
+        dilations: one dilated residual block each, after the strided convolutions; negative for a causal one.
+        block: ``plain`` blocks of ReLU and convolution, or ``modulated`` ones, which normalise their input.
         dimension: of the vector that is quantised, and so of the codebook.
         input_norm: normalise each band of the log-mel front end over the utterance, which removes the microphone.
         instance_norm: normalise each channel over the utterance, which removes much of the speaker.
@@ -60,7 +63,8 @@ class EncoderConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     mel_bands: Count
     strides: tuple[Count, ...]
     channels: Count
-    dilations: Dilations
+    dilations: SignedDilations
+    block: Literal["plain", "modulated"] = "plain"
     dimension: Count
     input_norm: bool = False
     instance_norm: bool
@@ -99,7 +103,11 @@ class ConditionerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only
         hop: samples a conditioning frame; the samples a code are a multiple of it.
         channels: width of a frame.
         kernel: of the first convolution, over codes; 1 with no ``dilations`` is the paper's plain conditioning.
-        dilations: one residual block each, the first half at the code rate, the rest at the frame rate.
+        dilations: one residual block each, the first half at the code rate, the rest at the frame rate; negative for a
+            causal one.
+        block: ``plain`` blocks, with the speaker's vector beside the codes in the first convolution; or ``modulated``
+            ones, each of which the speaker scales and shifts (FiLM).
+        pitch: whether log-F0 and voicing condition the frames, too; a model that has it also works without.
         speaker_dimension: of the vector learnt for each speaker.
         mel_bands: bands of the auxiliary head that predicts log-mel frames; 0 for no such head.
         cepstra: of an auxiliary head that predicts, in their place, the first cepstra normalised over the segment, for
@@ -109,7 +117,9 @@ class ConditionerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only
     hop: Count
     channels: Count
     kernel: Count
-    dilations: Dilations
+    dilations: SignedDilations
+    block: Literal["plain", "modulated"] = "plain"
+    pitch: bool = False
     speaker_dimension: Count
     mel_bands: Annotated[int, Meta(ge=0)]
     cepstra: Annotated[int, Meta(ge=0, le=CEPSTRAL_BANDS)] = 0
@@ -181,6 +191,15 @@ class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
         Raises:
             InputError: the parts do not fit together; names the key.
         """
+        for part, dilations in (("encoder", self.encoder.dilations), ("conditioner", self.conditioner.dilations)):
+            if 0 in dilations:
+                raise InputError(f"model.{part}.dilations has a 0", where=where, cure="use 1 or more, or -1 or less")
+        if self.conditioner.pitch and self.conditioner.block != "modulated":
+            raise InputError(
+                "model.conditioner.pitch needs modulated blocks",
+                where=where,
+                cure="set model.conditioner.block=modulated",
+            )
         if not self.encoder.strides:
             raise InputError("model.encoder.strides is empty", where=where, cure="give one stride a convolution")
         if self.conditioner.mel_bands and self.conditioner.cepstra:

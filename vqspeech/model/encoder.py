@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vqspeech.melspectrogram import log_mel, normalized, window_length
 from vqspeech.model.config import EncoderConfig
-from vqspeech.model.residual import ResidualBlock
+from vqspeech.model.residual import ModulatedBlock, ResidualBlock, reach
 
 
 class StridedConvolution(nn.Module):
@@ -47,38 +49,54 @@ class Encoder(nn.Module):
             strided.append(StridedConvolution(channels, config.channels, stride))
             channels = config.channels
         self.strided = nn.ModuleList(strided)
-        self.blocks = nn.ModuleList(ResidualBlock(channels, dilation) for dilation in config.dilations)
+        block = ModulatedBlock if config.block == "modulated" else ResidualBlock
+        self.blocks = nn.ModuleList(block(channels, dilation) for dilation in config.dilations)
         self.projection = nn.Conv1d(channels, config.dimension, 1)
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """Samples before and after a code's own that can reach it, at most (without a norm over the utterance)."""
+        mel = self.config.front_end == "log-mel"
+        hop, strided = (self.config.mel_hop, window_length(self.sample_rate)) if mel else (1, 0)
+        for stride in self.config.strides:
+            strided += stride * hop
+            hop *= stride
+        past, ahead = reach(self.config.dilations)
+        return strided + hop * past, strided + hop * ahead
 
     @property
     def context(self) -> int:
         """Samples on either side of a code's own that can reach it, at most (without a norm over the utterance)."""
-        mel = self.config.front_end == "log-mel"
-        hop, reach = (self.config.mel_hop, window_length(self.sample_rate)) if mel else (1, 0)
-        for stride in self.config.strides:
-            reach += stride * hop
-            hop *= stride
-        return reach + hop * sum(self.config.dilations)
+        return max(self.reach)
 
-    def forward(self, waveform: Tensor) -> Tensor:
+    def forward(self, waveform: Tensor, alter: Callable[[Tensor], Tensor] | None = None) -> Tensor:
         """Encode a pre-emphasised waveform.
 
         Args:
             waveform: ``(batch, time)``, a multiple of the code hop.
+            alter: augmentation of the power spectra of the log-mel front end, see ``log_mel``.
 
         Returns:
             ``(batch, dimension, codes)``, float32.
         """
         config = self.config
         if config.front_end == "log-mel":
-            frames = log_mel(waveform, sample_rate=self.sample_rate, hop=config.mel_hop, bands=config.mel_bands)
+            frames = log_mel(
+                waveform, sample_rate=self.sample_rate, hop=config.mel_hop, bands=config.mel_bands, alter=alter
+            )
             x = (normalized(frames) if config.input_norm else frames).transpose(1, 2)
         else:
             x = waveform[:, None]
         for strided in self.strided:
             x = F.leaky_relu(strided(x), 0.1)
-        for block in self.blocks:
-            x = block(x)
+        if config.block == "modulated":
+            x = x.transpose(1, 2)  # (batch, codes, channels)
+            for block in self.blocks:
+                x = block(x)
+            x = x.transpose(1, 2)  # (batch, channels, codes)
+        else:
+            for block in self.blocks:
+                x = block(x)
         if config.instance_norm:
             # The same as F.instance_norm, which refuses an utterance of a single code.
             x = F.layer_norm(x.float(), x.shape[-1:])

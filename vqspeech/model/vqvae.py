@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self, cast
 
@@ -92,9 +92,17 @@ class VQVAE(nn.Module):
             self.quantizer.eval()
         return self
 
-    def quantize(self, waveform: Tensor) -> Quantized:
-        """``(batch, time)`` waveform at the working level -> its quantised vectors, ``time / code_hop`` of them."""
-        return self.quantizer(self.encoder(self.companding.shape(waveform)))
+    def quantize(self, waveform: Tensor, alter: Callable[[Tensor], Tensor] | None = None) -> Quantized:
+        """Encode and quantise.
+
+        Args:
+            waveform: ``(batch, time)`` at the working level.
+            alter: augmentation of the encoder's log-mel front end.
+
+        Returns:
+            ``time / code_hop`` vectors per row.
+        """
+        return self.quantizer(self.encoder(self.companding.shape(waveform), alter))
 
     def adapted_codes(self, vectors: Tensor, speech: Tensor, voice: Mapping[int, float]) -> Tensor:
         """The codes of a recording, adapted to the voice it is converted to; see ``adapt_codes``.
@@ -112,9 +120,18 @@ class VQVAE(nn.Module):
         target = self.speaker_stats.blended(voice)
         return adapt_codes(vectors, speech, target, self.quantizer, code_rate=self.config.code_rate)
 
-    def frames(self, values: Tensor, speaker: Tensor) -> Tensor:
-        """Conditioning frames of ``(batch, dimension, codes)`` vectors in the voice of ``(batch,)`` speaker indices."""
-        return self.conditioner(values, self.conditioner.speakers(speaker))
+    def frames(self, values: Tensor, speaker: Tensor, pitch: Tensor | None = None) -> Tensor:
+        """Conditioning frames.
+
+        Args:
+            values: ``(batch, dimension, codes)``, quantised.
+            speaker: ``(batch,)`` indices.
+            pitch: ``(batch, frames, 3)``, see ``vqspeech.pitch.relative``, for models that it conditions.
+
+        Returns:
+            ``(batch, frames, channels)``.
+        """
+        return self.conditioner(values, self.conditioner.speakers(speaker), pitch)
 
     def voice(self, shares: Mapping[int, float]) -> Voice:
         """The voice of a speaker or of a blend.
@@ -143,6 +160,8 @@ class VQVAE(nn.Module):
         speaker: Tensor,
         mel: Tensor | None,
         crop: tuple[int, int] | None,
+        pitch: Tensor | None = None,
+        alter: Callable[[Tensor], Tensor] | None = None,
     ) -> tuple[Losses, Tensor]:
         """Compute the loss terms of a batch.
 
@@ -152,15 +171,17 @@ class VQVAE(nn.Module):
             speaker: ``(batch,)`` indices.
             mel: ``(batch, time / conditioner.hop, values)``, what the auxiliary head shall say; None without one.
             crop: first frame and number of frames that the decoder predicts; None lets the decoder rest.
+            pitch: as for ``frames``.
+            alter: as for ``quantize``.
 
         Returns:
             The loss terms, and the codes ``(batch, codes)``.
         """
-        quantized = self.quantize(heard)
+        quantized = self.quantize(heard, alter)
         values = quantized.values
         if self.training and self.config.quantizer.jitter and self.quantizer.started:
             values = time_jitter(values, self.config.quantizer.jitter)
-        frames = self.frames(values, speaker)
+        frames = self.frames(values, speaker, pitch)
         mel_error, head = None, self.conditioner.auxiliary_head
         if head is not None and mel is not None:
             mel_error = F.l1_loss(head(frames).float(), mel)

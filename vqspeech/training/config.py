@@ -47,13 +47,17 @@ class TrainingConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         segment: samples of a segment: what encoder and conditioning network see.
         crop: samples of it that the decoder predicts.
         quantize_from: step at which the codebook is placed on data by k-means; before, codes are not quantised.
-        decode_from: step at which the decoder joins; before, only the auxiliary mel head teaches the encoder.
+        decode_from: step at which the decoder joins; before, only the auxiliary head trains the encoder. At ``steps``
+            or later the decoder never does: the front end alone is trained.
         keep_codes: encoder and codebook stay as they are in the model that the run begins from, so that its codes, and
             all that was made of them, keep their meaning.
         mel_weight: of the auxiliary head's error.
         speaker_balance: a speaker is drawn in proportion to its duration to this power; 0 draws all alike.
         disguise: probability that the encoder hears a copy with other pitch and formants (needs ``disguises``).
         disguises: such copies that are made of each utterance when the data are packed.
+        warp: probability that the frequency axis of the encoder's log-mel input is warped, see ``augmentation``.
+        channel: probability of noise, room, equaliser and band limit on it, likewise.
+        pitch_dropout: probability that pitch is withheld from a conditioning network that takes it.
         loudness: range of the random factor on what the encoder hears, in dB to either side.
         average: decay of the moving average of the weights that is evaluated and kept.
         precision: of the matrix products.
@@ -74,6 +78,9 @@ class TrainingConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     speaker_balance: Fraction
     disguise: Fraction
     disguises: Annotated[int, Meta(ge=0, le=16)]
+    warp: Fraction = 0.0
+    channel: Fraction = 0.0
+    pitch_dropout: Fraction = 0.3
     loudness: NonNegative
     average: Annotated[float, Meta(ge=0, lt=1)]
     precision: Literal["fp32", "bf16"]
@@ -118,7 +125,11 @@ class Preset(PresetFile, frozen=True):
             "training.decode_from lets the decoder wait, but nothing else teaches the encoder",
             "set training.decode_from=0 or model.conditioner.mel_bands above 0",
         )
-        insist(training.decode_from < training.steps, "training.decode_from is not below training.steps", "lower it")
+        insist(
+            training.warp + training.channel == 0 or model.encoder.front_end == "log-mel",
+            "training.warp and training.channel alter log-mel input, but the front end is the waveform",
+            "set both to 0, or model.encoder.front_end=log-mel",
+        )
 
 
 def presets() -> tuple[str, ...]:

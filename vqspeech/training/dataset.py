@@ -6,9 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from vqspeech.training.pack import Pack
+from vqspeech.errors import InputError
+from vqspeech.pitch import relative, statistics
+from vqspeech.training.pack import PITCH_HOP, PITCH_UNIT, Pack
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,7 @@ class Batch:
         heard: ``(batch, segment)`` float32, what the encoder hears.
         spoken: ``(batch, segment + 1)`` float32, what the decoder is to say, with the one sample before it.
         speaker: ``(batch,)`` int64.
+        pitch: ``(batch, segment / hop, 3)``, see ``vqspeech.pitch.relative``; zeros where it is withheld. None without.
         first_frame: where in the segment the decoder's crop begins, in conditioning frames.
     """
 
@@ -26,10 +30,43 @@ class Batch:
     spoken: Tensor
     speaker: Tensor
     first_frame: int
+    pitch: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         """Move the tensors to ``device``."""
-        return Batch(self.heard.to(device), self.spoken.to(device), self.speaker.to(device), self.first_frame)
+        pitch = None if self.pitch is None else self.pitch.to(device)
+        return Batch(self.heard.to(device), self.spoken.to(device), self.speaker.to(device), self.first_frame, pitch)
+
+    def rows(self, index: Tensor) -> Batch:
+        """Some of its segments."""
+        pitch = None if self.pitch is None else self.pitch[index]
+        return Batch(self.heard[index], self.spoken[index], self.speaker[index], self.first_frame, pitch)
+
+
+class PitchTrack:
+    """The pitch of packed speech as the conditioning network takes it.
+
+    Args:
+        pack: with pitch.
+        hop: samples per frame.
+
+    Raises:
+        InputError: the pack holds no pitch.
+    """
+
+    def __init__(self, pack: Pack, hop: int) -> None:
+        if not len(pack.pitch):
+            raise InputError("the pack holds no pitch", cure="make it again with vqspeech pack --pitch")
+        self.pack = pack
+        self.hop = hop
+        tenths = [pack.pitch[start // PITCH_HOP : end // PITCH_HOP] for start, end in _ranges(pack)]
+        period = PITCH_HOP / pack.sample_rate
+        self.speakers = [statistics(track.astype(np.float32) * PITCH_UNIT, period) for track in tenths]
+
+    def __call__(self, speaker: int, first: int, count: int, start: int, end: int) -> NDArray[np.float32]:
+        """Frames of the ``count`` samples from ``first`` on: ``(count / hop, 3)``."""
+        centres = _wrapped(first + self.hop // 2 + self.hop * np.arange(count // self.hop), start, end)
+        return relative(self.pack.f0(centres), self.speakers[speaker])
 
 
 class Segments:
@@ -47,6 +84,8 @@ class Segments:
         loudness: range of the factor on what is heard, in dB to either side.
         seed: of everything drawn.
         rank: of this process among those of a distributed run.
+        pitch: of the pack; None for batches without.
+        pitch_dropout: probability that it is withheld.
     """
 
     def __init__(
@@ -61,8 +100,12 @@ class Segments:
         loudness: float,
         seed: int,
         rank: int = 0,
+        pitch: PitchTrack | None = None,
+        pitch_dropout: float = 0.0,
     ) -> None:
         self.pack = pack
+        self.pitch = pitch
+        self.pitch_dropout = pitch_dropout
         self.batch = batch
         self.segment = segment
         self.crops = crops
@@ -70,7 +113,7 @@ class Segments:
         self.loudness = loudness
         self.seed = seed
         self.rank = rank
-        self.ranges = [pack.speaker_range(index) for index in range(len(pack.speakers))]
+        self.ranges = _ranges(pack)
         shares = np.array([end - start for start, end in self.ranges], np.float64) ** speaker_balance
         self.shares = shares / shares.sum()
 
@@ -79,6 +122,7 @@ class Segments:
         rng = np.random.default_rng([self.seed, self.rank, step])
         heard = np.empty((self.batch, self.segment), np.float32)
         spoken = np.empty((self.batch, self.segment + 1), np.float32)
+        contours: list[NDArray[np.float32]] = []
         speakers = rng.choice(len(self.ranges), self.batch, p=self.shares)
         for row, speaker in enumerate(speakers):
             start, end = self.ranges[speaker]
@@ -89,12 +133,21 @@ class Segments:
             source = self.pack.disguises[copy] if disguised else self.pack.samples
             heard[row] = _piece(source, first, self.segment + 1, start, end)[1:]
             heard[row] *= 10 ** (rng.uniform(-self.loudness, self.loudness) / 20)
+            if self.pitch is not None:
+                frames = self.pitch(speaker, first + 1, self.segment, start, end)
+                contours.append(frames * np.float32(rng.random() >= self.pitch_dropout))
         return Batch(
-            torch.from_numpy(heard), torch.from_numpy(spoken), torch.from_numpy(speakers), int(rng.integers(self.crops))
+            torch.from_numpy(heard),
+            torch.from_numpy(spoken),
+            torch.from_numpy(speakers),
+            int(rng.integers(self.crops)),
+            torch.from_numpy(np.stack(contours)) if contours else None,
         )
 
 
-def held_out(pack: Pack, *, segment: int, count: int, speakers: tuple[str, ...]) -> Batch:
+def held_out(
+    pack: Pack, *, segment: int, count: int, speakers: tuple[str, ...], pitch: PitchTrack | None = None
+) -> Batch:
     """A fixed batch to evaluate on: pieces from the middle of utterances, speakers taken in turn.
 
     Args:
@@ -102,10 +155,11 @@ def held_out(pack: Pack, *, segment: int, count: int, speakers: tuple[str, ...])
         segment: samples each.
         count: how many at most; fewer where there are not so many utterances.
         speakers: of the model; utterances of others are left out.
+        pitch: of the pack; None for a batch without.
     """
     starts = np.concatenate([[0], pack.ends[:-1]])
     turns: dict[str, list[tuple[int, int]]] = {}
-    bounds = [pack.speaker_range(index) for index in range(len(pack.speakers))]
+    bounds = _ranges(pack)
     for start, end in zip(starts, pack.ends, strict=True):
         speaker = next(name for name, (low, high) in zip(pack.speakers, bounds, strict=True) if low <= start < high)
         if speaker in speakers:
@@ -117,18 +171,30 @@ def held_out(pack: Pack, *, segment: int, count: int, speakers: tuple[str, ...])
         for speaker, utterances in turns.items()
         if turn < len(utterances)
     ][:count]
-    spoken = np.stack(
-        [
-            _piece(pack.samples, max(start, (start + end - segment) // 2), segment + 1, start, end)
-            for _, start, end in chosen
-        ]
-    )
+    pieces, contours = [], []
+    for index, start, end in chosen:
+        first = max(start, (start + end - segment) // 2)
+        pieces.append(_piece(pack.samples, first, segment + 1, start, end))
+        if pitch is not None:
+            contours.append(pitch(pack.speakers.index(speakers[index]), first + 1, segment, start, end))
+    spoken = np.stack(pieces)
     return Batch(
         torch.from_numpy(spoken[:, 1:].copy()),
         torch.from_numpy(spoken),
         torch.tensor([speaker for speaker, _, _ in chosen]),
         0,
+        torch.from_numpy(np.stack(contours)) if contours else None,
     )
+
+
+def _ranges(pack: Pack) -> list[tuple[int, int]]:
+    """First sample of each speaker and the one after the last."""
+    return [pack.speaker_range(index) for index in range(len(pack.speakers))]
+
+
+def _wrapped(index: NDArray[np.int64], start: int, end: int) -> NDArray[np.int64]:
+    """Indices brought into [start, end) by going round."""
+    return start + (index - start) % (end - start)
 
 
 def _piece(samples: np.ndarray, first: int, count: int, start: int, end: int) -> np.ndarray:
@@ -136,5 +202,5 @@ def _piece(samples: np.ndarray, first: int, count: int, start: int, end: int) ->
     if first + count <= end:
         piece = samples[first : first + count]
     else:
-        piece = np.take(samples[start:end], range(first - start, first - start + count), mode="wrap")
+        piece = samples[_wrapped(np.arange(first, first + count), start, end)]
     return piece.astype(np.float32) / 32767

@@ -16,22 +16,23 @@ from torch.optim import Optimizer
 _QUINTIC = (3.4445, -4.7750, 2.0315)
 
 
-def orthogonalise(matrix: Tensor, iterations: int = 5) -> Tensor:
+def orthogonalise(matrix: Tensor, iterations: int = 5, dtype: torch.dtype = torch.float32) -> Tensor:
     """The nearest semi-orthogonal matrix, roughly: all singular values to about 1.
 
     Args:
         matrix: ``(rows, columns)``.
         iterations: of Newton-Schulz.
+        dtype: of its products; the authors use bfloat16.
     """
     a, b, c = _QUINTIC
-    x = matrix / (matrix.norm() + 1e-7)
+    x = (matrix / (matrix.norm() + 1e-7)).to(dtype)
     tall = x.shape[0] > x.shape[1]
     if tall:
         x = x.t()
     for _ in range(iterations):
         gram = x @ x.t()
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.t() if tall else x
+    return (x.t() if tall else x).to(matrix.dtype)
 
 
 class Muon(Optimizer):
@@ -42,6 +43,7 @@ class Muon(Optimizer):
         lr: learning rate; a step changes a square matrix by about this much in every direction.
         momentum: of the (Nesterov) momentum.
         weight_decay: times the learning rate.
+        dtype: of the products that make a step orthogonal.
     """
 
     def __init__(
@@ -50,7 +52,9 @@ class Muon(Optimizer):
         lr: float,
         momentum: float = 0.95,
         weight_decay: float = 0.01,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
+        self.dtype = dtype
         super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
@@ -66,7 +70,7 @@ class Muon(Optimizer):
                     state["momentum"] = torch.zeros_like(parameter)
                 momentum = state["momentum"].mul_(group["momentum"]).add_(parameter.grad)
                 direction = (parameter.grad + group["momentum"] * momentum).flatten(1)
-                step = orthogonalise(direction)
+                step = orthogonalise(direction, dtype=self.dtype)
                 scale = group["lr"] * max(1.0, step.shape[0] / step.shape[1]) ** 0.5
                 parameter.mul_(1 - group["lr"] * group["weight_decay"])
                 parameter.add_(step.view_as(parameter), alpha=-scale)

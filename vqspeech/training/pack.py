@@ -4,6 +4,8 @@ It is a safetensors file, to be read by anything that reads those:
 
 - ``samples``: int16 ``(total,)``, every utterance at the working level, those of a speaker one after another;
 - ``disguises``: int16 ``(copies, total)``, the same with pitch and formants changed (see ``disguise``);
+- ``pitch``: int16 ``(ceil(total / PITCH_HOP),)``, F0 in tenths of a hertz, 0 where unvoiced, at the middle of each hop;
+  empty where the pack was made without;
 - ``ends``: int64 ``(utterances,)``, where each utterance ends;
 - ``speaker_ends``: int64 ``(speakers,)``, where each speaker ends;
 - metadata: format, sample rate, level, names of speakers and utterances.
@@ -21,7 +23,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,8 @@ from vqspeech.errors import InputError
 from vqspeech.files import atomic_open
 
 _FORMAT = "vqspeech-pack-1"
+#: Samples per value of F0, and its unit.
+PITCH_HOP, PITCH_UNIT = 80, 0.1
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Pack:
     Attributes:
         samples: int16 ``(total,)``.
         disguises: int16 ``(copies, total)``.
+        pitch: int16 ``(ceil(total / PITCH_HOP),)``, or ``(0,)``.
         ends: int64 ``(utterances,)``.
         speaker_ends: int64 ``(speakers,)``.
         sample_rate: in Hz.
@@ -58,6 +63,12 @@ class Pack:
     rms: float
     speakers: tuple[str, ...]
     utterances: tuple[str, ...]
+    pitch: NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, np.int16))
+
+    def f0(self, centres: NDArray[np.int64]) -> NDArray[np.float32]:
+        """F0 in Hz at the samples ``centres``, 0 where unvoiced; shape as given."""
+        found: NDArray[np.float32] = self.pitch[centres // PITCH_HOP].astype(np.float32) * np.float32(PITCH_UNIT)
+        return found
 
     @property
     def seconds(self) -> float:
@@ -118,16 +129,23 @@ class _Job:
     end: float | None
 
 
-def _load(job: _Job, *, rate: int, rms: float, copies: int, seed: int) -> NDArray[np.int16]:
-    """Read one utterance: ``(1 + copies, samples)``, the first row the original."""
+def _load(
+    job: _Job, *, rate: int, rms: float, copies: int, seed: int, with_pitch: bool
+) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+    """Read one utterance: ``(1 + copies, samples)``, the first row the original; and its F0, one value per hop."""
     from vqspeech import audio
+    from vqspeech.pitch import contour
     from vqspeech.training.perturbation import disguise
 
     waveform = audio.normalise_level(audio.read(job.recording, rate=rate, start=job.start, end=job.end), rate, rms)
     rng = np.random.default_rng([seed, zlib.crc32(job.utterance.encode())])
     rows = [waveform]
     rows += [audio.normalise_level(disguise(waveform, rate, rng), rate, rms) for _ in range(copies)]
-    return np.rint(np.clip(np.stack(rows), -1, 1) * 32767).astype(np.int16)
+    samples = np.rint(np.clip(np.stack(rows), -1, 1) * 32767).astype(np.int16)
+    if not with_pitch:
+        return samples, np.zeros(0, np.int16)
+    times = (np.arange(-(-len(waveform) // PITCH_HOP)) + 0.5) * PITCH_HOP / rate
+    return samples, np.rint(contour(waveform, rate, times) / PITCH_UNIT).astype(np.int16)
 
 
 def write_pack(
@@ -137,6 +155,7 @@ def write_pack(
     sample_rate: int,
     rms: float,
     disguises: int = 0,
+    pitch: bool = False,
     seed: int = 0,
     jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
@@ -152,6 +171,7 @@ def write_pack(
         sample_rate: in Hz.
         rms: level of active speech.
         disguises: copies of each utterance with other pitch and formants.
+        pitch: whether to track F0, for models that it conditions.
         seed: of the disguises.
         jobs: processes at work.
         progress: called with utterances done and utterances in all.
@@ -170,21 +190,23 @@ def write_pack(
         "sample_rate": sample_rate,
         "rms": rms,
         "disguises": disguises,
+        "pitch": pitch,
         "seed": seed,
         "utterances": [[*dataclasses.astuple(job), *_stamp(job.recording)] for job in todo],
     }
     partial_folder = Path(f"{os.fspath(target)}.partial")
     lengths = _resume(partial_folder, order)
-    load = partial(_load, rate=sample_rate, rms=rms, copies=disguises, seed=seed)
+    load = partial(_load, rate=sample_rate, rms=rms, copies=disguises, seed=seed, with_pitch=pitch)
     # Without buffers, which on a full disk would complain again when they are closed.
     with ExitStack() as stack:
-        journal, *rows = (
+        journal, contours, *rows = (
             stack.enter_context((partial_folder / name).open("ab", buffering=0))
-            for name in ("lengths", *(f"row{row}" for row in range(disguises + 1)))
+            for name in ("lengths", "pitch", *(f"row{row}" for row in range(disguises + 1)))
         )
-        for length, arrays in _loaded(load, todo[len(lengths) :], jobs):
+        for length, arrays, contour in _loaded(load, todo[len(lengths) :], jobs):
             for file, array in zip(rows, arrays, strict=True):
                 _append(file, array.tobytes())
+            _append(contours, contour.tobytes())
             _append(journal, f"{length}\n".encode())
             lengths.append(length)
             if progress:
@@ -195,17 +217,17 @@ def write_pack(
 
 
 def _loaded(
-    load: Callable[[_Job], NDArray[np.int16]], todo: list[_Job], jobs: int
-) -> Iterator[tuple[int, NDArray[np.int16]]]:
+    load: Callable[[_Job], tuple[NDArray[np.int16], NDArray[np.int16]]], todo: list[_Job], jobs: int
+) -> Iterator[tuple[int, NDArray[np.int16], NDArray[np.int16]]]:
     if jobs == 1:
         for job in todo:
-            arrays = load(job)
-            yield arrays.shape[1], arrays
+            arrays, contour = load(job)
+            yield arrays.shape[1], arrays, contour
         return
     with ProcessPoolExecutor(jobs) as pool:
         try:
-            for arrays in pool.map(load, todo, chunksize=4):
-                yield arrays.shape[1], arrays
+            for arrays, contour in pool.map(load, todo, chunksize=4):
+                yield arrays.shape[1], arrays, contour
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -234,10 +256,11 @@ def _resume(folder: Path, order: dict[str, Any]) -> list[int]:
         journal = (folder / "lengths").read_bytes() if (folder / "lengths").exists() else b""
         whole = journal[: journal.rfind(b"\n") + 1]
         lengths = [int(line) for line in whole.split()]
-        rows = sorted(folder.glob("row*"))
-        if all(row.stat().st_size >= 2 * sum(lengths) for row in rows):
-            for row in rows:
-                os.truncate(row, 2 * sum(lengths))
+        sizes = {row: 2 * sum(lengths) for row in folder.glob("row*")}
+        sizes[folder / "pitch"] = 2 * sum(-(-length // PITCH_HOP) for length in lengths) if order["pitch"] else 0
+        if all(row.is_file() and row.stat().st_size >= size for row, size in sizes.items()):
+            for row, size in sizes.items():
+                os.truncate(row, size)
             if whole != journal:
                 os.truncate(folder / "lengths", len(whole))
             return lengths
@@ -262,12 +285,14 @@ def _assemble(target: Path, folder: Path, todo: list[_Job], lengths: list[int], 
             "utterances": json.dumps([job.utterance for job in todo]),
         }
     }
+    pitch = _joined_pitch(folder, lengths) if order["pitch"] else np.zeros(0, np.int16)
     position = 0
     for name, dtype, shape, size in (
         ("ends", "I64", [len(ends)], 8 * len(ends)),
         ("speaker_ends", "I64", [len(last)], 8 * len(last)),
         ("samples", "I16", [total], 2 * total),
         ("disguises", "I16", [copies, total], 2 * total * copies),
+        ("pitch", "I16", [len(pitch)], 2 * len(pitch)),
     ):
         header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [position, position + size]}
         position += size
@@ -278,3 +303,16 @@ def _assemble(target: Path, folder: Path, todo: list[_Job], lengths: list[int], 
         for row in range(copies + 1):
             with (folder / f"row{row}").open("rb") as samples:
                 shutil.copyfileobj(samples, file, 1 << 20)
+        file.write(pitch.tobytes())
+
+
+def _joined_pitch(folder: Path, lengths: list[int]) -> NDArray[np.int16]:
+    """The contours of all utterances on one grid: at each hop of all samples, the nearest value of its utterance."""
+    ends = np.cumsum(lengths)
+    counts = -(-np.array(lengths) // PITCH_HOP)
+    contours = np.fromfile(folder / "pitch", np.int16)
+    centres = np.minimum(np.arange(-(-int(ends[-1]) // PITCH_HOP)) * PITCH_HOP + PITCH_HOP // 2, ends[-1] - 1)
+    utterance = np.searchsorted(ends, centres, side="right")
+    local = (centres - (ends - lengths)[utterance]) // PITCH_HOP
+    joined: NDArray[np.int16] = contours[(np.cumsum(counts) - counts)[utterance] + local]
+    return joined

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +20,12 @@ from vqspeech.model.calibration import measure_activation_peaks
 from vqspeech.model.checkpoint import load_model, save_model
 from vqspeech.model.config import CEPSTRAL_BANDS
 from vqspeech.model.quantizer import perplexity
+from vqspeech.model.residual import ModulatedBlock
 from vqspeech.model.vqvae import VQVAE
 from vqspeech.training import warm_start
+from vqspeech.training.augmentation import SpectralAugmentation
 from vqspeech.training.config import Preset, TrainingConfig
-from vqspeech.training.dataset import Batch, Segments, held_out
+from vqspeech.training.dataset import Batch, PitchTrack, Segments, held_out
 from vqspeech.training.muon import Muon
 from vqspeech.training.pack import Pack
 from vqspeech.training.speaker_stats import compute_speaker_stats
@@ -44,7 +47,7 @@ class HeldOut:
     """Measures on held-out speech, in evaluation mode.
 
     Attributes:
-        nll: teacher-forced negative log-likelihood, nats per sample.
+        nll: teacher-forced negative log-likelihood, nats per sample; NaN, like the gaps, where the decoder takes no part.
         code_gap: what another segment's codes add to ``nll``; near 0, the decoder ignores the codes.
         speaker_gap: what a wrong speaker adds to ``nll``.
         mel: mean absolute error of the auxiliary head (0 without one).
@@ -61,8 +64,8 @@ class HeldOut:
 
     @property
     def score(self) -> float:
-        """The likelihood decides which model is the best."""
-        return self.nll
+        """The likelihood decides which model is the best; the auxiliary head's error where there is none."""
+        return self.mel if math.isnan(self.nll) else self.nll
 
 
 class VQVAETask:
@@ -94,6 +97,10 @@ class VQVAETask:
             self.model.keep_codes()
         self.pack = train
         hop = model.conditioner.hop
+        with_pitch = model.conditioner.pitch
+        self.augmentation = SpectralAugmentation(
+            warp=training.warp, channel=training.channel, frame_rate=model.audio.sample_rate / model.encoder.mel_hop
+        )
         self.crop_frames = training.crop // hop
         self.train = Segments(
             train,
@@ -105,13 +112,21 @@ class VQVAETask:
             loudness=training.loudness,
             seed=training.seed,
             rank=rank,
+            pitch=PitchTrack(train, hop) if with_pitch else None,
+            pitch_dropout=training.pitch_dropout,
         )
         if not set(dev.speakers) & set(train.speakers):
             raise InputError(
                 "no speaker of the dev part is in the training part",
                 cure="split by utterance, so that speakers are shared",
             )
-        self.dev = held_out(dev, segment=training.segment, count=HELD_OUT_SEGMENTS, speakers=train.speakers)
+        self.dev = held_out(
+            dev,
+            segment=training.segment,
+            count=HELD_OUT_SEGMENTS,
+            speakers=train.speakers,
+            pitch=PitchTrack(dev, hop) if with_pitch else None,
+        )
 
     @property
     def config(self) -> TrainingConfig:
@@ -129,11 +144,16 @@ class VQVAETask:
 
     def averages(self, step: int) -> bool:
         """What the weights were before the decoder took part is not averaged."""
-        return self.decoding(step)
+        return self.decoding(step) or (not self.decodes and step >= self.config.quantize_from)
 
     def units(self, step: int) -> int:
         """Samples of a segment that this step learns from."""
         return self.config.crop if self.decoding(step) else self.config.segment
+
+    @property
+    def decodes(self) -> bool:
+        """Whether the decoder ever takes part."""
+        return self.decoding(self.config.steps - 1)
 
     def decoding(self, step: int) -> bool:
         """Whether the decoder takes part in this step."""
@@ -152,13 +172,16 @@ class VQVAETask:
         if rates.muon_encoder:
             modules = [*model.encoder.modules(), *model.conditioner.modules()]
             convolutions = [m for m in modules if isinstance(m, nn.Conv1d) and m.weight.shape[1] > 1]
-            kernels = [m.weight for m in convolutions if m.weight.requires_grad]
+            blocks = [m for m in modules if isinstance(m, ModulatedBlock)]
+            linear = [layer for block in blocks for layer in (block.dilated, block.out)]
+            kernels = [m.weight for m in (*convolutions, *linear) if m.weight.requires_grad]
             groups.append({"params": kernels, "lr": rates.muon_encoder})
         taken = {id(p) for group in groups for p in group["params"]}  # type: ignore[attr-defined]
         rest = [p for p in model.parameters() if p.requires_grad and id(p) not in taken]
         optimizers: list[Optimizer] = [Adam(rest, lr=rates.adam, betas=(0.9, 0.99))]
         if groups:
-            optimizers.append(Muon(groups, lr=1.0))
+            dtype = torch.bfloat16 if self.preset.training.precision == "bf16" else torch.float32
+            optimizers.append(Muon(groups, lr=1.0, dtype=dtype))
         return optimizers
 
     def mel(self, batch: Batch) -> Tensor | None:
@@ -200,7 +223,7 @@ class VQVAETask:
         model.eval()
         for batch in self._extra_batches(CALIBRATION_BATCHES, next(model.parameters()).device):
             classes = model.companding.classes(batch.spoken)
-            frames = model.frames(model.quantize(batch.heard).values, batch.speaker)
+            frames = model.frames(model.quantize(batch.heard).values, batch.speaker, batch.pitch)
             pieces.append((classes[:, :-1], frames))
         measure_activation_peaks(model.decoder, pieces)
         model.train(training)
@@ -227,7 +250,9 @@ class VQVAETask:
         """
         training = self.preset.training
         crop = (batch.first_frame, self.crop_frames) if self.decoding(step) else None
-        losses, codes = module(batch.heard, batch.spoken, batch.speaker, self.mel(batch), crop)
+        alter = self.augmentation if training.warp or training.channel else None
+        mel = self.mel(batch)
+        losses, codes = module(batch.heard, batch.spoken, batch.speaker, mel, crop, batch.pitch, alter)
         loss = losses.total(commitment_weight=self.preset.model.quantizer.commitment, mel_weight=training.mel_weight)
         terms = {"nll": losses.nll, "mel": losses.mel, "commitment": losses.commitment}
         if self.model.quantizer.started:
@@ -241,7 +266,7 @@ class VQVAETask:
     def watch(self, measures: HeldOut, step: int, out: Path) -> None:
         """Give the run up when its codes are worth nothing; raises CodesIgnoredError."""
         training = self.preset.training
-        if step <= max(training.decode_from, training.quantize_from) + GRACE:
+        if not self.decodes or step <= max(training.decode_from, training.quantize_from) + GRACE:
             return
         self.suspicions = self.suspicions + 1 if measures.code_gap < training.least_code_gap else 0
         if self.suspicions >= PATIENCE:
@@ -255,8 +280,9 @@ class VQVAETask:
     def keep(self, model: VQVAE, folder: Path) -> None:
         """Write a model directory, ready for engines that compute in few bits. ``model`` stays as it is."""
         model = copy.deepcopy(model)
-        model.decoder.centre_logits()
-        self.calibrate(model)
+        if self.decodes:
+            model.decoder.centre_logits()
+            self.calibrate(model)
         save_model(model, folder)
 
     def finish(self, folder: Path) -> None:
@@ -293,18 +319,20 @@ class VQVAETask:
             if len(self.dev.speaker) == 1:
                 wrong = wrong.roll(wrong.shape[2] // 2, 2)
             wrong_speaker = (batch.speaker + max(1, len(model.speakers) // 2)) % len(model.speakers)
-            frames = model.frames(quantized.values, batch.speaker)
+            frames = model.frames(quantized.values, batch.speaker, batch.pitch)
             for name, conditioning in (
                 ("right", frames),
-                ("codes", model.frames(wrong, batch.speaker)),
-                ("speaker", model.frames(quantized.values, wrong_speaker)),
+                ("codes", model.frames(wrong, batch.speaker, batch.pitch)),
+                ("speaker", model.frames(quantized.values, wrong_speaker, batch.pitch)),
             ):
+                if not self.decodes:
+                    break
                 nll[name].append(model.nll(batch.spoken, conditioning, (first, self.crop_frames))[:, skip:].mean(1))
             target, head = self.mel(batch), model.conditioner.auxiliary_head
             if target is not None and head is not None:
                 mel_errors.append(F.l1_loss(head(frames).float(), target))
         model.train(training)
-        mean = {name: float(torch.cat(values).mean()) for name, values in nll.items()}
+        mean = {name: float(torch.cat(values).mean()) if values else math.nan for name, values in nll.items()}
         return HeldOut(
             nll=mean["right"],
             code_gap=mean["codes"] - mean["right"],
@@ -321,5 +349,5 @@ class VQVAETask:
         for rows in order.split(size):
             others = (rows + max(1, count // 2)) % count
             yield tuple(  # type: ignore[misc]
-                Batch(dev.heard[r], dev.spoken[r], dev.speaker[r], 0).to(device) for r in (rows, others)
+                dev.rows(r).to(device) for r in (rows, others)
             )
