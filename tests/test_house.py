@@ -20,14 +20,15 @@ MAY_IMPORT = {
     "codes": GROUND,
     "blend": GROUND,
     "melspectrogram": GROUND | {"torchaudio_import"},
+    "pitch": GROUND,
     "corpora": GROUND | {"audio", "datadir", "alignment"},
     "aligners": GROUND | {"audio", "datadir", "alignment"},
     "devices": GROUND,
     "model": GROUND | {"companding", "melspectrogram"},
     "generation": GROUND | {"companding", "melspectrogram", "model"},
-    "training": GROUND | {"audio", "companding", "datadir", "devices", "melspectrogram", "model"},
+    "training": GROUND | {"audio", "companding", "datadir", "devices", "melspectrogram", "model", "pitch"},
     "evaluation": GROUND | {"alignment", "audio", "codes", "companding", "datadir", "torchaudio_import"},
-    "api": GROUND | {"audio", "blend", "codes", "generation", "model"},
+    "api": GROUND | {"audio", "blend", "codes", "generation", "model", "pitch"},
 }
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from small_models import make_config
 
+from vqspeech.errors import InputError
 from vqspeech.model.conditioner import Conditioner
 
 NETWORKS: list[dict[str, Any]] = [
@@ -88,3 +89,41 @@ def test_the_mel_head_is_there_only_when_asked_for(bands: int) -> None:
     assert (conditioner.mel_head is not None) == bool(bands)
     if conditioner.mel_head is not None:
         assert conditioner.mel_head(torch.zeros(2, 9, 7)).shape == (2, 9, bands)
+
+
+MODULATED: dict[str, Any] = {"block": "modulated", "kernel": 3, "dilations": [1, -2, 1, -4]}
+
+
+@pytest.mark.parametrize("hop", [16, 8])
+def test_causal_blocks_look_ahead_less_than_back(hop: int) -> None:
+    conditioner = make_conditioner(**MODULATED, hop=hop)
+    past, ahead = conditioner.reach
+    assert ahead < past
+    values, speaker = torch.randn(1, 5, past + ahead + 9), torch.randn(1, 3)
+    changed = values.clone()
+    changed[:, :, past + 2] += 1
+    differs = (conditioner(changed, speaker) != conditioner(values, speaker)).any(-1)[0]
+    codes = differs.view(-1, 16 // hop).any(1).nonzero()[:, 0]
+    assert codes.min() >= past + 2 - ahead
+    assert codes.max() <= past + 2 + past
+
+
+def test_pitch_conditions_the_frames_and_can_be_withheld() -> None:
+    conditioner = make_conditioner(**MODULATED, pitch=True)
+    values, speaker = torch.randn(2, 5, 6), torch.randn(2, 3)
+    without = conditioner(values, speaker)
+    torch.testing.assert_close(conditioner(values, speaker, torch.zeros(2, 12, 3)), without)
+    assert not torch.allclose(conditioner(values, speaker, torch.ones(2, 12, 3)), without)
+
+
+def test_every_modulated_block_depends_on_the_speaker() -> None:
+    conditioner = make_conditioner(**MODULATED)
+    values, speaker = torch.randn(1, 5, 6), torch.randn(1, 3, requires_grad=True)
+    conditioner(values, speaker).square().sum().backward()
+    for block in conditioner.blocks:
+        assert block.get_submodule("modulation").get_parameter("weight").grad.abs().sum() > 0  # type: ignore[union-attr]
+
+
+def test_pitch_without_modulated_blocks_is_refused() -> None:
+    with pytest.raises(InputError, match=r"model\.conditioner\.pitch"):
+        make_config(conditioner={"pitch": True})

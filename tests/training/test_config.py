@@ -150,7 +150,6 @@ def test_a_key_that_is_wrong_is_named(tmp_path: Path, path: str, value: Any, nam
         (["training.crop=16384"], "training.crop"),
         (["training.disguise=0.5", "training.disguises=0"], "training.disguises"),
         (["model.conditioner.mel_bands=0"], "training.decode_from"),
-        (["training.steps=400"], "training.decode_from"),
         (["model.conditioner.cepstra=13"], "model.conditioner.cepstra"),
         (["model.encoder.input_norm=true"], "model.encoder.input_norm"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ from hypothesis import strategies as st
 from small_training import make_pack, make_preset
 
 from vqspeech.errors import InputError
-from vqspeech.training.dataset import Batch, Segments, held_out
+from vqspeech.pitch import relative
+from vqspeech.training.dataset import Batch, PitchTrack, Segments, held_out
+from vqspeech.training.pack import PITCH_HOP, Pack
 from vqspeech.training.vqvae_task import VQVAETask
 
 LENGTHS = {"ann": [30, 20], "bob": [100], "cyd": [7]}
@@ -145,3 +148,37 @@ def test_a_dev_part_without_a_known_speaker_is_refused() -> None:
     with pytest.raises(InputError, match="speaker") as caught:
         VQVAETask(make_preset(), make_pack(), make_pack({"zoe": [3000]}))
     assert caught.value.cure
+
+
+def with_pitch(pack: Pack) -> Pack:
+    """F0 that tells where it is from: 100 Hz and a tenth more for each value."""
+    grid = 1000 + np.arange(-(-len(pack.samples) // PITCH_HOP))
+    return dataclasses.replace(pack, pitch=grid.astype(np.int16))
+
+
+def test_pitch_is_that_of_the_segment() -> None:
+    pack = with_pitch(make_pack({"ann": [4000, 3000], "bob": [5000]}, numbered=True))
+    hop, segment = 40, 800
+    track = PitchTrack(pack, hop)
+    batch = make_segments(pack=pack, segment=segment, pitch=track)(0)
+    assert batch.pitch is not None
+    assert batch.pitch.shape == (8, segment // hop, 3)
+    for row, speaker in enumerate(batch.speaker.tolist()):
+        centres = numbers(batch.spoken[row])[1:][hop // 2 :: hop]
+        expected = relative(pack.f0(centres), track.speakers[speaker])
+        np.testing.assert_allclose(batch.pitch[row].numpy(), expected)
+
+
+def test_pitch_is_withheld_from_whole_segments() -> None:
+    pack = with_pitch(make_pack({"ann": [4000]}, numbered=True))
+    batch = make_segments(pack=pack, segment=800, batch=200, pitch=PitchTrack(pack, 40), pitch_dropout=0.3)(0)
+    assert batch.pitch is not None
+    given = batch.pitch[:, :, 2]
+    assert (given == given[:, :1]).all()
+    assert given[:, 0].mean() == pytest.approx(0.7, abs=0.1)
+    assert not batch.pitch[given[:, 0] == 0].any()
+
+
+def test_a_pack_without_pitch_is_named_where_it_is_wanted() -> None:
+    with pytest.raises(InputError, match="no pitch"):
+        PitchTrack(PACK, 8)

@@ -15,10 +15,10 @@ import pytest
 from small_training import RATE, write_data
 
 from vqspeech import audio
-from vqspeech.datadir import DataDir
+from vqspeech.datadir import DataDir, Utterance
 from vqspeech.errors import InputError
 from vqspeech.training import pack as packing
-from vqspeech.training.pack import Pack, read_pack, write_pack
+from vqspeech.training.pack import PITCH_HOP, Pack, read_pack, write_pack
 
 
 def write(data: Path, target: Path, *, disguises: int = 0, seed: int = 0, jobs: int = 1) -> Pack:
@@ -239,3 +239,24 @@ def test_a_partial_folder_without_its_order_is_begun_again(data: Path, tmp_path:
     assert (tmp_path / "x.pack").read_bytes() == (tmp_path / "y.pack").read_bytes()
     shutil.rmtree(tmp_path / "corpus")
     assert len(read_pack(tmp_path / "x.pack").samples) == 13000
+
+
+def test_pitch_lies_on_one_grid_and_each_value_is_of_its_own_utterance(tmp_path: Path) -> None:
+    lengths, hertz = [4037, 2500, 6013], [100.0, 200.0, 300.0]
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    utterances = []
+    for index, (length, f0) in enumerate(zip(lengths, hertz, strict=True)):
+        phase = 2 * np.pi * f0 * np.arange(length) / RATE
+        audio.write(folder / f"{index}.wav", (0.1 * sum(np.sin(k * phase) for k in (1, 2, 3))).astype(np.float32), RATE)
+        utterances.append(Utterance(id=f"ann-{index}", speaker="ann", recording=str(folder / f"{index}.wav")))
+    DataDir(utterances).write(folder / "data")
+    pack = write_pack(folder / "data", tmp_path / "x.pack", sample_rate=RATE, rms=0.06, pitch=True)
+    assert len(pack.pitch) == -(-sum(lengths) // PITCH_HOP)
+    for (start, length), f0 in zip(zip(np.cumsum([0, *lengths]), lengths, strict=False), hertz, strict=True):
+        inside = pack.f0(np.arange(start + 800, start + length - 800))
+        np.testing.assert_allclose(inside, f0, rtol=0.01)
+
+
+def test_a_pack_is_made_without_pitch_unless_asked(data: Path, tmp_path: Path) -> None:
+    assert not len(write(data, tmp_path / "x.pack").pitch)

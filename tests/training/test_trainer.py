@@ -18,6 +18,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -32,7 +33,7 @@ from vqspeech.model.checkpoint import load_model
 from vqspeech.training import trainer as training
 from vqspeech.training import vqvae_task
 from vqspeech.training.config import Preset, read_preset, write_preset
-from vqspeech.training.pack import write_pack
+from vqspeech.training.pack import PITCH_HOP, write_pack
 from vqspeech.training.trainer import Trainer, learning_rate_factor
 from vqspeech.training.vqvae_task import CodesIgnoredError, VQVAETask
 
@@ -519,3 +520,42 @@ def test_the_config_of_a_run_names_every_key(unbroken: Path) -> None:
     tree = yaml.safe_load((unbroken / "config.yaml").read_text())
     assert set(tree) == {"model", "training"}
     assert tree["training"]["steps"] == 12
+
+
+FRONT_END = (
+    "training.decode_from=1000",
+    "model.encoder.front_end=log-mel",
+    "model.encoder.mel_hop=16",
+    "model.encoder.mel_bands=8",
+    "model.encoder.strides=[4]",
+    "model.encoder.block=modulated",
+    "model.encoder.dilations=[1,-2]",
+    "model.encoder.input_norm=true",
+    "model.conditioner.block=modulated",
+    "model.conditioner.pitch=true",
+    "training.warp=0.5",
+    "training.channel=0.5",
+)
+
+
+def test_a_front_end_is_trained_without_the_decoder_and_resumes_to_the_same_weights(tmp_path: Path) -> None:
+    pitch = np.full(-(-len(make_pack().samples) // PITCH_HOP), 1200, np.int16)
+    pack = replace(make_pack(), pitch=pitch)
+    preset = make_preset(*FRONT_END)
+
+    def trainer(out: Path) -> Trainer:
+        return Trainer(VQVAETask(preset, pack, pack), out, Devices.find("cpu", "fp32"))
+
+    run = trainer(tmp_path / "unbroken")
+    decoder = {name: tensor.clone() for name, tensor in run.model.decoder.state_dict().items()}
+    measures = run.run()
+    assert math.isnan(measures.nats)
+    assert measures.score == measures.mel > 0
+    assert_same(decoder, dict(run.model.decoder.state_dict()))
+    other = trainer(tmp_path / "stopped")
+    stop_at(other, 6)
+    with pytest.raises(KeyboardInterrupt):
+        other.run()
+    trainer(tmp_path / "stopped").run()
+    assert_same(last(tmp_path / "unbroken")["model"], last(tmp_path / "stopped")["model"])
+    assert load_model(tmp_path / "stopped").speakers == pack.speakers
