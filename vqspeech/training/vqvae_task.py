@@ -47,7 +47,8 @@ class HeldOut:
     """Measures on held-out speech, in evaluation mode.
 
     Attributes:
-        nll: teacher-forced negative log-likelihood, nats per sample; NaN, like the gaps, where the decoder takes no part.
+        nll: teacher-forced negative log-likelihood, nats per sample; it and the gaps are NaN if no decoder
+            is trained.
         code_gap: what another segment's codes add to ``nll``; near 0, the decoder ignores the codes.
         speaker_gap: what a wrong speaker adds to ``nll``.
         mel: mean absolute error of the auxiliary head (0 without one).
