@@ -57,7 +57,7 @@ def atomic_open(target: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[
             yield file
 
 
-def save_state(target: Path, state: dict[str, Any]) -> None:
+def save_checkpoint(target: Path, state: dict[str, Any]) -> None:
     """Write a state for ``torch.load``, whole or not at all.
 
     Raises:

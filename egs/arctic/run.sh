@@ -12,7 +12,7 @@
 #   4  conversion report, with the distortion to the target's reading
 #   5  RESULTS.md
 #
-# More options: --changes "K=V ..." (of the numbers of --conf), --disguises N
+# More options: --changes "K=V ..." (of the numbers of --conf), --perturbed-copies N
 # (copies in other voices, as --conf wants), --pairs N, --judges "...", --data DIR, --exp DIR, --tag NAME, --ngpu N.
 set -euo pipefail
 recipe=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -25,7 +25,7 @@ corpus=$recipe/downloads
 voices="bdl slt clb rms"
 conf=small
 changes=
-disguises=2
+perturbed_copies=2
 pairs=48
 judges="similarity words quality pitch cepstra"
 tag=
@@ -60,7 +60,7 @@ fi
 
 if begin_stage 2 "packs" reads "$data"/{train,dev}/wav.scp makes "$data"/{train,dev}.pack; then
   $cmd "$data/log/pack_train.log" \
-    vqspeech pack "$data/train" "$data/train.pack" --disguises "$disguises" --jobs "$nj"
+    vqspeech pack "$data/train" "$data/train.pack" --perturbed-copies "$perturbed_copies" --jobs "$nj"
   $cmd "$data/log/pack_dev.log" vqspeech pack "$data/dev" "$data/dev.pack" --jobs "$nj"
   end_stage
 fi

@@ -14,7 +14,7 @@
 #   6  report: each voice said again and in the others' voices, across languages; how far the codes tell who speaks
 #   7  RESULTS.md
 #
-# More options: --changes "K=V ..." (of the numbers of --conf), --disguises N (copies in other voices, as --conf wants),
+# More options: --changes "K=V ..." (of the numbers of --conf), --perturbed-copies N (copies in other voices, as --conf wants),
 # --pairs N, --judges "...", --data DIR, --exp DIR, --tag NAME, --ngpu N.
 set -euo pipefail
 recipe=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -26,7 +26,7 @@ stop_stage=7
 languages="en es fr it ru"
 conf=small
 changes=
-disguises=2
+perturbed_copies=2
 pairs=40
 judges="similarity quality pitch"
 tag=
@@ -65,7 +65,7 @@ fi
 
 if begin_stage 3 "packs" reads "$data"/{train,dev}/wav.scp makes "$data"/{train,dev}.pack; then
   $cmd "$data/log/pack_train.log" \
-    vqspeech pack "$data/train" "$data/train.pack" --disguises "$disguises" --jobs "$nj"
+    vqspeech pack "$data/train" "$data/train.pack" --perturbed-copies "$perturbed_copies" --jobs "$nj"
   $cmd "$data/log/pack_dev.log" vqspeech pack "$data/dev" "$data/dev.pack" --jobs "$nj"
   end_stage
 fi

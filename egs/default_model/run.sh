@@ -10,7 +10,7 @@
 #
 # Stages:
 #   0  data directories: train, dev, test, split by utterance, speakers shared
-#   1  pack: one file to train from, with two disguised copies of each utterance
+#   1  pack: one file to train from, with two perturbed copies of each utterance
 #   2  train the preset `small` (165 min on one core of an AMD EPYC, Zen 4): DIR/small
 #   3  let its decoder learn on, twice as deep, codes kept (conf/deeper.yaml; 95 min): DIR/deeper
 #   4  measure that on the test part
@@ -60,7 +60,7 @@ if begin_stage 0 "data directories" makes "$data"/{train,dev,test}; then
 fi
 
 if begin_stage 1 "packs" reads "$data"/{train,dev}/{wav.scp,utt2spk} makes "$data"/{train,dev}.pack; then
-  $cmd "$data/log/pack_train.log" vqspeech pack "$data/train" "$data/train.pack" --disguises 2 --jobs "$nj"
+  $cmd "$data/log/pack_train.log" vqspeech pack "$data/train" "$data/train.pack" --perturbed-copies 2 --jobs "$nj"
   $cmd "$data/log/pack_dev.log" vqspeech pack "$data/dev" "$data/dev.pack" --jobs "$nj"
   end_stage
 fi

@@ -14,7 +14,7 @@
 #   5  report: every voice said again, and in the others' voices
 #   6  RESULTS.md
 #
-# More options: --data DIR, --exp DIR, --tag NAME (of the run), --disguises N (copies in other voices, as --conf wants),
+# More options: --data DIR, --exp DIR, --tag NAME (of the run), --perturbed-copies N (copies in other voices, as --conf wants),
 # --pairs N (to judge), --judges "..." (of similarity words quality pitch cepstra).
 set -euo pipefail
 recipe=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -29,7 +29,7 @@ changes=
 tag=
 data=$recipe/data
 exp=$recipe/exp
-disguises=2
+perturbed_copies=2
 pairs=24
 judges="similarity words quality pitch cepstra"
 nj=4
@@ -51,7 +51,7 @@ fi
 
 if begin_stage 2 "packs" reads "$recordings" "$data"/{train,dev}/wav.scp makes "$data"/{train,dev}.pack; then
   $cmd "$data/log/pack_train.log" \
-    vqspeech pack "$data/train" "$data/train.pack" --disguises "$disguises" --jobs "$nj"
+    vqspeech pack "$data/train" "$data/train.pack" --perturbed-copies "$perturbed_copies" --jobs "$nj"
   $cmd "$data/log/pack_dev.log" vqspeech pack "$data/dev" "$data/dev.pack" --jobs "$nj"
   end_stage
 fi

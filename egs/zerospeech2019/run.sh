@@ -16,7 +16,7 @@
 #   6  submission: LANGUAGE/test/*.txt (a row of numbers a code), LANGUAGE/test/*.wav and metadata.yaml, in a ZIP
 #
 # More options: --author NAME, --affiliation NAME (for metadata.yaml), --changes "K=V ..." (of the numbers of --conf),
-# --disguises N (copies in other voices, as --conf wants), --data DIR, --exp DIR, --tag NAME.
+# --perturbed-copies N (copies in other voices, as --conf wants), --data DIR, --exp DIR, --tag NAME.
 set -euo pipefail
 recipe=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$recipe/path.sh"
@@ -30,7 +30,7 @@ author=unknown
 affiliation=unknown
 conf=small
 changes=
-disguises=2
+perturbed_copies=2
 tag=
 data=$recipe/data
 exp=$recipe/exp
@@ -55,7 +55,7 @@ fi
 
 if begin_stage 2 "packs" reads "$data"/{train,dev}/wav.scp makes "$data"/{train,dev}.pack; then
   $cmd "$data/log/pack_train.log" \
-    vqspeech pack "$data/train" "$data/train.pack" --disguises "$disguises" --jobs "$nj"
+    vqspeech pack "$data/train" "$data/train.pack" --perturbed-copies "$perturbed_copies" --jobs "$nj"
   $cmd "$data/log/pack_dev.log" vqspeech pack "$data/dev" "$data/dev.pack" --jobs "$nj"
   end_stage
 fi

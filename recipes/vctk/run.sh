@@ -24,7 +24,7 @@
 #   --exp DIR         experiments, one folder a tag (recipes/vctk/exp)
 #   --tag NAME        of this run (the name of --conf)
 #   --changes "K=V"   changes to the numbers of --conf, such as "training.steps=9000 training.batch=16"
-#   --disguises N     copies of each utterance in other voices, for the encoder to hear (2; paper-64x needs 0)
+#   --perturbed-copies N     copies of each utterance in other voices, for the encoder to hear (2; paper-64x needs 0)
 #   --pairs N         to convert and judge (48)
 #   --judges "..."    of them: similarity words quality pitch cepstra (all)
 #   --whisper PATH    Whisper model for the word errors (none: pocketsphinx)
@@ -51,7 +51,7 @@ data=$recipe/data
 exp=$recipe/exp
 tag=
 changes=
-disguises=2
+perturbed_copies=2
 pairs=48
 judges="similarity words quality pitch cepstra"
 whisper=
@@ -95,7 +95,7 @@ fi
 
 if begin_stage 3 "packs" reads "$data"/{train,dev}/{wav.scp,utt2spk} makes "$data"/{train,dev}.pack; then
   $cmd --num-threads "$nj" "$data/log/pack_train.log" \
-    vqspeech pack "$data/train" "$data/train.pack" --disguises "$disguises" --jobs "$nj"
+    vqspeech pack "$data/train" "$data/train.pack" --perturbed-copies "$perturbed_copies" --jobs "$nj"
   $cmd --num-threads "$nj" "$data/log/pack_dev.log" vqspeech pack "$data/dev" "$data/dev.pack" --jobs "$nj"
   end_stage
 fi

@@ -88,13 +88,15 @@ def test_a_pack_of_another_rate_is_refused(data: Path, capsys: pytest.CaptureFix
     assert "--sample-rate 16000" in capsys.readouterr().err
 
 
-def test_missing_disguises_are_refused_with_the_command_that_makes_them(
+def test_missing_perturbed_copies_are_refused_with_the_command_that_makes_them(
     data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     main(["pack", str(data / "train"), str(data / "train.pack")])
     words = ["--data", str(data / "train.pack"), "--dev", str(data / "dev"), "--out", str(data / "exp")]
-    assert main(["train", "tiny", *words, *BRIEF, "training.disguise=0.5", "training.disguises=2"]) == 2
-    assert "vqspeech pack --disguises 2" in capsys.readouterr().err
+    assert (
+        main(["train", "tiny", *words, *BRIEF, "training.perturb_probability=0.5", "training.perturbed_copies=2"]) == 2
+    )
+    assert "vqspeech pack --perturbed-copies 2" in capsys.readouterr().err
 
 
 def test_no_data_is_one_clear_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -113,3 +115,18 @@ def test_when_training_ends_the_voices_were_measured_and_codes_are_brought_to_th
     compute_speaker_stats(expected, read_pack(data / "exp" / "train.pack"))
     assert expected.speaker_stats.unigrams.equal(model.network.speaker_stats.unigrams)
     assert expected.speaker_stats.means.equal(model.network.speaker_stats.means)
+
+
+def test_earlier_names_of_options_and_keys_work_with_a_line_of_warning(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["pack", str(data / "train"), str(data / "train.pack"), "--disguises", "1"]) == 0
+    said = capsys.readouterr()
+    assert "1 perturbed copies of each" in said.out
+    assert "vqspeech pack: warning: '--disguises' is now called '--perturbed-copies'" in said.err
+    words = ["--data", str(data / "train.pack"), "--dev", str(data / "dev"), "--out", str(data / "exp")]
+    words += [*BRIEF, "training.disguise=0.5", "training.disguises=2"]
+    assert main(["train", "tiny", *words]) == 2
+    said = capsys.readouterr()
+    assert "holds 1 perturbed copies, the preset wants 2" in said.err
+    assert "warning: 'training.disguise' is now called 'training.perturb_probability'" in said.err

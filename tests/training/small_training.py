@@ -63,9 +63,9 @@ def make_pack(
 
     Args:
         lengths: samples of each utterance of each speaker.
-        copies: disguises.
+        copies: perturbed copies.
         rate: in Hz.
-        numbered: let each sample be its own number, and in a disguise that number negative.
+        numbered: let each sample be its own number, and in a perturbed copy that number negative.
     """
     lengths = lengths or {"ann": [3000, 2500], "bob": [4000, 2000], "cyd": [1500]}
     each = [length for speaker in lengths.values() for length in speaker]
@@ -77,7 +77,7 @@ def make_pack(
         samples = np.rint(32767 * np.concatenate(pieces)).astype(np.int16)
     return Pack(
         samples=samples,
-        disguises=np.stack([-samples] * copies) if copies else np.zeros((0, total), np.int16),
+        perturbed=np.stack([-samples] * copies) if copies else np.zeros((0, total), np.int16),
         ends=np.cumsum(each),
         speaker_ends=np.cumsum([sum(speaker) for speaker in lengths.values()]),
         sample_rate=rate,

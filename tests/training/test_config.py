@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import yaml
 from small_training import make_preset
 
-from vqspeech.errors import InputError
+from vqspeech.errors import InputError, RenamedWarning
 from vqspeech.model.quantizer import Quantizer
 from vqspeech.training.config import Preset, presets, read_preset, write_preset
 
@@ -123,7 +124,7 @@ def test_a_change_that_cannot_be_made_is_told(change: str) -> None:
         ("training.average", 1.0, "training.average"),
         ("training.average", "0.9", "training.average"),
         ("training.precision", "fp8", "training.precision"),
-        ("training.disguises", 17, "training.disguises"),
+        ("training.perturbed_copies", 17, "training.perturbed_copies"),
         ("training.optimizer.clip", 0, "training.optimizer.clip"),
         ("model.quantizer.codes", 1, "model.quantizer.codes"),
         ("model.quantizer.decay", -0.1, "model.quantizer.decay"),
@@ -148,7 +149,7 @@ def test_a_key_that_is_wrong_is_named(tmp_path: Path, path: str, value: Any, nam
         (["training.segment=12289"], "training.segment"),
         (["training.crop=100"], "training.crop"),
         (["training.crop=16384"], "training.crop"),
-        (["training.disguise=0.5", "training.disguises=0"], "training.disguises"),
+        (["training.perturb_probability=0.5", "training.perturbed_copies=0"], "training.perturbed_copies"),
         (["model.conditioner.mel_bands=0"], "training.decode_from"),
         (["model.conditioner.cepstra=13"], "model.conditioner.cepstra"),
         (["model.encoder.input_norm=true"], "model.encoder.input_norm"),
@@ -187,3 +188,12 @@ def test_a_preset_of_tests_is_sound() -> None:
 
 def test_an_exponent_needs_no_point() -> None:
     assert read_preset("tiny", ["training.optimizer.adam=2e-4"]).training.optimizer.adam == 2e-4
+
+
+def test_keys_of_an_earlier_version_are_read_with_a_warning(tmp_path: Path) -> None:
+    file = tmp_path / "earlier.yaml"
+    preset = resources.files("vqspeech").joinpath("presets", "small.yaml").read_text(encoding="utf-8")
+    file.write_text(preset.replace("perturb_probability:", "disguise:").replace("perturbed_copies:", "disguises:"))
+    assert "disguise: 0.7" in file.read_text()
+    with pytest.warns(RenamedWarning, match=r"earlier\.yaml: 'training\.disguise' is now called"):
+        assert read_preset(file) == read_preset("small")

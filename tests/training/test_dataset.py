@@ -29,7 +29,7 @@ def make_segments(**changes: Any) -> Segments:
         "segment": 16,
         "crops": 5,
         "speaker_balance": 0.5,
-        "disguise": 0.0,
+        "perturb_probability": 0.0,
         "loudness": 0.0,
         "seed": 0,
     }
@@ -47,15 +47,15 @@ def same(a: Batch, b: Batch) -> bool:
 
 @given(seed=st.integers(0, 2**32 - 1), step=st.integers(0, 10**6), rank=st.integers(0, 7))
 def test_a_batch_depends_on_seed_step_and_rank_alone(seed: int, step: int, rank: int) -> None:
-    segments = make_segments(seed=seed, rank=rank, disguise=0.5, loudness=6.0)
+    segments = make_segments(seed=seed, rank=rank, perturb_probability=0.5, loudness=6.0)
     batch = segments(step)
     segments(step + 1)
     torch.manual_seed(step)
     assert same(segments(step), batch)
-    assert same(make_segments(seed=seed, rank=rank, disguise=0.5, loudness=6.0)(step), batch)
+    assert same(make_segments(seed=seed, rank=rank, perturb_probability=0.5, loudness=6.0)(step), batch)
     assert not same(segments(step + 1), batch)
-    assert not same(make_segments(seed=seed, rank=rank + 1, disguise=0.5, loudness=6.0)(step), batch)
-    assert not same(make_segments(seed=seed + 1, rank=rank, disguise=0.5, loudness=6.0)(step), batch)
+    assert not same(make_segments(seed=seed, rank=rank + 1, perturb_probability=0.5, loudness=6.0)(step), batch)
+    assert not same(make_segments(seed=seed + 1, rank=rank, perturb_probability=0.5, loudness=6.0)(step), batch)
 
 
 @given(step=st.integers(0, 1000), segment=st.integers(1, 120))
@@ -86,21 +86,21 @@ def test_every_stretch_can_be_drawn_and_every_crop() -> None:
     assert {batch.first_frame for batch in batches} == set(range(5))
 
 
-def test_a_disguised_copy_is_heard_as_often_as_told_and_never_spoken() -> None:
-    segments = make_segments(disguise=0.3, batch=100)
-    disguised = 0
+def test_a_perturbed_copy_is_the_input_as_often_as_asked_and_never_the_target() -> None:
+    segments = make_segments(perturb_probability=0.3, batch=100)
+    perturbed = 0
     for step in range(20):
         batch = segments(step)
         assert (batch.spoken >= 0).all()
         minus = (batch.heard <= 0).all(1)
         assert torch.equal(batch.heard.abs(), batch.spoken[:, 1:])
-        disguised += int(minus.sum())
-    assert disguised / 2000 == pytest.approx(0.3, abs=0.05)
+        perturbed += int(minus.sum())
+    assert perturbed / 2000 == pytest.approx(0.3, abs=0.05)
 
 
-def test_without_disguises_the_original_is_heard() -> None:
+def test_without_perturbed_copies_the_original_is_the_input() -> None:
     pack = make_pack(LENGTHS, numbered=True)
-    assert (make_segments(pack=pack, disguise=1.0)(0).heard >= 0).all()
+    assert (make_segments(pack=pack, perturb_probability=1.0)(0).heard >= 0).all()
 
 
 def test_loudness_changes_what_is_heard_by_one_factor_a_segment() -> None:

@@ -21,8 +21,8 @@ from vqspeech.training import pack as packing
 from vqspeech.training.pack import PITCH_HOP, Pack, read_pack, write_pack
 
 
-def write(data: Path, target: Path, *, disguises: int = 0, seed: int = 0, jobs: int = 1) -> Pack:
-    return write_pack(data, target, sample_rate=RATE, rms=0.06, disguises=disguises, seed=seed, jobs=jobs)
+def write(data: Path, target: Path, *, perturbed_copies: int = 0, seed: int = 0, jobs: int = 1) -> Pack:
+    return write_pack(data, target, sample_rate=RATE, rms=0.06, perturbed_copies=perturbed_copies, seed=seed, jobs=jobs)
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_speech_comes_back_at_the_working_level_to_a_rounding(data: Path, tmp_pa
     assert pack.ends.tolist() == [3000, 5500, 9500, 11500, 13000]
     assert [pack.speaker_range(index) for index in range(3)] == [(0, 5500), (5500, 11500), (11500, 13000)]
     assert pack.seconds == 13000 / RATE
-    assert pack.disguises.shape == (0, 13000)
+    assert pack.perturbed.shape == (0, 13000)
     start = 0
     for utterance, end in zip(DataDir.read(data), pack.ends, strict=True):
         expected = audio.normalise_level(audio.read(utterance.recording, rate=RATE), RATE, 0.06)
@@ -65,23 +65,23 @@ def test_a_pack_is_memory_mapped_and_can_be_read_again(data: Path, tmp_path: Pat
 def test_a_pack_is_a_safetensors_file(data: Path, tmp_path: Path) -> None:
     from safetensors.numpy import load_file
 
-    pack = write(data, tmp_path / "x.pack", disguises=1)
+    pack = write(data, tmp_path / "x.pack", perturbed_copies=1)
     tensors = load_file(tmp_path / "x.pack")
-    for name in ("samples", "disguises", "ends", "speaker_ends"):
+    for name in ("samples", "perturbed", "ends", "speaker_ends"):
         assert np.array_equal(tensors[name], getattr(pack, name))
 
 
-def test_disguises_keep_the_timing_and_depend_on_the_seed_alone(data: Path, tmp_path: Path) -> None:
-    pack = write(data, tmp_path / "x.pack", disguises=2)
-    assert pack.disguises.shape == (2, len(pack.samples))
-    for copy in pack.disguises:
+def test_perturbed_copies_keep_the_timing_and_depend_on_the_seed_alone(data: Path, tmp_path: Path) -> None:
+    pack = write(data, tmp_path / "x.pack", perturbed_copies=2)
+    assert pack.perturbed.shape == (2, len(pack.samples))
+    for copy in pack.perturbed:
         difference = copy.astype(float) - pack.samples
         assert np.abs(difference).mean() > 0.1 * np.abs(pack.samples.astype(float)).mean()
         assert 0.04 < audio.active_rms(copy[:3000] / 32767, RATE) < 0.08
-    assert not np.array_equal(pack.disguises[0], pack.disguises[1])
-    write(data, tmp_path / "same.pack", disguises=2)
+    assert not np.array_equal(pack.perturbed[0], pack.perturbed[1])
+    write(data, tmp_path / "same.pack", perturbed_copies=2)
     assert (tmp_path / "same.pack").read_bytes() == (tmp_path / "x.pack").read_bytes()
-    write(data, tmp_path / "other.pack", disguises=2, seed=1)
+    write(data, tmp_path / "other.pack", perturbed_copies=2, seed=1)
     assert (tmp_path / "other.pack").read_bytes() != (tmp_path / "x.pack").read_bytes()
 
 
@@ -111,13 +111,13 @@ def interrupt_after(done: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_interrupted_packing_goes_on_to_the_same_bytes(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, done: int, half: str
 ) -> None:
-    write(data, tmp_path / "whole.pack", disguises=1)
+    write(data, tmp_path / "whole.pack", perturbed_copies=1)
     with monkeypatch.context() as context:
         interrupt_after(done, context)
         if done == 5:
             context.setattr(packing, "_assemble", lambda *_arguments: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            write(data, tmp_path / "x.pack", disguises=1)
+            write(data, tmp_path / "x.pack", perturbed_copies=1)
     assert not (tmp_path / "x.pack").exists()
     partial = tmp_path / "x.pack.partial"
     # What kill -9 in the middle of a write leaves behind.
@@ -133,7 +133,7 @@ def test_interrupted_packing_goes_on_to_the_same_bytes(
             journal.write("20")
     with monkeypatch.context() as context:
         loaded = interrupt_after(-1, context)
-        write(data, tmp_path / "x.pack", disguises=1)
+        write(data, tmp_path / "x.pack", perturbed_copies=1)
     assert len(loaded) == 5 - done
     assert (tmp_path / "x.pack").read_bytes() == (tmp_path / "whole.pack").read_bytes()
     assert not partial.exists()
@@ -184,7 +184,7 @@ def complaint(path: Path) -> InputError:
 
 @pytest.mark.parametrize("kept", [0, 3, 8, 100, -1000, -1])
 def test_a_truncated_pack_is_named(data: Path, tmp_path: Path, kept: int) -> None:
-    write(data, tmp_path / "x.pack", disguises=1)
+    write(data, tmp_path / "x.pack", perturbed_copies=1)
     content = (tmp_path / "x.pack").read_bytes()
     (tmp_path / "x.pack").write_bytes(content[:kept])
     complaint(tmp_path / "x.pack")
@@ -220,10 +220,10 @@ for name in ("soundfile", "librosa", "parselmouth", "soxr"):
     sys.modules[name] = None
 import vqspeech.cli.train, vqspeech.training.trainer
 from pathlib import Path
-from vqspeech.training.pack_cache import open_pack
+from vqspeech.training.pack_cache import cached_pack
 from vqspeech.training.config import read_preset
-preset = read_preset("small", ["model.audio.sample_rate=8000", "training.disguise=0"])
-print(open_pack(Path(sys.argv[1]), Path("unused"), preset, disguises=0).samples.sum())
+preset = read_preset("small", ["model.audio.sample_rate=8000", "training.perturb_probability=0"])
+print(cached_pack(Path(sys.argv[1]), Path("unused"), preset, perturbed_copies=0).samples.sum())
 """
     command = [sys.executable, "-c", script, str(tmp_path / "x.pack")]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -260,3 +260,11 @@ def test_pitch_lies_on_one_grid_and_each_value_is_of_its_own_utterance(tmp_path:
 
 def test_a_pack_is_made_without_pitch_unless_asked(data: Path, tmp_path: Path) -> None:
     assert not len(write(data, tmp_path / "x.pack").pitch)
+
+
+def test_a_pack_of_an_earlier_version_is_read(data: Path, tmp_path: Path) -> None:
+    pack = write(data, tmp_path / "x.pack", perturbed_copies=1)
+    content = (tmp_path / "x.pack").read_bytes()
+    assert content.count(b'"perturbed"') == 1
+    (tmp_path / "earlier.pack").write_bytes(content.replace(b'"perturbed"', b'"disguises"'))
+    assert np.array_equal(read_pack(tmp_path / "earlier.pack").perturbed, pack.perturbed)

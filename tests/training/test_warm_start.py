@@ -15,7 +15,7 @@ from vqspeech.model.checkpoint import codes_checksum, load_model, save_model
 from vqspeech.model.vqvae import VQVAE
 from vqspeech.training.trainer import Trainer
 from vqspeech.training.vqvae_task import VQVAETask
-from vqspeech.training.warm_start import begin_from
+from vqspeech.training.warm_start import initialise_from
 
 TRAIN, DEV = make_pack(copies=1), make_pack({"ann": [1500], "bob": [2000]})
 
@@ -36,7 +36,7 @@ def make_other(speakers: tuple[str, ...] = ("ann", "bob", "cyd"), **changes: dic
 
 def test_the_same_shape_takes_every_weight() -> None:
     trained, model = make_model(), make_other()
-    begin_from(model, trained, where="m")
+    initialise_from(model, trained, where="m")
     for name, tensor in trained.state_dict().items():
         assert torch.equal(model.state_dict()[name], tensor), name
 
@@ -44,7 +44,7 @@ def test_the_same_shape_takes_every_weight() -> None:
 @pytest.mark.parametrize("layers", [5, 8])
 def test_new_layers_are_silent_at_first_and_learn(layers: int) -> None:
     trained, model = make_model(), make_other(decoder={"layers": layers})
-    begin_from(model, trained, where="m")
+    initialise_from(model, trained, where="m")
     torch.testing.assert_close(logits(model, "bob"), logits(trained, "bob"))
     logits(model, "bob").square().sum().backward()
     new = model.decoder.skip.weight.grad
@@ -54,7 +54,7 @@ def test_new_layers_are_silent_at_first_and_learn(layers: int) -> None:
 
 def test_voices_go_by_name() -> None:
     trained, model = make_model(), make_other(("bob", "zoe", "ann"))
-    begin_from(model, trained, where="m")
+    initialise_from(model, trained, where="m")
     for speaker in ("ann", "bob"):
         torch.testing.assert_close(logits(model, speaker), logits(trained, speaker))
     known = trained.conditioner.speakers.weight
@@ -72,7 +72,7 @@ def test_voices_go_by_name() -> None:
 )
 def test_other_differences_are_named(changes: dict[str, dict[str, object]], named: str) -> None:
     with pytest.raises(InputError, match=named) as caught:
-        begin_from(make_other(**changes), make_model(), where="the-model")
+        initialise_from(make_other(**changes), make_model(), where="the-model")
     assert "the-model" in str(caught.value)
 
 
@@ -88,7 +88,7 @@ KEPT = ("training.keep_codes=true", "training.quantize_from=0", "training.decode
 
 def test_kept_codes_are_the_same_to_the_bit_and_the_rest_learns(tmp_path: Path) -> None:
     first = trained_model(tmp_path / "first")
-    task = VQVAETask(make_preset(*KEPT), TRAIN, DEV, begin_from=first)
+    task = VQVAETask(make_preset(*KEPT), TRAIN, DEV, initialise_from=first)
     begun = {name: tensor.clone() for name, tensor in task.model.state_dict().items()}
     Trainer(task, tmp_path / "second", Devices.find("cpu", "fp32")).run()
     ended = task.model.state_dict()
@@ -102,7 +102,7 @@ def test_kept_codes_are_the_same_to_the_bit_and_the_rest_learns(tmp_path: Path) 
 def test_a_run_that_was_stopped_goes_on_without_the_first_model(tmp_path: Path) -> None:
     first = trained_model(tmp_path / "first")
     out, devices = tmp_path / "second", Devices.find("cpu", "fp32")
-    Trainer(VQVAETask(make_preset(*KEPT), TRAIN, DEV, begin_from=first), out, devices).run()
+    Trainer(VQVAETask(make_preset(*KEPT), TRAIN, DEV, initialise_from=first), out, devices).run()
     resumed = VQVAETask(make_preset(*KEPT), TRAIN, DEV)
     assert Trainer(resumed, out, devices).run().used > 0
 

@@ -139,9 +139,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     parser = command_parser(command)
     try:
-        options = _parsed(parser, words[1:])
         with warnings.catch_warnings():
             warnings.showwarning = partial(_show_warning, command, warnings.showwarning)
+            options = _parsed(parser, words[1:])
             status: int | None = command_module(command).run(options)
         return status or 0
     except InputError as error:

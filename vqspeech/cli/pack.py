@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from vqspeech import ranges
+from vqspeech.cli.common.renamed import add_renamed
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,14 +22,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--rms", type=ranges.LEVEL, default=0.06, metavar="LEVEL", help="level of active speech; default: 0.06"
     )
     parser.add_argument(
-        "--disguises",
+        "--perturbed-copies",
         type=ranges.COPIES,
         default=0,
         metavar="N",
-        help="copies of each utterance with other pitch and formants, for the encoder to hear; default: 0",
+        help="copies of each utterance with pitch and formants perturbed, as encoder input; default: 0",
     )
+    add_renamed(parser, "--disguises", "--perturbed-copies", type=ranges.COPIES)
     parser.add_argument("--pitch", action="store_true", help="track F0, for models that it conditions")
-    parser.add_argument("--seed", type=ranges.SEED, default=0, metavar="N", help="of the disguises; default: 0")
+    parser.add_argument("--seed", type=ranges.SEED, default=0, metavar="N", help="of the perturbation; default: 0")
     parser.add_argument(
         "--jobs", type=ranges.WORKERS, default=os.cpu_count(), metavar="N", help="processes; default: all cores"
     )
@@ -44,7 +46,7 @@ def run(options: argparse.Namespace) -> None:
         options.out,
         sample_rate=options.sample_rate,
         rms=options.rms,
-        disguises=options.disguises,
+        perturbed_copies=options.perturbed_copies,
         pitch=options.pitch,
         seed=options.seed,
         jobs=options.jobs,
@@ -52,6 +54,6 @@ def run(options: argparse.Namespace) -> None:
     )
     print(
         f"{options.out}: {len(pack.utterances)} utterances of {len(pack.speakers)} speakers, "
-        f"{pack.seconds / 3600:.2f} h, {len(pack.disguises)} disguised copies each"
+        f"{pack.seconds / 3600:.2f} h, {len(pack.perturbed)} perturbed copies of each"
         + (", with pitch" if len(pack.pitch) else "")
     )

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="EXP", help="folder of the experiment")
     parser.add_argument(
         "--from",
-        dest="begin_from",
+        dest="initialise_from",
         type=Path,
         metavar="MODEL",
         help="begin with the weights of this model; voices and depth of the decoder may differ",
@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> None:
 
     from vqspeech.devices import Devices
     from vqspeech.training.config import read_preset
-    from vqspeech.training.pack_cache import open_pack
+    from vqspeech.training.pack_cache import cached_pack
     from vqspeech.training.trainer import Trainer
     from vqspeech.training.vqvae_task import VQVAETask
 
@@ -47,8 +47,10 @@ def run(options: argparse.Namespace) -> None:
         torch.set_num_threads(options.threads)
     preset = read_preset(options.preset, options.changes)
     devices = Devices.find(options.device, preset.training.precision)
-    train = open_pack(options.data, options.out / "train.pack", preset, disguises=preset.training.disguises)
-    dev = open_pack(options.dev, options.out / "dev.pack", preset, disguises=0)
-    result = Trainer(VQVAETask(preset, train, dev, devices.rank, options.begin_from), options.out, devices).run()
+    train = cached_pack(
+        options.data, options.out / "train.pack", preset, perturbed_copies=preset.training.perturbed_copies
+    )
+    dev = cached_pack(options.dev, options.out / "dev.pack", preset, perturbed_copies=0)
+    result = Trainer(VQVAETask(preset, train, dev, devices.rank, options.initialise_from), options.out, devices).run()
     if devices.leads:
         print(f"{options.out}/checkpoints/best: {result.nll:.3f} nats per sample, perplexity {result.perplexity:.0f}")

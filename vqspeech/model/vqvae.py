@@ -166,7 +166,7 @@ class VQVAE(nn.Module):
         """Compute the loss terms of a batch.
 
         Args:
-            heard: ``(batch, time)``, what the encoder hears: the waveform, or a disguised copy of it.
+            heard: ``(batch, time)``, the encoder's input: the waveform, or a perturbed copy of it.
             spoken: ``(batch, time + 1)``, the waveform to reconstruct, with the one sample before it.
             speaker: ``(batch,)`` indices.
             mel: ``(batch, time / conditioner.hop, values)``, what the auxiliary head shall say; None without one.

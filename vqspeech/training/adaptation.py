@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vqspeech.errors import InputError
-from vqspeech.files import save_state
+from vqspeech.files import save_checkpoint
 from vqspeech.melspectrogram import log_mel
 from vqspeech.model.speaker_conditioning import SpeakerAdapter, Voice, VoiceComponent
 from vqspeech.model.vqvae import VQVAE
@@ -255,7 +255,7 @@ class VoiceFit:
         return f"{weights:08x} {speech:08x} {self.network.speakers} {self.seed} {steps}"
 
     def _save(self, checkpoint: Path, steps: int, state: _State) -> None:
-        save_state(checkpoint, {"order": self._order(steps), **vars(state)})
+        save_checkpoint(checkpoint, {"order": self._order(steps), **vars(state)})
 
     def _resumed(self, checkpoint: Path, steps: int) -> _State | None:
         """Where an earlier call of the same fit was; None if there is nothing to go on from."""

@@ -53,8 +53,9 @@ class TrainingConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             all that was made of them, keep their meaning.
         mel_weight: of the auxiliary head's error.
         speaker_balance: a speaker is drawn in proportion to its duration to this power; 0 draws all alike.
-        disguise: probability that the encoder hears a copy with other pitch and formants (needs ``disguises``).
-        disguises: such copies that are made of each utterance when the data are packed.
+        perturb_probability: probability that the encoder's input is a copy with pitch and formants perturbed (needs
+            ``perturbed_copies``).
+        perturbed_copies: such copies that are made of each utterance when the data are packed.
         warp: probability that the frequency axis of the encoder's log-mel input is warped, see ``augmentation``.
         channel: probability of noise, room, equaliser and band limit on it, likewise.
         pitch_dropout: probability that pitch is withheld from a conditioning network that takes it.
@@ -76,8 +77,8 @@ class TrainingConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     keep_codes: bool
     mel_weight: NonNegative
     speaker_balance: Fraction
-    disguise: Fraction
-    disguises: Annotated[int, Meta(ge=0, le=16)]
+    perturb_probability: Fraction
+    perturbed_copies: Annotated[int, Meta(ge=0, le=16)]
     warp: Fraction = 0.0
     channel: Fraction = 0.0
     pitch_dropout: Fraction = 0.3
@@ -116,9 +117,9 @@ class Preset(PresetFile, frozen=True):
             f"use a multiple of model.conditioner.hop ({model.conditioner.hop}), at most training.segment",
         )
         insist(
-            training.disguise == 0 or training.disguises > 0,
-            "training.disguise is above 0, but training.disguises is 0",
-            "make at least one copy, or set training.disguise=0",
+            training.perturb_probability == 0 or training.perturbed_copies > 0,
+            "training.perturb_probability is above 0, but training.perturbed_copies is 0",
+            "make at least one copy, or set training.perturb_probability=0",
         )
         insist(
             training.decode_from == 0 or model.conditioner.mel_bands + model.conditioner.cepstra > 0,

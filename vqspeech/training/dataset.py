@@ -80,7 +80,7 @@ class Segments:
         segment: samples each.
         crops: how many first frames the decoder's crop can have.
         speaker_balance: a speaker is drawn in proportion to its duration to this power.
-        disguise: probability of hearing a disguised copy.
+        perturb_probability: probability that the encoder's input is a perturbed copy.
         loudness: range of the factor on what is heard, in dB to either side.
         seed: of everything drawn.
         rank: of this process among those of a distributed run.
@@ -96,7 +96,7 @@ class Segments:
         segment: int,
         crops: int,
         speaker_balance: float,
-        disguise: float,
+        perturb_probability: float,
         loudness: float,
         seed: int,
         rank: int = 0,
@@ -109,7 +109,7 @@ class Segments:
         self.batch = batch
         self.segment = segment
         self.crops = crops
-        self.disguise = disguise if len(pack.disguises) else 0.0
+        self.perturb_probability = perturb_probability if len(pack.perturbed) else 0.0
         self.loudness = loudness
         self.seed = seed
         self.rank = rank
@@ -128,9 +128,9 @@ class Segments:
             start, end = self.ranges[speaker]
             first = int(rng.integers(start, max(start + 1, end - self.segment)))
             spoken[row] = _piece(self.pack.samples, first, self.segment + 1, start, end)
-            disguised = rng.random() < self.disguise
-            copy = int(rng.integers(len(self.pack.disguises))) if disguised else 0
-            source = self.pack.disguises[copy] if disguised else self.pack.samples
+            perturbed = rng.random() < self.perturb_probability
+            copy = int(rng.integers(len(self.pack.perturbed))) if perturbed else 0
+            source = self.pack.perturbed[copy] if perturbed else self.pack.samples
             heard[row] = _piece(source, first, self.segment + 1, start, end)[1:]
             heard[row] *= 10 ** (rng.uniform(-self.loudness, self.loudness) / 20)
             if self.pitch is not None:

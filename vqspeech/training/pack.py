@@ -3,7 +3,7 @@
 It is a safetensors file, to be read by anything that reads those:
 
 - ``samples``: int16 ``(total,)``, every utterance at the working level, those of a speaker one after another;
-- ``disguises``: int16 ``(copies, total)``, the same with pitch and formants changed (see ``disguise``);
+- ``perturbed``: int16 ``(copies, total)``, the same with pitch and formants changed (see ``perturb_speaker``);
 - ``pitch``: int16 ``(ceil(total / PITCH_HOP),)``, F0 in tenths of a hertz, 0 where unvoiced, at the middle of each hop;
   empty where the pack was made without;
 - ``ends``: int64 ``(utterances,)``, where each utterance ends;
@@ -45,7 +45,7 @@ class Pack:
 
     Attributes:
         samples: int16 ``(total,)``.
-        disguises: int16 ``(copies, total)``.
+        perturbed: int16 ``(copies, total)``.
         pitch: int16 ``(ceil(total / PITCH_HOP),)``, or ``(0,)``.
         ends: int64 ``(utterances,)``.
         speaker_ends: int64 ``(speakers,)``.
@@ -56,7 +56,7 @@ class Pack:
     """
 
     samples: NDArray[np.int16]
-    disguises: NDArray[np.int16]
+    perturbed: NDArray[np.int16]
     ends: NDArray[np.int64]
     speaker_ends: NDArray[np.int64]
     sample_rate: int
@@ -96,6 +96,8 @@ def read_pack(path: str | os.PathLike[str]) -> Pack:
         metadata = header.pop("__metadata__")
         if metadata["format"] != _FORMAT:
             raise InputError(f"a pack of format {metadata['format']}, not {_FORMAT}", where=path, cure=cure)
+        # A pack of an earlier version calls its perturbed copies disguises.
+        header = {"perturbed" if name == "disguises" else name: entry for name, entry in header.items()}
         arrays = {name: _map(Path(path), 8 + length, entry) for name, entry in header.items()}
         return Pack(
             **arrays,
@@ -135,12 +137,12 @@ def _load(
     """Read one utterance: ``(1 + copies, samples)``, the first row the original; and its F0, one value per hop."""
     from vqspeech import audio
     from vqspeech.pitch import contour
-    from vqspeech.training.perturbation import disguise
+    from vqspeech.training.perturbation import perturb_speaker
 
     waveform = audio.normalise_level(audio.read(job.recording, rate=rate, start=job.start, end=job.end), rate, rms)
     rng = np.random.default_rng([seed, zlib.crc32(job.utterance.encode())])
     rows = [waveform]
-    rows += [audio.normalise_level(disguise(waveform, rate, rng), rate, rms) for _ in range(copies)]
+    rows += [audio.normalise_level(perturb_speaker(waveform, rate, rng), rate, rms) for _ in range(copies)]
     samples = np.rint(np.clip(np.stack(rows), -1, 1) * 32767).astype(np.int16)
     if not with_pitch:
         return samples, np.zeros(0, np.int16)
@@ -154,7 +156,7 @@ def write_pack(
     *,
     sample_rate: int,
     rms: float,
-    disguises: int = 0,
+    perturbed_copies: int = 0,
     pitch: bool = False,
     seed: int = 0,
     jobs: int = 1,
@@ -170,9 +172,9 @@ def write_pack(
         target: the file to write.
         sample_rate: in Hz.
         rms: level of active speech.
-        disguises: copies of each utterance with other pitch and formants.
+        perturbed_copies: copies of each utterance with pitch and formants perturbed.
         pitch: whether to track F0, for models that it conditions.
-        seed: of the disguises.
+        seed: of the perturbation.
         jobs: processes at work.
         progress: called with utterances done and utterances in all.
 
@@ -189,19 +191,19 @@ def write_pack(
     order = {
         "sample_rate": sample_rate,
         "rms": rms,
-        "disguises": disguises,
+        "perturbed_copies": perturbed_copies,
         "pitch": pitch,
         "seed": seed,
         "utterances": [[*dataclasses.astuple(job), *_stamp(job.recording)] for job in todo],
     }
     partial_folder = Path(f"{os.fspath(target)}.partial")
     lengths = _resume(partial_folder, order)
-    load = partial(_load, rate=sample_rate, rms=rms, copies=disguises, seed=seed, with_pitch=pitch)
+    load = partial(_load, rate=sample_rate, rms=rms, copies=perturbed_copies, seed=seed, with_pitch=pitch)
     # Without buffers, which on a full disk would complain again when they are closed.
     with ExitStack() as stack:
         journal, contours, *rows = (
             stack.enter_context((partial_folder / name).open("ab", buffering=0))
-            for name in ("lengths", "pitch", *(f"row{row}" for row in range(disguises + 1)))
+            for name in ("lengths", "pitch", *(f"row{row}" for row in range(perturbed_copies + 1)))
         )
         for length, arrays, contour in _loaded(load, todo[len(lengths) :], jobs):
             for file, array in zip(rows, arrays, strict=True):
@@ -275,7 +277,7 @@ def _assemble(target: Path, folder: Path, todo: list[_Job], lengths: list[int], 
     ends = np.cumsum(lengths, dtype=np.int64)
     last = {job.speaker: index for index, job in enumerate(todo)}
     speaker_ends = ends[list(last.values())]
-    total, copies = int(ends[-1]), int(order["disguises"])
+    total, copies = int(ends[-1]), int(order["perturbed_copies"])
     header: dict[str, Any] = {
         "__metadata__": {
             "format": _FORMAT,
@@ -291,7 +293,7 @@ def _assemble(target: Path, folder: Path, todo: list[_Job], lengths: list[int], 
         ("ends", "I64", [len(ends)], 8 * len(ends)),
         ("speaker_ends", "I64", [len(last)], 8 * len(last)),
         ("samples", "I16", [total], 2 * total),
-        ("disguises", "I16", [copies, total], 2 * total * copies),
+        ("perturbed", "I16", [copies, total], 2 * total * copies),
         ("pitch", "I16", [len(pitch)], 2 * len(pitch)),
     ):
         header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [position, position + size]}

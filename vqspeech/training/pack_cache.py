@@ -12,20 +12,20 @@ from vqspeech.training.config import Preset
 from vqspeech.training.pack import Pack, read_pack, write_pack
 
 
-def open_pack(source: Path, cache: Path, preset: Preset, *, disguises: int) -> Pack:
+def cached_pack(source: Path, cache: Path, preset: Preset, *, perturbed_copies: int) -> Pack:
     """Open the speech of ``source`` as ``preset`` wants it.
 
     Args:
         source: a pack, or a data directory, which is packed into ``cache`` unless it is there already.
         cache: where the pack of a data directory goes.
         preset: sample rate and level.
-        disguises: disguised copies wanted.
+        perturbed_copies: perturbed copies wanted.
 
     Raises:
         InputError: there is no such thing, or the pack was made for another sample rate, level or number of copies.
     """
     if source.is_dir():
-        _pack(source, cache, preset, disguises)
+        _pack(source, cache, preset, perturbed_copies)
         source = cache
     if not source.exists():
         raise InputError("no such data directory or pack", where=source, cure="make one with vqspeech prepare")
@@ -37,16 +37,16 @@ def open_pack(source: Path, cache: Path, preset: Preset, *, disguises: int) -> P
             where=source,
             cure=f"vqspeech pack --sample-rate {audio.sample_rate} --rms {audio.rms}",
         )
-    if len(pack.disguises) < disguises and preset.training.disguise:
+    if len(pack.perturbed) < perturbed_copies and preset.training.perturb_probability:
         raise InputError(
-            f"holds {len(pack.disguises)} disguised copies, the preset wants {disguises}",
+            f"holds {len(pack.perturbed)} perturbed copies, the preset wants {perturbed_copies}",
             where=source,
-            cure=f"vqspeech pack --disguises {disguises}, or training.disguise=0",
+            cure=f"vqspeech pack --perturbed-copies {perturbed_copies}, or training.perturb_probability=0",
         )
     return pack
 
 
-def _pack(source: Path, cache: Path, preset: Preset, disguises: int) -> None:
+def _pack(source: Path, cache: Path, preset: Preset, perturbed_copies: int) -> None:
     """Pack a data directory once, in the first process; the others wait."""
     audio = preset.model.audio
     if int(os.environ.get("RANK", "0")) == 0 and not cache.exists():
@@ -55,7 +55,7 @@ def _pack(source: Path, cache: Path, preset: Preset, disguises: int) -> None:
             cache,
             sample_rate=audio.sample_rate,
             rms=audio.rms,
-            disguises=disguises if preset.training.disguise else 0,
+            perturbed_copies=perturbed_copies if preset.training.perturb_probability else 0,
             seed=preset.training.seed,
             jobs=os.cpu_count() or 1,
         )

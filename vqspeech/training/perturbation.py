@@ -1,7 +1,7 @@
-"""The same words from another throat: pitch and formants changed, timing kept.
+"""Speaker perturbation: pitch and formants changed, timing kept.
 
-An encoder that hears such copies while the decoder must say the original learns to leave the speaker out of the codes
-(Choi et al. 2021, "NANSY", section 3.1, perturb pitch and formants in this way).
+An encoder that is given such copies while the decoder reconstructs the original learns to leave the speaker out of the
+codes (Choi et al. 2021, "NANSY", section 3.1, perturb pitch and formants in this way).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ FORMANT_FACTOR = 1.3
 PITCH_FACTOR = 1.6
 
 
-def disguise(waveform: NDArray[np.float32], sample_rate: int, rng: np.random.Generator) -> NDArray[np.float32]:
+def perturb_speaker(waveform: NDArray[np.float32], sample_rate: int, rng: np.random.Generator) -> NDArray[np.float32]:
     """Change pitch and formants at random with Praat's "Change gender", keeping length and timing.
 
     Args:

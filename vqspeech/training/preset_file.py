@@ -13,7 +13,13 @@ import msgspec
 import yaml
 from msgspec import Struct
 
-from vqspeech.errors import InputError
+from vqspeech.errors import InputError, warn_renamed
+
+#: Keys that were called otherwise -> what they are called now; the former are read with a warning.
+RENAMED = {
+    "training.disguise": "training.perturb_probability",
+    "training.disguises": "training.perturbed_copies",
+}
 
 
 class PresetFile(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -76,12 +82,26 @@ def _parse(file: Path, kind: type[Kind], changes: Sequence[str]) -> Kind:
         raise InputError(f"not YAML: {error.problem}", where=file, line=line, cure="mend the syntax") from None
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"not a YAML text: {error}", where=file, cure="give a preset file") from None
+    _rename(tree, where)
     for change in changes:
-        _apply(tree, change)
+        key, equals, value = change.partition("=")
+        if key in RENAMED:
+            warn_renamed(key, RENAMED[key])
+        _apply(tree, f"{RENAMED.get(key, key)}{equals}{value}")
         where = f"{file} with {' '.join(changes)}"
     preset = _convert(tree, kind, where)
     preset.check(where)
     return preset
+
+
+def _rename(tree: Any, where: str) -> None:
+    """Give the keys of a preset of an earlier version the names of this one."""
+    for old, new in RENAMED.items():
+        section, _, key = old.rpartition(".")
+        values = tree.get(section) if isinstance(tree, dict) else None
+        if isinstance(values, dict) and key in values:
+            warn_renamed(old, new, where=where)
+            values[new.rpartition(".")[2]] = values.pop(key)
 
 
 def _apply(tree: Any, change: str) -> None:

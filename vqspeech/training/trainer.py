@@ -26,7 +26,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from vqspeech.devices import Devices
 from vqspeech.errors import InputError
-from vqspeech.files import save_state
+from vqspeech.files import save_checkpoint
 from vqspeech.model.legacy import current_names
 from vqspeech.training.log import Log
 from vqspeech.training.preset_file import read_preset_file, write_preset
@@ -204,7 +204,7 @@ class Trainer(Generic[Network, Found]):
             return
         if not all(bool(parameter.isfinite().all()) for parameter in self.model.parameters()):
             raise self._diverged()
-        save_state(self.last, self._state())
+        save_checkpoint(self.last, self._state())
 
     def _resume(self) -> None:
         config = self.out / "config.yaml"

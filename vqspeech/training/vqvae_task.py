@@ -80,20 +80,22 @@ class VQVAETask:
         train: speech to learn from.
         dev: speech to evaluate on.
         rank: of this process.
-        begin_from: a trained model whose weights the run begins with.
+        initialise_from: a trained model whose weights the run begins with.
     """
 
     unit = "samples"
 
-    def __init__(self, preset: Preset, train: Pack, dev: Pack, rank: int = 0, begin_from: Path | None = None) -> None:
+    def __init__(
+        self, preset: Preset, train: Pack, dev: Pack, rank: int = 0, initialise_from: Path | None = None
+    ) -> None:
         self.preset = preset
         training, model = preset.training, preset.model
         self.usage = torch.zeros(model.quantizer.codes)
         self.suspicions = 0
         torch.manual_seed(training.seed)
         self.model = VQVAE(model, train.speakers)
-        if begin_from:
-            warm_start.begin_from(self.model, load_model(begin_from), where=str(begin_from))
+        if initialise_from:
+            warm_start.initialise_from(self.model, load_model(initialise_from), where=str(initialise_from))
         if training.keep_codes:
             self.model.keep_codes()
         self.pack = train
@@ -109,7 +111,7 @@ class VQVAETask:
             segment=training.segment,
             crops=(training.segment - training.crop) // hop + 1,
             speaker_balance=training.speaker_balance,
-            disguise=training.disguise,
+            perturb_probability=training.perturb_probability,
             loudness=training.loudness,
             seed=training.seed,
             rank=rank,

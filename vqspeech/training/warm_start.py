@@ -15,7 +15,7 @@ from vqspeech.model.vqvae import VQVAE
 
 
 @torch.no_grad()
-def begin_from(model: VQVAE, trained: VQVAE, *, where: str) -> None:
+def initialise_from(model: VQVAE, trained: VQVAE, *, where: str) -> None:
     """Give ``model`` the weights of ``trained``.
 
     Args:

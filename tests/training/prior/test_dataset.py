@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from vqspeech.errors import InputError
-from vqspeech.training.prior.dataset import IGNORED, CodeData, Crops
+from vqspeech.training.prior.dataset import IGNORED, CodeData, CodeWindows
 
 CODES = 1000
 
@@ -18,9 +18,9 @@ def numbered(*lengths: int) -> CodeData:
     return CodeData.collect(sequences, {name: f"s{name[1]}" for name in sequences}, codes=CODES, made_by=None)
 
 
-def crops(data: CodeData, **options: float) -> Crops:
+def crops(data: CodeData, **options: float) -> CodeWindows:
     defaults = {"batch": 8, "crop": 10, "speaker_dropout": 0.0, "seed": 3}
-    return Crops(data, **(defaults | options))  # type: ignore[arg-type]
+    return CodeWindows(data, **(defaults | options))  # type: ignore[arg-type]
 
 
 def test_a_crop_is_a_stretch_of_one_sequence_with_the_code_before_it() -> None:

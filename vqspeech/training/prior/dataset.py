@@ -90,7 +90,7 @@ class CodeData:
         return cls(tuple(kept.values()), tuple(index.get(who, len(names)) for who in said_by), names, codes, made_by)
 
 
-class Crops:
+class CodeWindows:
     """Random crops for training: utterances drawn in proportion to their length, short ones whole.
 
     Because each batch depends on nothing but its number, a resumed run sees what an unbroken one would have seen.

@@ -20,7 +20,7 @@ from vqspeech.model.prior.config import PriorConfig
 from vqspeech.model.prior.scoring import code_bits
 from vqspeech.training.muon import Muon
 from vqspeech.training.prior.config import PriorPreset, PriorTrainingConfig
-from vqspeech.training.prior.dataset import IGNORED, CodeData, CropBatch, Crops
+from vqspeech.training.prior.dataset import IGNORED, CodeData, CodeWindows, CropBatch
 
 #: Held-out codes that are scored each time, at most, in whole utterances.
 HELD_OUT_CODES = 30_000
@@ -74,7 +74,7 @@ class PriorTask:
         if self.model.bigrams is not None:
             with torch.no_grad():
                 self.model.bigrams.weight.copy_(_bigram_logits(train))
-        self.train = Crops(
+        self.train = CodeWindows(
             train,
             batch=training.batch,
             crop=training.crop,
