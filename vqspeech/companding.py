@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 
@@ -91,6 +93,22 @@ def _accumulate(values: np.ndarray, coefficient: float, state: float, block: int
     return (within + before[:, None] * powers[1:]).reshape(-1)[:count]
 
 
+class WaveformStream(Protocol):
+    """Turns the classes of one stream into a waveform, however they are cut into calls."""
+
+    def push(self, classes: Tensor) -> NDArray[np.float32]:
+        """Take the next classes and give the samples that they complete, ``(samples,)``.
+
+        Args:
+            classes: ``(time,)``, or ``(steps, bands)`` of a model with several bands.
+        """
+        ...
+
+    def finish(self) -> NDArray[np.float32]:
+        """Give the samples that are left, ``(samples,)``."""
+        ...
+
+
 @dataclass(frozen=True)
 class Companding:
     """The chain from waveform to classes and back: pre-emphasis, gain, mu-law.
@@ -118,8 +136,26 @@ class Companding:
         """``(..., time)`` waveform -> ``(..., time)`` int64 classes."""
         return mu_law_encode(self.shape(waveform, previous), self.levels)
 
-    def waveform(self, classes: Tensor, state: float = 0.0) -> tuple[np.ndarray, float]:
-        """``(time,)`` classes -> ``(time,)`` float32 waveform, and the state for the piece that follows."""
-        shaped = mu_law_decode(classes.cpu(), self.levels).numpy() / self.gain
-        restored, state = de_emphasis(shaped, self.emphasis, state)
-        return restored.astype(np.float32), state
+    def waveform(self, classes: Tensor) -> NDArray[np.float32]:
+        """``(time,)`` classes -> ``(time,)`` waveform."""
+        return self.stream().push(classes)
+
+    def stream(self) -> WaveformStream:
+        """What turns classes into a waveform as they come."""
+        return _FullBandStream(self)
+
+
+class _FullBandStream:
+    """The classes of one stream on their way back; each sample comes with its class. See ``WaveformStream``."""
+
+    def __init__(self, companding: Companding) -> None:
+        self._companding = companding
+        self._state = 0.0
+
+    def push(self, classes: Tensor) -> NDArray[np.float32]:
+        shaped = mu_law_decode(classes.cpu(), self._companding.levels).numpy() / self._companding.gain
+        restored, self._state = de_emphasis(shaped, self._companding.emphasis, self._state)
+        return restored.astype(np.float32)
+
+    def finish(self) -> NDArray[np.float32]:
+        return np.zeros(0, np.float32)

@@ -16,7 +16,7 @@ def all_at_once(network: VQVAE, codes: list[int], speaker: int, seed: int) -> np
     with torch.no_grad():
         frames = network.frames(network.quantizer.lookup(torch.tensor([codes])), torch.tensor([speaker]))[0]
     classes = generate(network.decoder, [frames], hop=network.config.conditioner.hop, seed=seed)[0]
-    return network.companding.waveform(torch.from_numpy(classes))[0]
+    return network.companding.waveform(torch.from_numpy(classes))
 
 
 @settings(deadline=None, max_examples=20)

@@ -46,7 +46,7 @@ def by_one_stream(network: VQVAE, codes: Tensor, *, voice: int = 1, seed: int = 
     with torch.no_grad():
         conditioning = network.frames(network.quantizer.lookup(codes[None]), torch.tensor([voice]))[0]
     classes = generate(network.decoder, [conditioning], hop=network.config.conditioner.hop, seed=seed)[0]
-    return network.companding.waveform(torch.from_numpy(classes))[0]
+    return network.companding.waveform(torch.from_numpy(classes))
 
 
 def test_a_short_sequence_is_one_stream() -> None:

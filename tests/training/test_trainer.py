@@ -156,6 +156,18 @@ def start(target: Callable[..., Any], *arguments: Any) -> BaseProcess:
     return process
 
 
+def test_a_decoder_of_several_bands_is_trained_measured_and_kept(tmp_path: Path) -> None:
+    trainer = make_trainer(tmp_path, make_preset("model.decoder.bands=4"))
+    trainer.run()
+    model = load_model(tmp_path)
+    assert model.config.decoder.bands == 4
+    assert (model.decoder.activation_peaks > 0).all()
+    start = VQVAETask(make_preset("model.decoder.bands=4"), TRAIN, DEV).model.state_dict()
+    learnt = model.state_dict()
+    assert not torch.equal(learnt["decoder.below.weight"], start["decoder.below.weight"])
+    assert not torch.equal(learnt["decoder.embedding.weight"], start["decoder.embedding.weight"])
+
+
 def test_killed_again_and_again_at_any_moment_it_ends_with_the_same_weights(
     unbroken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

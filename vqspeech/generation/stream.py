@@ -59,7 +59,7 @@ class Generator:
         self._temperature = temperature if temperature >= ranges.LEAST_TEMPERATURE else 0.0
         self._session = (engine or make_engine(network.decoder)).open(1)
         self._uniforms = Uniforms(seed)
-        self._filter_state = 0.0
+        self._restored = network.companding.stream()
         self._codes: list[int] = []  # from the first that the next one to be spoken can hear
         self._behind = 0  # how many of them are spoken
         self._finished = False
@@ -88,7 +88,7 @@ class Generator:
     def finish(self) -> NDArray[np.float32]:
         """Speak the last ``delay`` codes, which nothing follows; ``(samples,)``."""
         self._finished = True
-        return self._speak(len(self._codes))
+        return np.concatenate([self._speak(len(self._codes)), self._restored.finish()])
 
     def _speak(self, until: int) -> NDArray[np.float32]:
         """Speak the codes before index ``until``."""
@@ -118,6 +118,4 @@ class Generator:
     def _waveform(self, layers: Tensor) -> NDArray[np.float32]:
         samples = self._network.config.code_hop
         classes = self._session.push(layers, self._uniforms.draw(samples)[None], self._temperature)
-        companding = self._network.companding
-        waveform, self._filter_state = companding.waveform(torch.from_numpy(classes[0]), self._filter_state)
-        return waveform
+        return self._restored.push(torch.from_numpy(classes[0]))

@@ -77,7 +77,7 @@ def speak(
     fade = round(FADE * network.config.audio.sample_rate)
     for part, classes in drawn:
         utterance, piece = parts[part]
-        waveform, _ = network.companding.waveform(torch.from_numpy(classes))
+        waveform = network.companding.waveform(torch.from_numpy(classes))
         add(spoken[utterance], waveform, piece, code_hop=hop, fade=fade)
     if post_filter:
         for utterance, (codes, voice) in enumerate(zip(sequences, voices, strict=True)):

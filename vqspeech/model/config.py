@@ -135,7 +135,9 @@ class WaveNetConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         residual: channels between layers.
         gate: channels of the gated unit; the dilated convolution makes twice as many.
         skip: channels of the sum over layers.
-        output: channels of the hidden layer before the softmax.
+        output: channels of the hidden layer before the softmax, of each band.
+        bands: into which the waveform is split (``vqspeech.model.filter_bank``); each step predicts one value of every
+            band, and stands for as many samples. 1 predicts the waveform itself.
     """
 
     layers: Count
@@ -145,6 +147,7 @@ class WaveNetConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     gate: Count
     skip: Count
     output: Count
+    bands: Annotated[int, Meta(ge=1, le=16)] = 1
 
     @property
     def dilations(self) -> tuple[int, ...]:
@@ -153,8 +156,8 @@ class WaveNetConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     @property
     def receptive_field(self) -> int:
-        """How many past samples reach one prediction."""
-        return (self.kernel - 1) * sum(self.dilations) + 1
+        """How many past samples reach one prediction, of the waveform: ``bands`` for each step."""
+        return ((self.kernel - 1) * sum(self.dilations) + 1) * self.bands
 
 
 class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -213,6 +216,12 @@ class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
                 "model.encoder.input_norm is true, but the front end is the waveform",
                 where=where,
                 cure="set model.encoder.front_end=log-mel, or model.encoder.input_norm=false",
+            )
+        if self.conditioner.hop % self.decoder.bands:
+            raise InputError(
+                f"model.decoder.bands is {self.decoder.bands}, but a frame lasts {self.conditioner.hop} samples",
+                where=where,
+                cure="choose a divisor of model.conditioner.hop",
             )
         if self.code_hop % self.conditioner.hop:
             raise InputError(

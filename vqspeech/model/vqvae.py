@@ -17,6 +17,7 @@ from vqspeech.model.encoder import Encoder
 from vqspeech.model.quantizer import Quantized, Quantizer, time_jitter
 from vqspeech.model.speaker_conditioning import SpeakerAdapter, Voice, VoiceComponent
 from vqspeech.model.speaker_stats import SpeakerStatsTable, adapt_codes
+from vqspeech.model.sub_bands import SubBandCompanding
 from vqspeech.model.wavenet import WaveNet
 
 
@@ -60,7 +61,11 @@ class VQVAE(nn.Module):
         self.config = config
         self.speakers = speakers
         self.codes_kept = False
-        self.companding = Companding(config.audio.levels, config.audio.emphasis, config.audio.gain)
+        self.companding: Companding | SubBandCompanding = (
+            Companding(config.audio.levels, config.audio.emphasis, config.audio.gain)
+            if config.decoder.bands == 1
+            else SubBandCompanding(config.audio, config.decoder.bands)
+        )
         self.encoder = Encoder(config.encoder, config.audio.sample_rate)
         self.quantizer = Quantizer(config.quantizer, config.encoder.dimension)
         self.conditioner = Conditioner(
@@ -197,11 +202,12 @@ class VQVAE(nn.Module):
             crop: first frame and number of frames.
 
         Returns:
-            ``(batch, samples of the crop)`` float32, in nats.
+            ``(batch, samples of the crop)`` float32, in nats. With several bands, those of each step in turn: a step
+            has as many classes as it stands for samples, so that their mean is also of nats per sample.
         """
         first, count = crop
-        previous, target = self._crop(spoken, first, count)
-        return _nll(self.decoder(previous, frames[:, first : first + count]), target)
+        previous, current = self.decoder_classes(spoken, first, count)
+        return _nll(self.decoder(previous, frames[:, first : first + count], current), current)
 
     def conditioned_nll(self, spoken: Tensor, conditioning: Tensor) -> Tensor:
         """``-log p`` of each sample given the true samples before it and the layers' conditioning.
@@ -211,14 +217,23 @@ class VQVAE(nn.Module):
             conditioning: ``(batch, frames, layers, 2 gate)``, of a ``Voice``.
 
         Returns:
-            ``(batch, frames x hop)`` float32, in nats.
+            ``(batch, frames x hop)`` float32, in nats; as for ``nll``.
         """
-        previous, target = self._crop(spoken, 0, conditioning.shape[1])
-        return _nll(self.decoder.logits(previous, conditioning), target)
+        previous, current = self.decoder_classes(spoken, 0, conditioning.shape[1])
+        return _nll(self.decoder.logits(previous, conditioning, current), current)
 
-    def _crop(self, spoken: Tensor, first: int, count: int) -> tuple[Tensor, Tensor]:
-        """Of ``count`` frames, the classes before each sample and those of each sample."""
-        hop = self.config.conditioner.hop
+    def decoder_classes(self, spoken: Tensor, first: int, count: int) -> tuple[Tensor, Tensor]:
+        """Of ``count`` frames from ``first`` on, the classes before each step of the decoder and those of each step.
+
+        Args:
+            spoken: ``(batch, time + 1)`` waveform, with the one sample before the first frame.
+            first: frame.
+            count: frames.
+
+        Returns:
+            Two tensors ``(batch, count x hop)`` int64, or ``(batch, count x hop / bands, bands)``.
+        """
+        hop = self.config.conditioner.hop // self.config.decoder.bands
         classes = self.companding.classes(spoken[:, 1:], spoken[:, :1])
         # The class before the first is not known to pre-emphasis; it is taken as silence, as at the start of speech.
         before = torch.full_like(classes[:, :1], self.companding.silence)
@@ -227,4 +242,5 @@ class VQVAE(nn.Module):
 
 
 def _nll(logits: Tensor, target: Tensor) -> Tensor:
-    return F.cross_entropy(logits.float().flatten(0, 1), target.flatten(), reduction="none").view_as(target)
+    nll = F.cross_entropy(logits.float().flatten(0, -2), target.flatten(), reduction="none")
+    return nll.view(len(target), -1)

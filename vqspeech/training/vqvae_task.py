@@ -225,9 +225,9 @@ class VQVAETask:
         training = model.training
         model.eval()
         for batch in self._extra_batches(CALIBRATION_BATCHES, next(model.parameters()).device):
-            classes = model.companding.classes(batch.spoken)
             frames = model.frames(model.quantize(batch.heard).values, batch.speaker, batch.pitch)
-            pieces.append((classes[:, :-1], frames))
+            previous, current = model.decoder_classes(batch.spoken, 0, frames.shape[1])
+            pieces.append((previous, frames, current))
         measure_activation_peaks(model.decoder, pieces)
         model.train(training)
 

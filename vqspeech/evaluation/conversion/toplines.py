@@ -28,7 +28,7 @@ def mu_law_round_trip(
 
     chain = Companding(levels=levels, emphasis=emphasis, gain=gain)
     levelled = torch.from_numpy(audio.normalise_level(waveform))
-    return np.asarray(chain.waveform(chain.classes(levelled))[0], np.float32)
+    return np.asarray(chain.waveform(chain.classes(levelled)), np.float32)
 
 
 def griffin_lim(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
