@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from vqspeech import audio
 from vqspeech.errors import InputError
+from vqspeech.pipes import Pipe, allowed
 
 
 def tone(seconds: float, rate: int, *, hertz: float = 440.0, level: float = 0.3) -> np.ndarray:
@@ -175,10 +176,60 @@ def test_a_part_outside_the_recording_is_refused(tmp_path: Path, start: float, e
 
 def test_a_kaldi_pipe_is_run_by_the_shell(tmp_path: Path) -> None:
     audio.write(tmp_path / "a b.wav", tone(1.0, 16000))
-    pipe = f"cat '{tmp_path}/a b.wav' | cat |"
-    np.testing.assert_array_equal(audio.read(pipe), audio.read(tmp_path / "a b.wav"))
-    assert len(audio.read(pipe, start=0.25, end=0.5)) == 4000
-    assert audio.duration(pipe) == 1.0
+    pipe = Pipe(f"cat '{tmp_path}/a b.wav' | cat |")
+    with allowed():
+        np.testing.assert_array_equal(audio.read(pipe), audio.read(tmp_path / "a b.wav"))
+        assert len(audio.read(pipe, start=0.25, end=0.5)) == 4000
+        assert audio.duration(pipe) == 1.0
+
+
+def test_a_pipe_runs_only_where_it_is_allowed(tmp_path: Path) -> None:
+    pipe = Pipe(f"touch '{tmp_path}/ran' |")
+    with pytest.raises(InputError, match="--allow-pipes") as caught:
+        audio.read(pipe)
+    assert caught.value.where == pipe
+    with allowed(False), pytest.raises(InputError, match="--allow-pipes"):
+        audio.read(pipe)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_file_whose_name_ends_like_a_pipe_is_a_file(tmp_path: Path) -> None:
+    audio.write(tmp_path / "a.wav", tone(0.5, 16000))
+    odd = (tmp_path / "a.wav").rename(tmp_path / "touch ran |")
+    assert len(audio.read(odd)) == len(audio.read(str(odd))) == 8000
+
+
+@pytest.mark.parametrize("rate", [1, 999, 2_000_000])
+def test_a_rate_that_no_recording_has_is_refused(tmp_path: Path, rate: int) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.zeros(4800), 16000, "PCM_16")
+    content = bytearray(path.read_bytes())
+    content[24:28] = rate.to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=f"{rate} Hz"):
+        audio.read(path)
+
+
+def test_what_never_ends_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="a device"):
+        audio.read("/dev/zero")
+    with Path("/dev/zero").open("rb", buffering=0) as endless:
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=endless))
+        with pytest.raises(InputError, match="zeros"):
+            audio.read("-")
+    monkeypatch.setattr(audio, "_MOST_BYTES", 3 << 20)
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"RIFF" * (1 << 20))))
+    with pytest.raises(InputError, match="GiB"):
+        audio.read("-")
+
+
+def test_what_is_too_long_for_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audio, "LONGEST", 3600)
+    path = tmp_path / "a.flac"
+    soundfile.write(path, np.zeros(3601 * 8000, np.int16), 8000)
+    with pytest.raises(InputError, match="longer than 1 hours"):
+        audio.read(path)
+    assert len(audio.read(path, start=1.0)) == 3600 * 16000
 
 
 @pytest.mark.parametrize(
@@ -190,8 +241,8 @@ def test_a_kaldi_pipe_is_run_by_the_shell(tmp_path: Path) -> None:
     ],
 )
 def test_a_pipe_that_fails_says_so(pipe: str, message: str) -> None:
-    with pytest.raises(InputError, match=message) as caught:
-        audio.read(pipe)
+    with allowed(), pytest.raises(InputError, match=message) as caught:
+        audio.read(Pipe(pipe))
     assert caught.value.where == pipe
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from vqspeech.errors import InputError, MissingExtraError
-from vqspeech.files import atomic_open, atomic_path
+from vqspeech.errors import InputError, MissingExtraError, decoding
+from vqspeech.files import atomic_open, atomic_path, locked, path_in
 
 
 @pytest.mark.parametrize(
@@ -123,3 +123,57 @@ def test_kill_9_leaves_the_old_file(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", script, target])
     assert done.returncode == -signal.SIGKILL
     assert target.read_text() == "old"
+
+
+@pytest.mark.parametrize("name", ["../x", "/abs/x", "a/b", "a\\b", "..", ".", "", "a\0b", "a\nb", "x" * 300, "\udcff"])
+def test_a_name_from_outside_cannot_lead_out_of_a_folder(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError):
+        path_in(tmp_path, name, ".wav")
+
+
+def test_a_name_is_a_file_in_the_folder(tmp_path: Path) -> None:
+    assert path_in(tmp_path, "p225-..x é", ".wav") == tmp_path / "p225-..x é.wav"
+
+
+def test_one_process_at_a_time_writes(tmp_path: Path) -> None:
+    target = tmp_path / "codes.txt"
+    with locked(target), pytest.raises(InputError, match="another process"), locked(target):
+        pass
+    with locked(target):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_kill_9_frees_the_lock(tmp_path: Path) -> None:
+    target = tmp_path / "codes.txt"
+    script = (
+        "import os, sys; from vqspeech.files import locked\n"
+        "with locked(sys.argv[1]): print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(target)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(InputError, match="another process"), locked(target):
+            pass
+        other.kill()
+        other.wait()
+    with locked(target):
+        pass
+
+
+class _OddError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("error", [_OddError("one\ntwo"), RecursionError(), KeyError("x"), TypeError(), OSError("")])
+def test_whatever_a_library_raises_over_bytes_is_bad_input(error: Exception) -> None:
+    with pytest.raises(InputError, match=r"a\.npy: no array: ") as caught, decoding("no array", where="a.npy"):
+        raise error
+    assert "\n" not in str(caught.value)
+
+
+def test_what_the_system_says_of_a_file_stays_as_it_is() -> None:
+    with pytest.raises(PermissionError), decoding("no array"):
+        raise PermissionError(13, "Permission denied", "a.npy")

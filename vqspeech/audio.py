@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import io
 import math
-import shutil
 import stat
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from vqspeech.errors import InputError
 from vqspeech.files import atomic_open
+from vqspeech.pipes import Pipe, require_allowed
 
 if TYPE_CHECKING:
     import soundfile
@@ -37,6 +37,12 @@ SPEECH_RMS = 0.06
 _BLOCK = 1 << 16
 #: How far a segment may reach past the end of its recording, in seconds; Kaldi's extract-segments allows as much.
 _OVERSHOOT = 0.5
+#: Samples per second that a recording can have; a damaged header says 1 as easily as 16000.
+_RATES = (1000, 1_000_000)
+#: Seconds of one recording, or of the part that is asked for, at most: a day's would not fit in memory.
+LONGEST = 6 * 3600
+#: Bytes that are taken of a stream, which may have no end.
+_MOST_BYTES = 8 << 30
 #: What a pipe delivers stays in memory up to this many bytes, and goes to a temporary file beyond.
 _SPOOL = 64 << 20
 #: Frames of level measurements, in seconds.
@@ -60,8 +66,8 @@ def read(
     exceed 1, silence comes back as zeros. A part too short for a single sample at ``rate`` gives one sample.
 
     Args:
-        source: a path, ``"-"`` for stdin, a Kaldi pipe (``"command |"``, run by the shell) or a binary file object,
-            which is read from its beginning if it can go there.
+        source: a path, ``"-"`` for stdin, a ``vqspeech.pipes.Pipe`` (a command, run by the shell where pipes are
+            allowed) or a binary file object, which is read from its beginning if it can go there.
         rate: samples a second of the result.
         start: seconds into the recording; its beginning if not given.
         end: seconds into the recording; its end if not given. Up to 0.5 s past the end is read to the end.
@@ -71,7 +77,8 @@ def read(
 
     Raises:
         InputError: the source is missing, a folder, not audio, damaged, holds no samples or a NaN or infinite one, the
-            pipe's command fails, or ``start`` and ``end`` are not a part of it.
+            pipe's command fails or is not allowed, ``start`` and ``end`` are not a part of it, or it lasts longer than
+            ``LONGEST``.
     """
     where = _name(source)
     with _opened(source) as file:
@@ -236,18 +243,27 @@ def _opened(source: str | Path | BinaryIO) -> Iterator[soundfile.SoundFile]:
             if not stream.read(1):
                 raise InputError("the file is empty", where=where, cure="record it again or leave it out")
             stream.seek(0)
-            file = stack.enter_context(soundfile.SoundFile(stream))
         except FileNotFoundError as error:
-            raise InputError("no such file", where=where) from error
-        except (soundfile.LibsndfileError, TypeError) as error:
-            # TypeError: soundfile wants to be told the rate of what is named .raw.
+            cure = "download it first, for example with vqspeech fetch" if "://" in where else "check the path"
+            raise InputError("no such file", where=where, cure=cure) from error
+        except OSError as error:
+            raise InputError(f"cannot be read: {error.strerror or error}", where=where) from error
+        except ValueError as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"no name of a file: {error}", where=where) from None  # a null byte in it
+        try:
+            file = stack.enter_context(soundfile.SoundFile(stream))
+        except Exception as error:  # of libsndfile, and TypeErrors and more of its wrapper
             raise InputError(
                 "not audio in a known format (WAV, FLAC, OGG, Opus, MP3, …)",
                 where=where,
                 cure="convert it to WAV first, for example with ffmpeg",
             ) from error
-        except OSError as error:
-            raise InputError(f"cannot be read: {error.strerror or error}", where=where) from error
+        if not _RATES[0] <= file.samplerate <= _RATES[1]:
+            raise InputError(
+                f"a sample rate of {file.samplerate} Hz", where=where, cure="the header is damaged; copy it again"
+            )
         # soundfile seeks after each read of a seekable file, which fails in a FLAC stream of unknown length.
         file.seekable = lambda: False
         yield file
@@ -257,18 +273,20 @@ def _opened(source: str | Path | BinaryIO) -> Iterator[soundfile.SoundFile]:
 def _seekable(source: str | Path | BinaryIO) -> Iterator[IO[bytes]]:
     """The bytes of ``source`` as something libsndfile can seek in, from their beginning."""
     if isinstance(source, (str, Path)):
-        text = str(source).strip()
-        if text == "-":
-            with _spooled(sys.stdin.buffer) as stream:
+        if isinstance(source, Pipe):
+            require_allowed(source)
+            with _command_output(source) as stream:
                 yield stream
-        elif text.endswith("|"):
-            with _command_output(text[:-1].strip()) as stream:
+        elif str(source) == "-":
+            with _spooled(sys.stdin.buffer) as stream:
                 yield stream
         else:
             path = Path(source)
             mode = path.stat().st_mode
             if stat.S_ISDIR(mode):
                 raise InputError("is a folder, not a recording", where=path, cure="name a file in it")
+            if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+                raise InputError("is a device, not a recording", where=path, cure="use - for what comes by stdin")
             with path.open("rb") as file:
                 if stat.S_ISREG(mode):
                     yield file
@@ -286,21 +304,28 @@ def _seekable(source: str | Path | BinaryIO) -> Iterator[IO[bytes]]:
 @contextlib.contextmanager
 def _spooled(stream: IO[bytes]) -> Iterator[IO[bytes]]:
     with tempfile.SpooledTemporaryFile(max_size=_SPOOL) as spool:
-        shutil.copyfileobj(stream, spool, 1 << 20)
+        size = 0
+        while block := stream.read(1 << 20):
+            size += len(block)
+            if size == len(block) >= 1 << 16 and not any(block):
+                raise InputError("nothing but zeros, no audio file", cure="give a recording")
+            if size > _MOST_BYTES:
+                raise InputError(f"more than {_MOST_BYTES >> 30} GiB", cure="give a recording that ends")
+            spool.write(block)
         spool.seek(0)
         yield spool
 
 
 @contextlib.contextmanager
-def _command_output(command: str) -> Iterator[IO[bytes]]:
+def _command_output(pipe: Pipe) -> Iterator[IO[bytes]]:
     with tempfile.TemporaryFile() as output:
         # Into a file, not a pipe: the command can then go back and fill in the length in the header.
-        done = subprocess.run(command, shell=True, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.PIPE)
+        done = subprocess.run(pipe.command, shell=True, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.PIPE)
         if done.returncode:
             said = done.stderr.decode(errors="replace").strip().splitlines()
             raise InputError(
                 f"the command failed with status {done.returncode}" + (f": {said[-1]}" if said else ""),
-                where=f"{command} |",
+                where=pipe,
                 cure="run it by hand",
             )
         output.seek(0)
@@ -331,15 +356,16 @@ def _blocks(file: soundfile.SoundFile, where: str) -> Iterator[NDArray[np.float3
     """``(frames, channels)`` blocks to the end of the file, each valid until the next is asked for."""
     import soundfile
 
-    buffer = np.empty((_BLOCK, file.channels), np.float32)
+    buffer = np.empty((max(1, 2 * _BLOCK // (1 + file.channels)), file.channels), np.float32)
     done = 0
     while True:
         try:
             # Unlike SoundFile.read, this does not believe the length in the header.
             count = file.buffer_read_into(buffer, dtype="float32")
-        except soundfile.LibsndfileError as error:
+        except Exception as error:
+            said = error.error_string if isinstance(error, soundfile.LibsndfileError) else error
             raise InputError(
-                f"damaged after {done / file.samplerate:.2f} s: {error.error_string}",
+                f"damaged after {done / file.samplerate:.2f} s: {said}",
                 where=where,
                 cure="copy it again from its source",
             ) from error
@@ -351,8 +377,12 @@ def _blocks(file: soundfile.SoundFile, where: str) -> Iterator[NDArray[np.float3
 
 def _mono_blocks(file: soundfile.SoundFile, where: str, first: int, last: int | None) -> Iterator[NDArray[np.float32]]:
     position = file.seek(first) if first and _length_known(file) else 0
+    taken = 0
     for block in _blocks(file, where):
         wanted = block[max(0, first - position) : None if last is None else max(0, last - position)]
+        taken += len(wanted)
+        if taken > LONGEST * file.samplerate:
+            raise InputError(f"longer than {LONGEST // 3600} hours", where=where, cure="cut it into parts")
         if len(wanted):
             mono = wanted.mean(axis=1, dtype=np.float64).astype(np.float32)
             _require_finite(mono, where, rate=file.samplerate, offset=max(first, position))

@@ -53,6 +53,16 @@ def voice_label(text: str) -> str:
     return text.replace(" ", "").replace(":", "-").replace(",", "+")
 
 
+def is_voice_label(label: str, speakers: Sequence[str]) -> bool:
+    """Whether ``label`` is what ``voice_label`` makes of one of the speakers or of a blend of them."""
+
+    def named(part: str) -> bool:
+        name, _, weight = part.rpartition("-")
+        return part in speakers or (name in speakers and re.fullmatch(r"[\d.eE]+", weight) is not None)
+
+    return label in speakers or all(named(part) for part in label.split("+"))
+
+
 def require_speaker(name: str, speakers: Sequence[str], *, where: str | os.PathLike[str] | None = None) -> None:
     """Refuse a name that is not among the speakers.
 

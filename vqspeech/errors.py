@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class InputError(ValueError):
@@ -65,3 +67,31 @@ def warn_renamed(
     """
     place = "" if where is None else f"{os.fspath(where)}: "
     warnings.warn(f"{place}{old!r} is now called {new!r} ({hint})", RenamedWarning, stacklevel=3)
+
+
+@contextmanager
+def decoding(
+    problem: str, *, where: str | os.PathLike[str] | None = None, line: int | None = None, cure: str | None = None
+) -> Iterator[None]:
+    """Turn whatever a library raises over bytes that it cannot decode into one ``InputError``.
+
+    Libraries raise nearly anything over bytes that nobody thought of, and some of them print: no list of exceptions
+    would be complete. What the operating system says of a file stays as it is.
+
+    Args:
+        problem: what the bytes are not; the library's first line is added.
+        where: as for ``InputError``.
+        line: as for ``InputError``.
+        cure: as for ``InputError``.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        said = next((text.strip() for text in str(error).splitlines() if text.strip()), "") or type(error).__name__
+        if isinstance(error, MemoryError | RecursionError):
+            said = "too large or too deep"
+        raise InputError(f"{problem}: {said[:200]}", where=where, line=line, cure=cure) from error

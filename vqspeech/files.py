@@ -1,7 +1,8 @@
-"""Files that are there in full or not at all."""
+"""Files that are whole or not there, that one process writes at a time, and whose names stay in their folder."""
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 import tempfile
@@ -9,6 +10,79 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
+
+from vqspeech.errors import InputError
+
+#: Bytes of a file's name that file systems take, less what suffixes and temporary names add.
+_LONGEST_NAME = 200
+
+
+def name_fault(name: str) -> str | None:
+    """What is wrong with a name (of an utterance, of a speaker) that becomes that of a file; None if nothing is.
+
+    Such names come from archives and data directories of anybody: ``../../x`` must not lead out of a folder.
+    """
+    if name in ("", ".", ".."):
+        return f"{name!r} is no name for a file"
+    if "/" in name or "\\" in name:
+        return f"{name[:60]!r} holds a path separator"
+    if any("\ud800" <= character <= "\udfff" for character in name):
+        return f"{name[:60]!r} is no UTF-8"
+    if not name.isprintable():
+        return f"{name[:60]!r} holds a control character"
+    if len(name.encode(errors="surrogateescape")) > _LONGEST_NAME:
+        return f"{name[:60]!r}... is longer than {_LONGEST_NAME} bytes"
+    return None
+
+
+def path_in(folder: str | os.PathLike[str], name: str, suffix: str = "") -> Path:
+    """The file in ``folder`` that is called ``name``, whoever chose the name.
+
+    Args:
+        folder: where it is, surely.
+        name: without the suffix.
+        suffix: with its dot.
+
+    Raises:
+        InputError: ``name`` would lead elsewhere, or cannot be a file's.
+    """
+    if fault := name_fault(name):
+        raise InputError(fault, where=folder, cure="rename the utterance or the speaker")
+    return Path(folder) / f"{name}{suffix}"
+
+
+@contextmanager
+def locked(target: str | os.PathLike[str]) -> Iterator[None]:
+    """Keep other processes from writing ``target`` (a file or a folder) meanwhile; ``kill -9`` frees it, too.
+
+    Raises:
+        InputError: another process writes it.
+        OSError: the folder cannot be written.
+    """
+    target = Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    lock = target.with_name(f".{target.name}.lock")
+    while True:
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            raise InputError("another process is writing it", where=target, cure="wait until it has ended") from None
+        except OSError:  # some network file systems have no locks
+            break
+        # Whoever had it before us has removed the file that we opened: then it is not the lock any more.
+        try:
+            if os.path.samestat(os.fstat(handle), lock.stat()):
+                break
+        except FileNotFoundError:
+            pass
+        os.close(handle)
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+        os.close(handle)
 
 
 @contextmanager

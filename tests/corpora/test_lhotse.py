@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def test_manifests(tmp_path: Path, sound: Sound) -> None:
 def test_one_channel_of_several_is_a_pipe(tmp_path: Path, sound: Sound) -> None:
     manifests(tmp_path / "m", "all", sound(tmp_path / "a.wav"), channels=2, channel=1)
     (utterance,) = everything(prepare(tmp_path / "m")).values()
-    assert utterance.recording == f"sox '{tmp_path / 'a.wav'}' -t wav - remix 2 |"
+    assert utterance.recording == f"sox {shlex.quote(str(tmp_path / 'a.wav'))} -t wav - remix 2 |"
 
 
 def test_a_recipe(tmp_path: Path, sound: Sound) -> None:

@@ -112,8 +112,8 @@ names = st.text(st.sampled_from("abzAZ019._-é"), min_size=1, max_size=4)
 @given(st.dictionaries(st.tuples(names, names), words, min_size=1, max_size=6))
 def test_whatever_can_be_written_is_valid(tmp_path: Path, drawn: dict[tuple[str, str], str]) -> None:
     parts = {f"{speaker}-{name}": (speaker, text) for (speaker, name), text in drawn.items()}
-    data = DataDir(Utterance(id=i, speaker=s, recording="true |", text=text) for i, (s, text) in parts.items())
     try:
+        data = DataDir(Utterance(id=i, speaker=s, recording="true |", text=text) for i, (s, text) in parts.items())
         data.write(tmp_path / "d")
     except InputError:
         return
@@ -474,3 +474,16 @@ def test_lhotse_reads_what_we_write(tmp_path: Path, folder: Path, recording: Pat
     only = next(iter(supervisions))
     assert (only.id, only.recording_id, only.start) == ("p225_1", "p225-tape", 0.02)
     assert only.duration == pytest.approx(0.06)
+
+
+@pytest.mark.parametrize("name", ["../x", "/abs/x", "a/b", "..", "."])
+def test_ids_that_lead_out_of_a_folder_are_no_ids(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match="no id"):
+        DataDir([Utterance(name, "s", "true |")])
+    table(tmp_path, "utt2spk", f"{name} {name}")
+    table(tmp_path, "spk2utt", f"{name} {name}")
+    table(tmp_path, "wav.scp", f"{name} true |")
+    told = [str(complaint) for complaint in validate(tmp_path, require_text=False)]
+    assert any("utt2spk:1: no id" in line for line in told), told
+    with pytest.raises(InputError, match="no id"):
+        DataDir.read(tmp_path)

@@ -21,7 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vqspeech import ranges
-from vqspeech.cli.common.model import Source, add_model, load, sources
+from vqspeech.cli.common.model import add_model, load
+from vqspeech.cli.common.pipes import add_allow_pipes
+from vqspeech.cli.common.sources import Source, sources
 from vqspeech.errors import InputError
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--speaker", required=True, metavar="NAME", help="what to call the new voice")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="model directory to make")
     add_model(parser)
+    add_allow_pipes(parser)
     parser.add_argument("--steps", type=ranges.COUNT, default=STEPS, metavar="N", help=f"at most; default: {STEPS}")
     parser.add_argument("--threads", type=ranges.WORKERS, metavar="N", help="CPU threads; default: all cores")
     parser.add_argument("--seed", type=ranges.SEED, default=0, metavar="N", help="of the order of learning; default: 0")

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from vqspeech import ranges
 from vqspeech.alignment import Interval, faults, write_ctm
+from vqspeech.cli.common.pipes import add_allow_pipes
 from vqspeech.errors import InputError
 from vqspeech.files import atomic_open
 
@@ -46,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--from-textgrid", metavar="DIR", help="take TextGrids of any origin")
     parser.add_argument("--phones-tier", metavar="NAME", help="of TextGrids (the one whose name ends with phones)")
     parser.add_argument("--words-tier", metavar="NAME", help="of TextGrids (the one whose name ends with words)")
+    add_allow_pipes(parser)
 
 
 def run(options: argparse.Namespace) -> int | None:

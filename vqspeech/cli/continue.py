@@ -10,6 +10,7 @@ import argparse
 from pathlib import Path
 
 from vqspeech import ranges
+from vqspeech.cli.common.pipes import add_allow_pipes
 from vqspeech.cli.common.prior import add_drawing, check_voice, deliver, frames, load_prior
 
 
@@ -18,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--src", required=True, metavar="FILE", help="recording, or - for stdin")
     parser.add_argument("--seconds", type=ranges.SECONDS, default=3.0, metavar="S", help="that are added; default: 3")
     add_drawing(parser)
+    add_allow_pipes(parser)
 
 
 def run(options: argparse.Namespace) -> None:

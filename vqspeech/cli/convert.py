@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vqspeech.cli.common.model import Source, add_generation, add_model, load, sources
+from vqspeech.cli.common.model import add_generation, add_model, load
+from vqspeech.cli.common.pipes import add_allow_pipes
+from vqspeech.cli.common.sources import Source, sources
 from vqspeech.cli.common.synthesis import Faults, Speech, Targets, add_speaker, speak
 
 if TYPE_CHECKING:
@@ -34,12 +36,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, metavar="OUT", help="WAV or FLAC file, folder, or - for stdout; default: beside the source"
     )
     add_model(parser)
+    add_allow_pipes(parser)
     add_generation(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Convert everything; 2 if a recording could not be used."""
-    found = sources(options.src)
+    from vqspeech.model.checkpoint import PRETRAINED, read_speakers
+
+    beside = options.out is None or any(Path(word).resolve() == options.out.resolve() for word in options.src)
+    found = sources(options.src, converted_to=read_speakers(options.model or PRETRAINED) if beside else ())
     targets = Targets(options.out, options.speaker, several=len(found) > 1, force=options.force)
     wanted = [(source, path) for source in found if (path := targets.path(source.name, source.recording))]
     model = load(options)

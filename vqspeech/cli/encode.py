@@ -12,8 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vqspeech.cli.common.model import Source, add_model, load, sources
+from vqspeech.cli.common.model import add_model, load
+from vqspeech.cli.common.pipes import add_allow_pipes
+from vqspeech.cli.common.sources import Source, require_unique, sources
 from vqspeech.cli.common.synthesis import Faults
+from vqspeech.errors import InputError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("src", nargs="+", metavar="SRC", help="files, folders, data directories, or - for stdin")
     parser.add_argument("--out", type=Path, metavar="CODES.txt", help="archive to write; default: print the lines")
     add_model(parser)
+    add_allow_pipes(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -29,10 +33,13 @@ def run(options: argparse.Namespace) -> int:
     from vqspeech.cli.common.progress import bar
 
     found = sources(options.src)
+    require_unique(found)
     model = load(options)
     faults = Faults("encode", alone=len(found) == 1)
 
     def encoded(source: Source) -> NDArray[np.int32]:
+        if source.name.split() != [source.name]:
+            raise InputError("a name with white space cannot be an id", where=source.recording, cure="rename it")
         return model.encode_waveform(model.read(source.recording, start=source.start, end=source.end))
 
     if options.out is None:

@@ -15,7 +15,7 @@ from functools import partial
 from types import ModuleType
 from typing import NoReturn, TextIO
 
-from vqspeech import __version__
+from vqspeech import __version__, pipes
 from vqspeech.errors import InputError, RenamedWarning
 
 #: Command -> what it does. Each is the module of that name (``-`` written ``_``) in this package, imported only when
@@ -141,8 +141,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = partial(_show_warning, command, warnings.showwarning)
-            options = _parsed(parser, words[1:])
-            status: int | None = command_module(command).run(options)
+            with pipes.allowed(getattr(options, "allow_pipes", False)):
+                status: int | None = command_module(command).run(options)
         return status or 0
     except InputError as error:
         print(f"vqspeech {command}: {error}", file=sys.stderr)

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from vqspeech import ranges
+from vqspeech.cli.common.pipes import add_allow_pipes
 from vqspeech.cli.common.renamed import add_renamed
 
 
@@ -34,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--jobs", type=ranges.WORKERS, default=os.cpu_count(), metavar="N", help="processes; default: all cores"
     )
+    add_allow_pipes(parser)
 
 
 def run(options: argparse.Namespace) -> None:

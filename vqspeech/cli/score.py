@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vqspeech.cli.common.pipes import add_allow_pipes
 from vqspeech.cli.common.prior import add_prior, load_prior, read_utt2spk
 from vqspeech.errors import InputError
 
@@ -28,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, metavar="SCORES.txt", help="file to write; default: print the lines")
     add_prior(parser)
+    add_allow_pipes(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -68,11 +70,11 @@ def _given(options: argparse.Namespace) -> tuple[dict[str, NDArray[np.int32]], s
     if options.codes is not None:
         archive = codes.read(options.codes)
         return archive.sequences, archive.info.checksum
-    from vqspeech.cli.common.model import load, sources
+    from vqspeech.cli.common.model import load
+    from vqspeech.cli.common.sources import require_unique, sources
 
     model = load(options)
     found = sources(options.src)
+    require_unique(found)
     encoded = {s.name: model.encode_waveform(model.read(s.recording, start=s.start, end=s.end)) for s in found}
-    if len(encoded) < len(found):
-        raise InputError("two recordings of one name", cure="rename one")
     return encoded, model.code_info.checksum

@@ -11,6 +11,7 @@ import argparse
 from pathlib import Path
 
 from vqspeech import ranges
+from vqspeech.cli.common.pipes import add_allow_pipes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "changes", nargs="*", metavar="KEY=VALUE", help="changes to the preset, such as training.steps=1000"
     )
+    add_allow_pipes(parser)
 
 
 def run(options: argparse.Namespace) -> None:

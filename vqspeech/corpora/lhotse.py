@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from vqspeech.corpora.parts import Parts
 from vqspeech.datadir import DataDir, Utterance
 from vqspeech.datadir.tables import clean
 from vqspeech.errors import InputError, MissingExtraError
+from vqspeech.pipes import Pipe
 
 LAYOUT = "recordings.jsonl(.gz) and supervisions.jsonl(.gz), or NAME_recordings_PART and NAME_supervisions_PART"
 
@@ -132,11 +134,11 @@ def _audio(recording: Any, channel: Any) -> str | None:
         return None
     source = recording.sources[0]
     if source.type == "command":
-        return clean(source.source).rstrip("| ") + " |"
+        return Pipe(clean(source.source).rstrip("| ") + " |")
     path = str(Path(source.source).absolute())
     if recording.num_channels == 1:
         return path
-    return f"sox '{path}' -t wav - remix {_channel(channel) + 1} |"
+    return Pipe(f"sox {shlex.quote(path)} -t wav - remix {_channel(channel) + 1} |")
 
 
 def _channel(channel: Any) -> int:

@@ -12,7 +12,8 @@ from pathlib import Path
 from vqspeech.datadir.tables import KINDS, clean, odd_character
 from vqspeech.datadir.validation import load
 from vqspeech.errors import InputError
-from vqspeech.files import atomic_open
+from vqspeech.files import atomic_open, name_fault
+from vqspeech.pipes import recording
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Utterance:
     Attributes:
         id: begins with the speaker id (``p225_001``), so that sorting by utterance also sorts by speaker.
         speaker: the speaker's id.
-        recording: a path, or a Kaldi pipe (``sox a.flac -t wav - |``).
+        recording: a path, or a Kaldi pipe (``sox a.flac -t wav - |``), then a ``vqspeech.pipes.Pipe``.
         start: seconds within the recording; None for its beginning.
         end: seconds within the recording; None for its end.
         text: the transcript.
@@ -65,6 +66,8 @@ class DataDir:
             for word in (utterance.id, utterance.speaker):
                 if word.split() != [word] or clean(word) != word:
                     raise InputError(f"{word!r} cannot be an id", where=path, cure="use ids without white space")
+                if fault := name_fault(word):
+                    raise InputError(f"no id: {fault}", where=path, cure="rename it: ids become names of files")
         for before, after in itertools.pairwise(self.utterances):
             if before.id == after.id:
                 raise InputError(f"utterance {after.id} is there twice", where=path, cure="give each its own id")
@@ -131,7 +134,7 @@ class DataDir:
                 Utterance(
                     id=utterance_id,
                     speaker=speaker,
-                    recording=columns["wav.scp"][recording_id or utterance_id],
+                    recording=recording(columns["wav.scp"][recording_id or utterance_id]),
                     start=start,
                     end=end,
                     text=text.get(utterance_id),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vqspeech.datadir.complaint import Complaint
 from vqspeech.datadir.tables import KINDS, Kind, Row, read_table, seconds
+from vqspeech.files import name_fault
 
 #: An aligner's last frame may end this much (seconds) after the audio does.
 _CTM_TOLERANCE = 0.05
@@ -63,6 +64,9 @@ def _row_faults(file: Path, kind: Kind, rows: list[Row]) -> Iterator[Complaint]:
     for row in rows:
         if problem := kind.fault(row.value):
             yield Complaint(file, row.line, f"{row.key}: {problem}", kind.cure)
+        for name in (row.key, row.value) if file.name == "utt2spk" else (row.key,):
+            if kind.index != "recording" and (problem := name_fault(name)):
+                yield Complaint(file, row.line, f"no id: {problem}", "rename it: ids become names of files")
         if row.key in first:
             problem = f"{kind.index} {row.key} is there twice, first on line {first[row.key]}"
             yield Complaint(file, row.line, problem, "remove one; 'vqspeech fix' keeps the first")

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vqspeech import ranges
-from vqspeech.errors import InputError
 
 if TYPE_CHECKING:
     from vqspeech.api import Model
-
-#: Endings of files that a folder is searched for.
-SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".sph", ".w64"})
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -60,47 +55,3 @@ def load(options: argparse.Namespace) -> Model:
     names = ("engine", "precision", "threads", "post_filter")
     given = {name: value for name in names if (value := getattr(options, name, None)) is not None}
     return vqspeech.load(options.model, device=str(find_device(options.device)), **given)
-
-
-@dataclass(frozen=True)
-class Source:
-    """A recording and what to call it.
-
-    Attributes:
-        name: utterance id or file stem.
-        recording: a path, ``-`` or a Kaldi pipe.
-        start: seconds, None for the beginning.
-        end: seconds, None for the end.
-    """
-
-    name: str
-    recording: str
-    start: float | None = None
-    end: float | None = None
-
-
-def sources(given: list[str]) -> list[Source]:
-    """The recordings that the words on the command line name: files, ``-``, folders, data directories.
-
-    Raises:
-        InputError: there is no such thing, or it holds no recordings.
-    """
-    found: list[Source] = []
-    for word in given:
-        path = Path(word)
-        if word == "-":
-            found.append(Source("stdin", word))
-        elif (path / "wav.scp").is_file():
-            from vqspeech.datadir import DataDir
-
-            found += [Source(u.id, u.recording, u.start, u.end) for u in DataDir.read(path)]
-        elif path.is_dir():
-            files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
-            if not files:
-                raise InputError("no recordings in it", where=path, cure="give a folder of WAV, FLAC, OGG or MP3 files")
-            found += [Source(file.stem, str(file)) for file in files]
-        elif path.exists():
-            found.append(Source(path.stem, word))
-        else:
-            raise InputError("no such file or folder", where=path, cure="check the path")
-    return found

@@ -15,7 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqspeech.blend import voice_label
+from vqspeech.cli.common.sources import SUFFIXES
 from vqspeech.errors import InputError
+from vqspeech.files import path_in
+from vqspeech.pipes import Pipe
 
 if TYPE_CHECKING:
     from vqspeech.api import Model
@@ -73,6 +76,8 @@ class Targets:
         is_file = out is not None and (
             str(out) == "-" or (out.suffix.lower() in (".wav", ".flac") and not out.is_dir())
         )
+        if out is not None and out.suffix.lower() in SUFFIXES and not is_file and not out.is_dir():
+            raise InputError("cannot write this kind of audio file", where=out, cure="name it .wav or .flac")
         self.file = str(out) if is_file else None
         if is_file and several:
             raise InputError("one file for several recordings", where=out, cure="give a folder")
@@ -85,8 +90,9 @@ class Targets:
         """
         path = self.file
         if path is None:
-            folder = self.out or (Path() if recording == "-" else Path(recording).parent)
-            path = str(folder / f"{name}-{self.label}.wav")
+            beside = recording == "-" or isinstance(recording, Pipe)
+            folder = self.out or (Path() if beside else Path(recording).parent)
+            path = str(path_in(folder, f"{name}-{self.label}", ".wav"))
         other = self.given.setdefault(path, recording)
         if other != recording:
             raise InputError(f"would be written twice, from {other} and {recording}", where=path, cure="rename one")

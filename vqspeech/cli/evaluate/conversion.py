@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Literal
 
 from vqspeech import ranges
 from vqspeech.cli.common.model import add_generation, add_model, load
+from vqspeech.cli.common.pipes import add_allow_pipes
 from vqspeech.cli.evaluate.inputs import shard
 from vqspeech.errors import InputError
-from vqspeech.files import atomic_open
+from vqspeech.files import atomic_open, path_in
 
 if TYPE_CHECKING:
     from vqspeech.api import Model
@@ -94,6 +95,7 @@ def _add_rest(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for RESULTS.json, report.html and wav/")
     add_model(parser)
+    add_allow_pipes(parser)
     add_generation(parser)
 
 
@@ -315,7 +317,7 @@ def _convert(options: argparse.Namespace, model: Model, pairs: Sequence[Pair]) -
 
     folder: Path = options.out / "wav"
     _claim(options, model, folder)
-    paths = {pair.name: folder / f"{pair.name}.wav" for pair in pairs}
+    paths = {pair.name: path_in(folder, pair.name, ".wav") for pair in pairs}
     waiting = [pair for pair in pairs if options.force or not paths[pair.name].exists()]
     for target in sorted({pair.target for pair in waiting}):
 

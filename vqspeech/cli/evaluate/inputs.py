@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from vqspeech import alignment, codes, ranges
 from vqspeech.alignment import Alignment, Format, PhoneSet, phone_class
+from vqspeech.cli.common.pipes import add_allow_pipes
 from vqspeech.codes import Codes
 from vqspeech.errors import InputError
 
@@ -85,6 +86,7 @@ def system_name(read: Codes, path: str) -> str:
 def add_data(parser: argparse.ArgumentParser) -> None:
     """``--data``, for the floors that are made of audio."""
     parser.add_argument("--data", metavar="DIR", help="data directory with the recordings, for the MFCC floors")
+    add_allow_pipes(parser)
 
 
 def shard(text: str) -> tuple[int, int]:

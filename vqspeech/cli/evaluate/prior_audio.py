@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vqspeech import ranges
-from vqspeech.cli.common.model import SUFFIXES, add_model
+from vqspeech.cli.common.model import add_model
+from vqspeech.cli.common.pipes import add_allow_pipes
+from vqspeech.cli.common.sources import SUFFIXES
 from vqspeech.cli.evaluate import inputs
 from vqspeech.errors import InputError, MissingExtraError
+from vqspeech.files import path_in
 
 if TYPE_CHECKING:
     from vqspeech.api import Model
@@ -37,6 +40,7 @@ def add_speech(parser: argparse.ArgumentParser) -> None:
     speech.add_argument("--precision", choices=("fp32", "bf16", "int8"), default="fp32", help="default: fp32")
     speech.add_argument("--threads", type=ranges.WORKERS, default=1, metavar="N", help="engine, Whisper; default: 1")
     add_model(parser)
+    add_allow_pipes(parser)
 
 
 def speaking_model(options: argparse.Namespace, held_out: Codes) -> Model | None:
@@ -110,7 +114,7 @@ def sounds_of(options: argparse.Namespace, model: Model | None, compared: Compar
 def _file(folder: Path, name: str) -> Reader:
     from vqspeech import audio
 
-    path = next((file for suffix in SUFFIXES if (file := folder / f"{name}{suffix}").is_file()), None)
+    path = next((file for suffix in SUFFIXES if (file := path_in(folder, name, suffix)).is_file()), None)
     if path is None:
         raise InputError(f"no speech of sample {name}", where=folder, cure=f"name it {name}.wav")
     return lambda: audio.read(path)
@@ -142,7 +146,7 @@ def _spoken(options: argparse.Namespace, model: Model, compared: Compared) -> So
         sounds[system] = {}
         for name, waveform in zip(sequences, spoken, strict=True):
             if options.out:
-                audio.write(options.out / "wav" / f"{system}-{name}.wav", waveform, model.sample_rate)
+                audio.write(path_in(options.out / "wav", f"{system}-{name}", ".wav"), waveform, model.sample_rate)
             heard = audio.resample(waveform, model.sample_rate, audio.SAMPLE_RATE)
             sounds[system][name] = lambda heard=heard: heard  # type: ignore[misc]
     return sounds
