@@ -141,6 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = partial(_show_warning, command, warnings.showwarning)
+            options = _parsed(parser, words[1:])
             with pipes.allowed(getattr(options, "allow_pipes", False)):
                 status: int | None = command_module(command).run(options)
         return status or 0
