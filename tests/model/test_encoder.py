@@ -78,12 +78,12 @@ def test_a_code_looks_as_far_to_the_left_as_to_the_right(front_end: dict[str, An
     waveform = torch.randn(1, (2 * around + 1) * hop, requires_grad=True)
     encoder(waveform)[0, :, around].abs().sum().backward()
     assert waveform.grad is not None
-    heard = waveform.grad[0].nonzero()[:, 0]
+    inputs = waveform.grad[0].nonzero()[:, 0]
     off, step = 1.0, encoder.config.mel_hop if encoder.config.front_end == "log-mel" else 1
     for stride in encoder.config.strides:
         off += step / 2 if stride % 2 else 0
         step *= stride
-    assert abs((heard.min() + heard.max() + 1) / 2 - (around + 0.5) * hop) <= off
+    assert abs((inputs.min() + inputs.max() + 1) / 2 - (around + 0.5) * hop) <= off
 
 
 @pytest.mark.parametrize("training", [True, False])

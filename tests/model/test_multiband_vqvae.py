@@ -21,28 +21,28 @@ def make_multiband() -> VQVAE:
 
 
 def make_batch(codes: int = 12) -> tuple[Tensor, Tensor]:
-    """``spoken``, frames."""
+    """``targets``, frames."""
     torch.manual_seed(1)
     return 0.2 * torch.randn(3, codes * 16 + 1), torch.randn(3, 2 * codes, 7)
 
 
 def test_the_likelihood_is_that_of_the_classes_of_all_bands() -> None:
     model = make_multiband()
-    spoken, frames = make_batch()
-    classes = model.companding.classes(spoken[:, 1:], spoken[:, :1])  # (batch, steps, bands)
+    targets, frames = make_batch()
+    classes = model.companding.classes(targets[:, 1:], targets[:, :1])  # (batch, steps, bands)
     previous = torch.cat([torch.full((3, 1, 4), 32), classes[:, :-1]], 1)
     chances = model.decoder(previous, frames, classes).log_softmax(-1)
     expected = -chances.gather(3, classes[..., None])[..., 0]
-    nll = model.nll(spoken, frames, (0, 24))
+    nll = model.nll(targets, frames, (0, 24))
     assert nll.shape == (3, 192)
     torch.testing.assert_close(nll, expected.flatten(1))
-    torch.testing.assert_close(model.conditioned_nll(spoken, model.decoder.condition(frames)), nll)
+    torch.testing.assert_close(model.conditioned_nll(targets, model.decoder.condition(frames)), nll)
 
 
 def test_a_crop_is_that_part_of_the_whole_once_the_decoder_has_heard_enough() -> None:
     model = make_multiband().eval()
-    spoken, frames = make_batch()
-    whole, crop = model.nll(spoken, frames, (0, 24)), model.nll(spoken, frames, (5, 10))
+    targets, frames = make_batch()
+    whole, crop = model.nll(targets, frames, (0, 24)), model.nll(targets, frames, (5, 10))
     field = model.config.decoder.receptive_field
     assert field == 28
     torch.testing.assert_close(crop[:, field - 4 :], whole[:, 40 + field - 4 : 120])
@@ -50,18 +50,18 @@ def test_a_crop_is_that_part_of_the_whole_once_the_decoder_has_heard_enough() ->
 
 def test_classes_are_the_same_under_autocast() -> None:
     model = make_multiband()
-    spoken, _ = make_batch()
+    targets, _ = make_batch()
     with torch.autocast("cpu", torch.bfloat16):
-        rough = model.decoder_classes(spoken, 0, 24)
-    assert all(torch.equal(a, b) for a, b in zip(rough, model.decoder_classes(spoken, 0, 24), strict=True))
+        rough = model.decoder_classes(targets, 0, 24)
+    assert all(torch.equal(a, b) for a, b in zip(rough, model.decoder_classes(targets, 0, 24), strict=True))
 
 
 def test_bf16_trains_nearly_what_fp32_does() -> None:
     model = make_multiband()
-    spoken, frames = make_batch()
-    exact = model.nll(spoken, frames, (0, 24)).mean()
+    targets, frames = make_batch()
+    exact = model.nll(targets, frames, (0, 24)).mean()
     with torch.autocast("cpu", torch.bfloat16):
-        rough = model.nll(spoken, frames, (0, 24)).mean()
+        rough = model.nll(targets, frames, (0, 24)).mean()
     assert abs(exact - rough) < 0.01
 
 
@@ -91,12 +91,12 @@ def test_frames_are_whole_steps() -> None:
 def test_a_tiny_model_learns_a_tone() -> None:
     model = make_model(make_config(decoder={"bands": 4, "residual": 16, "gate": 16, "skip": 24, "output": 24}))
     time = torch.arange(16 * 40 + 1)
-    spoken = torch.stack([0.1 * torch.sin(0.9 * time + phase) for phase in (0.0, 1.0, 2.0)])
+    targets = torch.stack([0.1 * torch.sin(0.9 * time + phase) for phase in (0.0, 1.0, 2.0)])
     frames = torch.zeros(3, 80, 7)
     optimizer = torch.optim.Adam(model.decoder.parameters(), lr=0.01)
     losses = []
     for _ in range(60):
-        loss = model.nll(spoken, frames, (0, 80)).mean()
+        loss = model.nll(targets, frames, (0, 80)).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -107,8 +107,8 @@ def test_a_tiny_model_learns_a_tone() -> None:
 
 def test_calibration_takes_what_training_gives() -> None:
     model = make_multiband()
-    spoken, frames = make_batch()
-    previous, current = model.decoder_classes(spoken, 0, 24)
+    targets, frames = make_batch()
+    previous, current = model.decoder_classes(targets, 0, 24)
     peaks = measure_activation_peaks(model.decoder, [(previous, frames, current)])
     assert peaks.shape == (4 + 1 + 4,)
     assert (peaks > 0).all()

@@ -36,8 +36,8 @@ def part_of(name: str) -> str:
 
 def make_batch(codes: int = 6) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     torch.manual_seed(1)
-    spoken = 0.2 * torch.randn(3, codes * 16 + 1)
-    return spoken[:, 1:].clone(), spoken, torch.tensor([0, 1, 2]), torch.randn(3, codes * 2, 6)
+    targets = 0.2 * torch.randn(3, codes * 16 + 1)
+    return targets[:, 1:].clone(), targets, torch.tensor([0, 1, 2]), torch.randn(3, codes * 2, 6)
 
 
 def parts_moved_by(model: VQVAE, term: Tensor) -> set[str]:
@@ -62,8 +62,8 @@ def parts_moved_by(model: VQVAE, term: Tensor) -> set[str]:
 )
 def test_each_term_moves_exactly_its_parts(update: str, term: str, moved: set[str]) -> None:
     model = make_model(make_config(quantizer={"update": update}))
-    heard, spoken, speaker, mel = make_batch()
-    losses, _ = model(heard, spoken, speaker, mel, (0, 12))
+    inputs, targets, speaker, mel = make_batch()
+    losses, _ = model(inputs, targets, speaker, mel, (0, 12))
     if update == "ema" and term == "codebook":
         assert float(losses.codebook) == 0
         assert not losses.codebook.requires_grad
@@ -80,12 +80,12 @@ def test_the_whole_objective_moves_everything() -> None:
 def test_what_reaches_the_encoder_is_what_reaches_the_codebook_vectors() -> None:
     """Equation 3's copied gradient: that of the likelihood by z is that of the likelihood by the quantised vectors."""
     model = make_model()
-    heard, spoken, speaker, _ = make_batch()
-    z = model.encoder(model.companding.shape(heard)).detach().requires_grad_()
+    inputs, targets, speaker, _ = make_batch()
+    z = model.encoder(model.companding.shape(inputs)).detach().requires_grad_()
     values = model.quantizer(z).values
-    (by_z,) = torch.autograd.grad(model.nll(spoken, model.frames(values, speaker), (0, 12)).mean(), z)
+    (by_z,) = torch.autograd.grad(model.nll(targets, model.frames(values, speaker), (0, 12)).mean(), z)
     chosen = model.quantizer.lookup(model.quantizer(z).codes).detach().requires_grad_()
-    (by_e,) = torch.autograd.grad(model.nll(spoken, model.frames(chosen, speaker), (0, 12)).mean(), chosen)
+    (by_e,) = torch.autograd.grad(model.nll(targets, model.frames(chosen, speaker), (0, 12)).mean(), chosen)
     torch.testing.assert_close(by_z, by_e, rtol=1e-4, atol=1e-7)
 
 
@@ -99,13 +99,13 @@ def test_the_total_is_the_sum_of_the_paper_and_the_auxiliary_term() -> None:
 
 def test_the_likelihood_is_that_of_the_mu_law_classes() -> None:
     model = make_model()
-    _, spoken, speaker, _ = make_batch()
+    _, targets, speaker, _ = make_batch()
     frames = model.frames(torch.randn(3, 5, 6), speaker)
     # The sample before the first is known to pre-emphasis alone.
-    classes = model.companding.classes(spoken)[:, 1:]
+    classes = model.companding.classes(targets)[:, 1:]
     previous = torch.cat([torch.full((3, 1), 32), classes[:, :-1]], 1)
     chances = model.decoder(previous, frames).softmax(-1)
-    nll = model.nll(spoken, frames, (0, 12))
+    nll = model.nll(targets, frames, (0, 12))
     assert nll.shape == (3, 96)
     for row, sample in ((0, 0), (1, 50), (2, 95)):
         expected = -math.log(chances[row, sample, classes[row, sample]].item())
@@ -114,24 +114,24 @@ def test_the_likelihood_is_that_of_the_mu_law_classes() -> None:
 
 def test_a_crop_is_that_part_of_the_whole_once_the_decoder_has_heard_enough() -> None:
     model = make_model().eval()
-    _, spoken, speaker, _ = make_batch()
+    _, targets, speaker, _ = make_batch()
     frames = model.frames(torch.randn(3, 5, 6), speaker)
-    whole, crop = model.nll(spoken, frames, (0, 12)), model.nll(spoken, frames, (5, 4))
+    whole, crop = model.nll(targets, frames, (0, 12)), model.nll(targets, frames, (5, 4))
     field = model.config.decoder.receptive_field
     assert crop.shape == (3, 32)
     torch.testing.assert_close(crop[:, field - 1 :], whole[:, 40 + field - 1 : 72])
     # The first sample of a crop is predicted from the one before it, as everywhere.
-    assert not torch.equal(model.nll(spoken.flip(1), frames, (5, 4))[:, 0], crop[:, 0])
+    assert not torch.equal(model.nll(targets.flip(1), frames, (5, 4))[:, 0], crop[:, 0])
 
 
 def test_without_a_crop_the_decoder_rests_and_without_a_target_the_mel_head() -> None:
     model = make_model()
-    heard, spoken, speaker, mel = make_batch()
-    losses, codes = model(heard, spoken, speaker, mel, None)
+    inputs, targets, speaker, mel = make_batch()
+    losses, codes = model(inputs, targets, speaker, mel, None)
     assert losses.nll is None
     assert losses.mel is not None
     assert codes.shape == (3, 6)
-    assert model(heard, spoken, speaker, None, (0, 12))[0].mel is None
+    assert model(inputs, targets, speaker, None, (0, 12))[0].mel is None
 
 
 def test_jitter_is_of_training_alone() -> None:
@@ -182,7 +182,7 @@ def overfit(model: VQVAE, waveform: Tensor, *, warm_up: int, steps: int) -> None
         Muon([{"params": matrices}, {"params": kernels, "lr": 0.02}], lr=0.03),
     ]
     rates = [[group["lr"] for group in optimiser.param_groups] for optimiser in optimisers]
-    spoken = F.pad(waveform, (1, 0))
+    targets = F.pad(waveform, (1, 0))
     mel = log_mel(waveform, sample_rate=RATE, hop=HOP, bands=24)
     speaker = torch.tensor([0])
     frames, crop = SAMPLES // HOP, 32
@@ -196,7 +196,7 @@ def overfit(model: VQVAE, waveform: Tensor, *, warm_up: int, steps: int) -> None
             for group, rate in zip(optimiser.param_groups, start, strict=True):
                 group["lr"] = rate * fall
         first = int(torch.randint(frames - crop + 1, ()))
-        losses, _ = model(waveform, spoken, speaker, mel, (first, crop) if step >= warm_up else None)
+        losses, _ = model(waveform, targets, speaker, mel, (first, crop) if step >= warm_up else None)
         for optimiser in optimisers:
             optimiser.zero_grad()
         losses.total(commitment_weight=0.25, mel_weight=0.5).backward()
@@ -217,10 +217,10 @@ def test_a_tiny_model_overfits_one_utterance_and_says_it_again() -> None:
     model = VQVAE(config, ("ann",))
     glide = vowel_glide(110, 190, ((700, 300), (1200, 2200), (2600, 3000)))
     other = vowel_glide(190, 120, ((300, 700), (2200, 1000), (2900, 2500)))
-    spoken, whole, speaker = F.pad(glide, (1, 0)), (0, SAMPLES // HOP), torch.tensor([0])
+    targets, whole, speaker = F.pad(glide, (1, 0)), (0, SAMPLES // HOP), torch.tensor([0])
 
     def nll(values: Tensor) -> float:
-        return float(model.nll(spoken, model.frames(values, speaker), whole).mean())
+        return float(model.nll(targets, model.frames(values, speaker), whole).mean())
 
     with torch.no_grad():
         before = nll(model.eval().quantize(glide).values)

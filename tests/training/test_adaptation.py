@@ -70,8 +70,8 @@ def test_nats_are_those_of_the_whole_model(network: VQVAE) -> None:
         frames = network.frames(network.quantizer.lookup(fit.codes[None]), torch.tensor([1]))
         per_code = network.conditioner.frames_per_code
         crop = frames[:, start * per_code : (start + fit.crop) * per_code]
-        spoken = fit.samples[None, start * hop : (start + fit.crop) * hop + 1]
-        whole = network.nll(spoken, crop, (0, crop.shape[1]))[:, fit.skip :]
+        targets = fit.samples[None, start * hop : (start + fit.crop) * hop + 1]
+        whole = network.nll(targets, crop, (0, crop.shape[1]))[:, fit.skip :]
         torch.testing.assert_close(fit._nll(speaker, [start], fit._frames(speaker, [start])), whole)
 
 

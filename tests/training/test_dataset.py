@@ -41,7 +41,7 @@ def numbers(waveform: torch.Tensor) -> np.ndarray:
 
 
 def same(a: Batch, b: Batch) -> bool:
-    tensors = all(torch.equal(getattr(a, name), getattr(b, name)) for name in ("heard", "spoken", "speaker"))
+    tensors = all(torch.equal(getattr(a, name), getattr(b, name)) for name in ("inputs", "targets", "speaker"))
     return tensors and a.first_frame == b.first_frame
 
 
@@ -63,9 +63,9 @@ def test_a_segment_is_consecutive_speech_of_one_speaker_going_round_where_there_
     step: int, segment: int
 ) -> None:
     batch = make_segments(segment=segment)(step)
-    assert batch.spoken.shape == (8, segment + 1)
-    assert batch.heard.shape == (8, segment)
-    for row, speaker in zip(numbers(batch.spoken), batch.speaker.tolist(), strict=True):
+    assert batch.targets.shape == (8, segment + 1)
+    assert batch.inputs.shape == (8, segment)
+    for row, speaker in zip(numbers(batch.targets), batch.speaker.tolist(), strict=True):
         start, end = RANGES[speaker]
         expected = start + (row[0] - start + np.arange(segment + 1)) % (end - start)
         assert (row == expected).all()
@@ -74,14 +74,14 @@ def test_a_segment_is_consecutive_speech_of_one_speaker_going_round_where_there_
 
 
 @given(step=st.integers(0, 1000))
-def test_heard_is_what_is_spoken_after_its_first_sample(step: int) -> None:
+def test_inputs_are_the_targets_after_their_first_sample(step: int) -> None:
     batch = make_segments()(step)
-    assert torch.equal(batch.heard, batch.spoken[:, 1:])
+    assert torch.equal(batch.inputs, batch.targets[:, 1:])
 
 
 def test_every_stretch_can_be_drawn_and_every_crop() -> None:
     batches = [make_segments(batch=64)(step) for step in range(40)]
-    firsts = np.concatenate([numbers(batch.spoken)[:, 0] for batch in batches])
+    firsts = np.concatenate([numbers(batch.targets)[:, 0] for batch in batches])
     assert set(firsts[(firsts >= 50) & (firsts < 150)]) == set(range(50, 134))
     assert {batch.first_frame for batch in batches} == set(range(5))
 
@@ -91,21 +91,21 @@ def test_a_perturbed_copy_is_the_input_as_often_as_asked_and_never_the_target() 
     perturbed = 0
     for step in range(20):
         batch = segments(step)
-        assert (batch.spoken >= 0).all()
-        minus = (batch.heard <= 0).all(1)
-        assert torch.equal(batch.heard.abs(), batch.spoken[:, 1:])
+        assert (batch.targets >= 0).all()
+        minus = (batch.inputs <= 0).all(1)
+        assert torch.equal(batch.inputs.abs(), batch.targets[:, 1:])
         perturbed += int(minus.sum())
     assert perturbed / 2000 == pytest.approx(0.3, abs=0.05)
 
 
 def test_without_perturbed_copies_the_original_is_the_input() -> None:
     pack = make_pack(LENGTHS, numbered=True)
-    assert (make_segments(pack=pack, perturb_probability=1.0)(0).heard >= 0).all()
+    assert (make_segments(pack=pack, perturb_probability=1.0)(0).inputs >= 0).all()
 
 
-def test_loudness_changes_what_is_heard_by_one_factor_a_segment() -> None:
+def test_loudness_scales_the_inputs_by_one_factor_per_segment() -> None:
     batch = make_segments(loudness=6.0, batch=200)(0)
-    factors = batch.heard / batch.spoken[:, 1:].clamp_min(1e-9)
+    factors = batch.inputs / batch.targets[:, 1:].clamp_min(1e-9)
     decibels = 20 * torch.log10(factors[:, -1])
     torch.testing.assert_close(factors[:, 5:], factors[:, -1:].expand(-1, 11), rtol=1e-4, atol=0)
     assert decibels.abs().max() <= 6.001
@@ -125,13 +125,13 @@ def test_speakers_are_drawn_by_a_power_of_their_duration(exponent: float) -> Non
 def test_held_out_takes_the_middle_of_utterances_speakers_in_turn() -> None:
     batch = held_out(PACK, segment=10, count=10, speakers=("cyd", "bob", "ann"))
     assert batch.speaker.tolist() == [2, 1, 0, 2]
-    spoken = numbers(batch.spoken)
-    assert spoken[0].tolist() == list(range(10, 21))
-    assert spoken[1].tolist() == list(range(95, 106))
+    targets = numbers(batch.targets)
+    assert targets[0].tolist() == list(range(10, 21))
+    assert targets[1].tolist() == list(range(95, 106))
     # Seven samples go round to make eleven.
-    assert spoken[2].tolist() == [*range(150, 157), *range(150, 154)]
-    assert spoken[3].tolist() == list(range(35, 46))
-    assert torch.equal(batch.heard, batch.spoken[:, 1:])
+    assert targets[2].tolist() == [*range(150, 157), *range(150, 154)]
+    assert targets[3].tolist() == list(range(35, 46))
+    assert torch.equal(batch.inputs, batch.targets[:, 1:])
 
 
 def test_held_out_is_always_the_same_and_no_more_than_asked_for() -> None:
@@ -164,7 +164,7 @@ def test_pitch_is_that_of_the_segment() -> None:
     assert batch.pitch is not None
     assert batch.pitch.shape == (8, segment // hop, 3)
     for row, speaker in enumerate(batch.speaker.tolist()):
-        centres = numbers(batch.spoken[row])[1:][hop // 2 :: hop]
+        centres = numbers(batch.targets[row])[1:][hop // 2 :: hop]
         expected = relative(pack.f0(centres), track.speakers[speaker])
         np.testing.assert_allclose(batch.pitch[row].numpy(), expected)
 

@@ -343,13 +343,13 @@ def test_the_auxiliary_head_can_learn_normalised_cepstra() -> None:
     batch = task.train(0)
     target = task.mel(batch)
     assert target is not None
-    bands = log_mel(batch.spoken[:, 1:], sample_rate=RATE, hop=preset.model.conditioner.hop, bands=40)
+    bands = log_mel(batch.targets[:, 1:], sample_rate=RATE, hop=preset.model.conditioner.hop, bands=40)
     torch.testing.assert_close(target, normalized(cepstra(bands, 5)))
     head = task.model.conditioner.cepstral_head
     assert head is not None
     assert task.model.conditioner.mel_head is None
     _, terms = task.loss(task.model, batch, 0)
-    frames = task.model.frames(task.model.quantize(batch.heard).values, batch.speaker)
+    frames = task.model.frames(task.model.quantize(batch.inputs).values, batch.speaker)
     torch.testing.assert_close(terms["mel"], (head(frames) - target).abs().mean())
     assert task.evaluate(task.model).mel > 0
 

@@ -160,8 +160,8 @@ class VQVAE(nn.Module):
 
     def forward(
         self,
-        heard: Tensor,
-        spoken: Tensor,
+        inputs: Tensor,
+        targets: Tensor,
         speaker: Tensor,
         mel: Tensor | None,
         crop: tuple[int, int] | None,
@@ -171,8 +171,8 @@ class VQVAE(nn.Module):
         """Compute the loss terms of a batch.
 
         Args:
-            heard: ``(batch, time)``, the encoder's input: the waveform, or a perturbed copy of it.
-            spoken: ``(batch, time + 1)``, the waveform to reconstruct, with the one sample before it.
+            inputs: ``(batch, time)``, the encoder's input: the waveform, or a perturbed copy of it.
+            targets: ``(batch, time + 1)``, the waveform to reconstruct, with the one sample before it.
             speaker: ``(batch,)`` indices.
             mel: ``(batch, time / conditioner.hop, values)``, what the auxiliary head shall say; None without one.
             crop: first frame and number of frames that the decoder predicts; None lets the decoder rest.
@@ -182,7 +182,7 @@ class VQVAE(nn.Module):
         Returns:
             The loss terms, and the codes ``(batch, codes)``.
         """
-        quantized = self.quantize(heard, alter)
+        quantized = self.quantize(inputs, alter)
         values = quantized.values
         if self.training and self.config.quantizer.jitter and self.quantizer.started:
             values = time_jitter(values, self.config.quantizer.jitter)
@@ -190,14 +190,14 @@ class VQVAE(nn.Module):
         mel_error, head = None, self.conditioner.auxiliary_head
         if head is not None and mel is not None:
             mel_error = F.l1_loss(head(frames).float(), mel)
-        nll = None if crop is None else self.nll(spoken, frames, crop).mean()
+        nll = None if crop is None else self.nll(targets, frames, crop).mean()
         return Losses(nll, quantized.codebook_loss, quantized.commitment_loss, mel_error), quantized.codes
 
-    def nll(self, spoken: Tensor, frames: Tensor, crop: tuple[int, int]) -> Tensor:
+    def nll(self, targets: Tensor, frames: Tensor, crop: tuple[int, int]) -> Tensor:
         """``-log p`` of each sample of a crop given the true samples before it and the frames.
 
         Args:
-            spoken: ``(batch, time + 1)`` waveform, with the one sample before the first frame.
+            targets: ``(batch, time + 1)`` waveform, with the one sample before the first frame.
             frames: ``(batch, time / hop, channels)``.
             crop: first frame and number of frames.
 
@@ -206,27 +206,27 @@ class VQVAE(nn.Module):
             has as many classes as it stands for samples, so that their mean is also of nats per sample.
         """
         first, count = crop
-        previous, current = self.decoder_classes(spoken, first, count)
+        previous, current = self.decoder_classes(targets, first, count)
         return _nll(self.decoder(previous, frames[:, first : first + count], current), current)
 
-    def conditioned_nll(self, spoken: Tensor, conditioning: Tensor) -> Tensor:
+    def conditioned_nll(self, targets: Tensor, conditioning: Tensor) -> Tensor:
         """``-log p`` of each sample given the true samples before it and the layers' conditioning.
 
         Args:
-            spoken: ``(batch, frames x hop + 1)`` waveform, with the one sample before the first frame.
+            targets: ``(batch, frames x hop + 1)`` waveform, with the one sample before the first frame.
             conditioning: ``(batch, frames, layers, 2 gate)``, of a ``Voice``.
 
         Returns:
             ``(batch, frames x hop)`` float32, in nats; as for ``nll``.
         """
-        previous, current = self.decoder_classes(spoken, 0, conditioning.shape[1])
+        previous, current = self.decoder_classes(targets, 0, conditioning.shape[1])
         return _nll(self.decoder.logits(previous, conditioning, current), current)
 
-    def decoder_classes(self, spoken: Tensor, first: int, count: int) -> tuple[Tensor, Tensor]:
+    def decoder_classes(self, targets: Tensor, first: int, count: int) -> tuple[Tensor, Tensor]:
         """Of ``count`` frames from ``first`` on, the classes before each step of the decoder and those of each step.
 
         Args:
-            spoken: ``(batch, time + 1)`` waveform, with the one sample before the first frame.
+            targets: ``(batch, time + 1)`` waveform, with the one sample before the first frame.
             first: frame.
             count: frames.
 
@@ -234,7 +234,7 @@ class VQVAE(nn.Module):
             Two tensors ``(batch, count x hop)`` int64, or ``(batch, count x hop / bands, bands)``.
         """
         hop = self.config.conditioner.hop // self.config.decoder.bands
-        classes = self.companding.classes(spoken[:, 1:], spoken[:, :1])
+        classes = self.companding.classes(targets[:, 1:], targets[:, :1])
         # The class before the first is not known to pre-emphasis; it is taken as silence, as at the start of speech.
         before = torch.full_like(classes[:, :1], self.companding.silence)
         span = slice(first * hop, (first + count) * hop)

@@ -216,8 +216,8 @@ class VoiceFit:
     def _nll(self, voice: Voice, starts: Sequence[int], frames: Tensor) -> Tensor:
         """``-log p`` of the samples of segments, given their frames: ``(segments, samples)``."""
         first, length = [start * self.hop for start in starts], self.crop * self.hop + 1
-        spoken = torch.stack([self.samples[sample : sample + length] for sample in first]).to(frames.device)
-        return self.network.conditioned_nll(spoken, voice.conditioning(frames))[:, self.skip :]
+        targets = torch.stack([self.samples[sample : sample + length] for sample in first]).to(frames.device)
+        return self.network.conditioned_nll(targets, voice.conditioning(frames))[:, self.skip :]
 
     def _mel_error(self, voice: Voice, starts: Sequence[int], frames: Tensor) -> Tensor:
         """Mean absolute error of the mel head in segments, given their frames; a scalar."""

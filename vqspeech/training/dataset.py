@@ -1,4 +1,4 @@
-"""Segments of packed speech: what a step of training sees, a function of seed, step and rank alone."""
+"""Random segments of packed speech; each batch is a function of seed, step and rank alone."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ class Batch:
     """A batch of segments.
 
     Attributes:
-        heard: ``(batch, segment)`` float32, what the encoder hears.
-        spoken: ``(batch, segment + 1)`` float32, what the decoder is to say, with the one sample before it.
+        inputs: ``(batch, segment)`` float32, the encoder's input.
+        targets: ``(batch, segment + 1)`` float32, what the decoder reconstructs, with the one sample before it.
         speaker: ``(batch,)`` int64.
         pitch: ``(batch, segment / hop, 3)``, see ``vqspeech.pitch.relative``; zeros where it is withheld. None without.
         first_frame: where in the segment the decoder's crop begins, in conditioning frames.
     """
 
-    heard: Tensor
-    spoken: Tensor
+    inputs: Tensor
+    targets: Tensor
     speaker: Tensor
     first_frame: int
     pitch: Tensor | None = None
@@ -35,12 +35,12 @@ class Batch:
     def to(self, device: torch.device) -> Batch:
         """Move the tensors to ``device``."""
         pitch = None if self.pitch is None else self.pitch.to(device)
-        return Batch(self.heard.to(device), self.spoken.to(device), self.speaker.to(device), self.first_frame, pitch)
+        return Batch(self.inputs.to(device), self.targets.to(device), self.speaker.to(device), self.first_frame, pitch)
 
     def rows(self, index: Tensor) -> Batch:
         """Some of its segments."""
         pitch = None if self.pitch is None else self.pitch[index]
-        return Batch(self.heard[index], self.spoken[index], self.speaker[index], self.first_frame, pitch)
+        return Batch(self.inputs[index], self.targets[index], self.speaker[index], self.first_frame, pitch)
 
 
 class PitchTrack:
@@ -76,12 +76,12 @@ class Segments:
 
     Args:
         pack: the speech. Speakers with less than a segment are repeated to its length.
-        batch: segments a batch.
+        batch: segments per batch.
         segment: samples each.
         crops: how many first frames the decoder's crop can have.
         speaker_balance: a speaker is drawn in proportion to its duration to this power.
         perturb_probability: probability that the encoder's input is a perturbed copy.
-        loudness: range of the factor on what is heard, in dB to either side.
+        loudness: range of the random gain of the inputs, in dB to either side.
         seed: of everything drawn.
         rank: of this process among those of a distributed run.
         pitch: of the pack; None for batches without.
@@ -120,25 +120,25 @@ class Segments:
     def __call__(self, step: int) -> Batch:
         """The batch of a step."""
         rng = np.random.default_rng([self.seed, self.rank, step])
-        heard = np.empty((self.batch, self.segment), np.float32)
-        spoken = np.empty((self.batch, self.segment + 1), np.float32)
+        inputs = np.empty((self.batch, self.segment), np.float32)
+        targets = np.empty((self.batch, self.segment + 1), np.float32)
         contours: list[NDArray[np.float32]] = []
         speakers = rng.choice(len(self.ranges), self.batch, p=self.shares)
         for row, speaker in enumerate(speakers):
             start, end = self.ranges[speaker]
             first = int(rng.integers(start, max(start + 1, end - self.segment)))
-            spoken[row] = _piece(self.pack.samples, first, self.segment + 1, start, end)
+            targets[row] = _piece(self.pack.samples, first, self.segment + 1, start, end)
             perturbed = rng.random() < self.perturb_probability
             copy = int(rng.integers(len(self.pack.perturbed))) if perturbed else 0
             source = self.pack.perturbed[copy] if perturbed else self.pack.samples
-            heard[row] = _piece(source, first, self.segment + 1, start, end)[1:]
-            heard[row] *= 10 ** (rng.uniform(-self.loudness, self.loudness) / 20)
+            inputs[row] = _piece(source, first, self.segment + 1, start, end)[1:]
+            inputs[row] *= 10 ** (rng.uniform(-self.loudness, self.loudness) / 20)
             if self.pitch is not None:
                 frames = self.pitch(speaker, first + 1, self.segment, start, end)
                 contours.append(frames * np.float32(rng.random() >= self.pitch_dropout))
         return Batch(
-            torch.from_numpy(heard),
-            torch.from_numpy(spoken),
+            torch.from_numpy(inputs),
+            torch.from_numpy(targets),
             torch.from_numpy(speakers),
             int(rng.integers(self.crops)),
             torch.from_numpy(np.stack(contours)) if contours else None,
@@ -177,10 +177,10 @@ def held_out(
         pieces.append(_piece(pack.samples, first, segment + 1, start, end))
         if pitch is not None:
             contours.append(pitch(pack.speakers.index(speakers[index]), first + 1, segment, start, end))
-    spoken = np.stack(pieces)
+    targets = np.stack(pieces)
     return Batch(
-        torch.from_numpy(spoken[:, 1:].copy()),
-        torch.from_numpy(spoken),
+        torch.from_numpy(targets[:, 1:].copy()),
+        torch.from_numpy(targets),
         torch.tensor([speaker for speaker, _, _ in chosen]),
         0,
         torch.from_numpy(np.stack(contours)) if contours else None,

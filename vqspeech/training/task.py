@@ -1,4 +1,4 @@
-"""What the training loop asks of a task: all that differs between training a VQ-VAE and training a prior."""
+"""The interface between the training loop and a task: all that differs between a VQ-VAE and a prior."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from torch.optim import Optimizer
 
 from vqspeech.training.preset_file import PresetFile
 
-Network = TypeVar("Network", bound=nn.Module)
-Found = TypeVar("Found", bound="Measures", covariant=True)
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
+MetricsT = TypeVar("MetricsT", bound="Metrics", covariant=True)
 
 
-class Rates(Protocol):
-    """How learning rates go over a run, and the largest norm of the gradient; see ``OptimizerConfig``."""
+class LRSchedule(Protocol):
+    """Schedule of the learning rates and gradient clipping; see ``OptimizerConfig``."""
 
     @property
     def warm_up(self) -> int:
@@ -41,7 +41,7 @@ class RunConfig(Protocol):
 
     @property
     def batch(self) -> int:
-        """Segments a step, on each device."""
+        """Segments per step and device."""
 
     @property
     def average(self) -> float:
@@ -60,33 +60,33 @@ class RunConfig(Protocol):
         """Of everything random."""
 
     @property
-    def optimizer(self) -> Rates:
+    def optimizer(self) -> LRSchedule:
         """Learning rates."""
 
 
 class Batch(Protocol):
-    """What one step sees."""
+    """The data of one step."""
 
     def to(self, device: torch.device) -> Any:
         """The same batch on ``device``."""
 
 
-class Measures(Protocol):
-    """What an evaluation found: a dataclass of numbers."""
+class Metrics(Protocol):
+    """Results of an evaluation: a dataclass of numbers."""
 
     @property
     def score(self) -> float:
-        """The number that the best model has least of."""
+        """The number to minimise."""
 
 
-class Task(Protocol[Network, Found]):
-    """A model, its data, its loss and its measures.
+class TrainingTask(Protocol[NetworkT, MetricsT]):
+    """A model, its data, its loss and its metrics.
 
     Everything random that a task draws is a function of seed, step and rank, or of torch's own generator, which the
     loop seeds before each step.
     """
 
-    #: What the loop counts in one segment, for the speed it tells.
+    #: Unit of the logged speed, such as samples.
     unit: str
 
     @property
@@ -98,52 +98,52 @@ class Task(Protocol[Network, Found]):
         """That part of it which the loop needs."""
 
     @property
-    def model(self) -> Network:
+    def model(self) -> NetworkT:
         """What is trained."""
 
     @property
     def speakers(self) -> tuple[str, ...]:
-        """Whom the model knows; a run goes on with the same ones only."""
+        """The speakers of the model; a run can only be resumed with the same ones."""
 
     @property
     def train(self) -> Callable[[int], Batch]:
         """The batch of a step."""
 
     def optimizers(self) -> list[Optimizer]:
-        """Optimisers that share out all parameters."""
+        """Optimisers, which together have every parameter once."""
 
     def compile(self) -> None:
         """Compile what is worth it."""
 
     def prepare(self, step: int, device: torch.device, /) -> None:
-        """Do what must be done before a step."""
+        """Called before each step, for example to initialise the codebook."""
 
     def loss(self, module: nn.Module, batch: Any, step: int, /) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss of a step and its terms by name, for the log; ``module`` is the model as wrapped for the run."""
+        """Loss of a batch, and its terms by name for the log; ``module`` is the model, wrapped for distribution."""
 
-    def averages(self, step: int, /) -> bool:
-        """Whether the weights after this step enter their average."""
+    def ema_active(self, step: int, /) -> bool:
+        """Whether the moving average of the weights is updated after this step."""
 
     def units(self, step: int, /) -> int:
-        """How many of ``unit`` a segment of this step has."""
+        """Number of ``unit`` per segment in this step."""
 
-    def telling(self) -> dict[str, float]:
-        """Other numbers for the line of progress."""
+    def progress_metrics(self) -> dict[str, float]:
+        """Further numbers for the line of progress."""
 
-    def evaluate(self, model: Network, /) -> Found:
+    def evaluate(self, model: NetworkT, /) -> MetricsT:
         """Measure a model on held-out data. Leaves every random state as it was."""
 
-    def watch(self, measures: Any, step: int, out: Path, /) -> None:
-        """Look at what was measured before a step; raises InputError where there is no point in going on."""
+    def early_stop(self, measures: Any, step: int, out: Path, /) -> None:
+        """Stop the run if an evaluation shows that it has failed; raises InputError."""
 
-    def keep(self, model: Network, folder: Path, /) -> None:
-        """Write the best model so far."""
+    def save_best(self, model: NetworkT, folder: Path, /) -> None:
+        """Write the best model so far to ``folder``."""
 
-    def finish(self, folder: Path, /) -> None:
-        """Do to the best model, when the run is at its end, what was not worth doing to all before it."""
+    def finalise(self, folder: Path, /) -> None:
+        """Complete the best model at the end of the run."""
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint must hold besides weights and optimisers."""
+        """What a checkpoint holds besides weights and optimisers."""
 
     def restore(self, state: dict[str, Any], /) -> None:
         """Take ``state`` back from a checkpoint; raises LookupError, TypeError, ValueError or RuntimeError."""

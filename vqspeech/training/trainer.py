@@ -30,7 +30,7 @@ from vqspeech.files import save_checkpoint
 from vqspeech.model.legacy import current_names
 from vqspeech.training.log import Log
 from vqspeech.training.preset_file import read_preset_file, write_preset
-from vqspeech.training.task import Found, Network, Rates, Task
+from vqspeech.training.task import LRSchedule, MetricsT, NetworkT, TrainingTask
 
 #: Seconds between two evaluations, two checkpoints, two lines of progress.
 EVALUATE_EVERY, SAVE_EVERY, REPORT_EVERY = 60.0, 60.0, 10.0
@@ -38,7 +38,7 @@ EVALUATE_EVERY, SAVE_EVERY, REPORT_EVERY = 60.0, 60.0, 10.0
 EVALUATE_SHARE = 0.05
 
 
-def learning_rate_factor(step: int, steps: int, config: Rates) -> float:
+def learning_rate_factor(step: int, steps: int, config: LRSchedule) -> float:
     """Warm-up, plateau, then a linear fall to a hundredth at the last step."""
     rise = min(1.0, (step + 1) / config.warm_up) if config.warm_up else 1.0
     start = config.decay_from * steps
@@ -54,7 +54,7 @@ def _average(averaged: Any, current: Any, updates: Tensor, *, decay: float) -> N
         mean.lerp_(value, 1 - decay)
 
 
-class Trainer(Generic[Network, Found]):
+class Trainer(Generic[NetworkT, MetricsT]):
     """Run a task.
 
     Args:
@@ -63,7 +63,7 @@ class Trainer(Generic[Network, Found]):
         devices: where.
     """
 
-    def __init__(self, task: Task[Network, Found], out: Path, devices: Devices) -> None:
+    def __init__(self, task: TrainingTask[NetworkT, MetricsT], out: Path, devices: Devices) -> None:
         self.task = task
         self.out = out
         self.devices = devices
@@ -82,7 +82,7 @@ class Trainer(Generic[Network, Found]):
         """The checkpoint to resume from."""
         return self.out / "checkpoints" / "last.pt"
 
-    def run(self) -> Found:
+    def run(self) -> MetricsT:
         """Train to the last step.
 
         Returns:
@@ -126,7 +126,7 @@ class Trainer(Generic[Network, Found]):
             self._save()
             best = self.out / "checkpoints" / "best"
             if self.devices.leads and best.is_dir():
-                self.task.finish(best)
+                self.task.finalise(best)
             return result
 
     def _stopping(self) -> bool:
@@ -153,7 +153,7 @@ class Trainer(Generic[Network, Found]):
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.optimizer.clip)
         for optimizer in self.optimizers:
             optimizer.step()
-        if self.task.averages(self.step):
+        if self.task.ema_active(self.step):
             self.average.update_parameters(self.model)
         self.step += 1
         return terms
@@ -166,20 +166,20 @@ class Trainer(Generic[Network, Found]):
         numbers = {name: float(term) for name, term in terms.items()}
         if not all(math.isfinite(value) for value in numbers.values()):
             raise self._diverged()
-        numbers |= self.task.telling()
+        numbers |= self.task.progress_metrics()
         speed = segments_a_second * self.task.units(self.step)
         left = (self.config.steps - self.step) * self.config.batch * self.devices.world / max(segments_a_second, 1e-9)
         log.progress(self.step, self.config.steps, numbers, speed=speed, unit=self.task.unit, seconds_left=left)
 
-    def _evaluate(self, log: Log) -> Found:
-        averaged = cast(Network, self.average.module) if self.average.n_averaged > 0 else self.model
+    def _evaluate(self, log: Log) -> MetricsT:
+        averaged = cast(NetworkT, self.average.module) if self.average.n_averaged > 0 else self.model
         with self.devices.autocast():
             measures = self.task.evaluate(averaged)
         log.evaluation(self.step, asdict(cast(Any, measures)))
         if self.average.n_averaged > 0 and self.devices.leads and measures.score < self.best:
             self.best = measures.score
-            self.task.keep(averaged, self.out / "checkpoints" / "best")
-        self.task.watch(measures, self.step, self.out)
+            self.task.save_best(averaged, self.out / "checkpoints" / "best")
+        self.task.early_stop(measures, self.step, self.out)
         return measures
 
     def _state(self) -> dict[str, Any]:
@@ -255,7 +255,7 @@ class Trainer(Generic[Network, Found]):
                 signal.signal(number, handler)
 
 
-def _same_or_new(config: Path, task: Task[Any, Any]) -> None:
+def _same_or_new(config: Path, task: TrainingTask[Any, Any]) -> None:
     """Keep the preset beside the run; refuse to go on with another."""
     if config.exists():
         if read_preset_file(config, type(task.preset)) != task.preset:

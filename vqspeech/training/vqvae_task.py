@@ -1,4 +1,4 @@
-"""What one step of training a VQ-VAE is, and what is measured on held-out speech."""
+"""Training task of the VQ-VAE: loss, optimisers, phases, and metrics on held-out speech."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ PATIENCE, GRACE = 3, 1000
 
 
 class CodesIgnoredError(InputError):
-    """The decoder has learnt to do without the codes."""
+    """Posterior collapse: the decoder ignores the codes."""
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Measures on held-out speech, in evaluation mode.
+    """Metrics on held-out speech, in evaluation mode.
 
     Attributes:
         nll: teacher-forced negative log-likelihood, nats per sample; it and the gaps are NaN if no decoder
@@ -52,7 +52,7 @@ class HeldOut:
         code_gap: what another segment's codes add to ``nll``; near 0, the decoder ignores the codes.
         speaker_gap: what a wrong speaker adds to ``nll``.
         mel: mean absolute error of the auxiliary head (0 without one).
-        perplexity: in effect used codes.
+        perplexity: of the codes' distribution.
         used: codes used at all.
     """
 
@@ -145,12 +145,12 @@ class VQVAETask:
         """Compile the decoder, where most of the time goes."""
         self.model.decoder.compile()
 
-    def averages(self, step: int) -> bool:
-        """What the weights were before the decoder took part is not averaged."""
+    def ema_active(self, step: int) -> bool:
+        """From when the last phase has begun."""
         return self.decoding(step) or (not self.decodes and step >= self.config.quantize_from)
 
     def units(self, step: int) -> int:
-        """Samples of a segment that this step learns from."""
+        """Samples per segment that the loss is of."""
         return self.config.crop if self.decoding(step) else self.config.segment
 
     @property
@@ -188,12 +188,12 @@ class VQVAETask:
         return optimizers
 
     def mel(self, batch: Batch) -> Tensor | None:
-        """What the auxiliary head shall predict."""
+        """Target of the auxiliary head, ``(batch, frames, values)``; None without one."""
         conditioner = self.preset.model.conditioner
         if not conditioner.mel_bands and not conditioner.cepstra:
             return None
         bands = log_mel(
-            batch.spoken[:, 1:],
+            batch.targets[:, 1:],
             sample_rate=self.preset.model.audio.sample_rate,
             hop=conditioner.hop,
             bands=conditioner.mel_bands or CEPSTRAL_BANDS,
@@ -202,7 +202,7 @@ class VQVAETask:
 
     @torch.no_grad()
     def prepare(self, step: int, device: torch.device) -> None:
-        """What must be done before this step: place the codebook on data when its time has come."""
+        """Initialise the codebook by k-means at ``quantize_from``."""
         self.usage = self.usage.to(device)
         quantizer = self.model.quantizer
         if self.preset.training.keep_codes and not quantizer.started:
@@ -214,7 +214,7 @@ class VQVAETask:
             return
         vectors = []
         for batch in self._extra_batches(START_BATCHES, device):
-            z = self.model.encoder(self.model.companding.shape(batch.heard))
+            z = self.model.encoder(self.model.companding.shape(batch.inputs))
             vectors.append(z.transpose(1, 2).flatten(0, 1))
         quantizer.start(torch.cat(vectors))
 
@@ -225,8 +225,8 @@ class VQVAETask:
         training = model.training
         model.eval()
         for batch in self._extra_batches(CALIBRATION_BATCHES, next(model.parameters()).device):
-            frames = model.frames(model.quantize(batch.heard).values, batch.speaker, batch.pitch)
-            previous, current = model.decoder_classes(batch.spoken, 0, frames.shape[1])
+            frames = model.frames(model.quantize(batch.inputs).values, batch.speaker, batch.pitch)
+            previous, current = model.decoder_classes(batch.targets, 0, frames.shape[1])
             pieces.append((previous, frames, current))
         measure_activation_peaks(model.decoder, pieces)
         model.train(training)
@@ -241,7 +241,7 @@ class VQVAETask:
             self.train.rank = rank
 
     def loss(self, module: nn.Module, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """Compute the loss of a step, and count the codes it uses.
+        """Loss of a batch; also counts the codes used.
 
         Args:
             module: the model, as it was wrapped for this run.
@@ -255,19 +255,19 @@ class VQVAETask:
         crop = (batch.first_frame, self.crop_frames) if self.decoding(step) else None
         alter = self.augmentation if training.warp or training.channel else None
         mel = self.mel(batch)
-        losses, codes = module(batch.heard, batch.spoken, batch.speaker, mel, crop, batch.pitch, alter)
+        losses, codes = module(batch.inputs, batch.targets, batch.speaker, mel, crop, batch.pitch, alter)
         loss = losses.total(commitment_weight=self.preset.model.quantizer.commitment, mel_weight=training.mel_weight)
         terms = {"nll": losses.nll, "mel": losses.mel, "commitment": losses.commitment}
         if self.model.quantizer.started:
             self.usage.mul_(0.99).add_(torch.bincount(codes.flatten(), minlength=len(self.usage)))
         return loss, {name: term.detach() for name, term in terms.items() if term is not None}
 
-    def telling(self) -> dict[str, float]:
+    def progress_metrics(self) -> dict[str, float]:
         """Perplexity of the codes of recent steps."""
         return {"perplexity": perplexity(self.usage)} if self.model.quantizer.started else {}
 
-    def watch(self, measures: HeldOut, step: int, out: Path) -> None:
-        """Give the run up when its codes are worth nothing; raises CodesIgnoredError."""
+    def early_stop(self, measures: HeldOut, step: int, out: Path) -> None:
+        """Stop after ``PATIENCE`` evaluations with too small a code gap; raises CodesIgnoredError."""
         training = self.preset.training
         if not self.decodes or step <= max(training.decode_from, training.quantize_from) + GRACE:
             return
@@ -280,22 +280,22 @@ class VQVAETask:
                 "or set training.least_code_gap lower to go on",
             )
 
-    def keep(self, model: VQVAE, folder: Path) -> None:
-        """Write a model directory, ready for engines that compute in few bits. ``model`` stays as it is."""
+    def save_best(self, model: VQVAE, folder: Path) -> None:
+        """Write a model directory, calibrated for low-precision engines. ``model`` stays as it is."""
         model = copy.deepcopy(model)
         if self.decodes:
             model.decoder.centre_logits()
             self.calibrate(model)
         save_model(model, folder)
 
-    def finish(self, folder: Path) -> None:
-        """Measure what the codes of its voices are like, which takes longer than an evaluation may."""
+    def finalise(self, folder: Path) -> None:
+        """Compute the speaker statistics, which takes longer than an evaluation may."""
         model = load_model(folder)
         compute_speaker_stats(model, self.pack)
         save_model(model, folder)
 
     def state(self) -> dict[str, Any]:
-        """Use of the codes, and how often they seemed ignored."""
+        """Usage of the codes, and evaluations in a row with too small a code gap."""
         return {"suspicions": self.suspicions, "usage": self.usage}
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -311,14 +311,14 @@ class VQVAETask:
         model.eval()
         nll: dict[str, list[Tensor]] = {"right": [], "codes": [], "speaker": []}
         mel_errors, counts = [], torch.zeros(self.preset.model.quantizer.codes, device=device)
-        first = (self.dev.spoken.shape[1] // hop - self.crop_frames) // 2
-        # The decoder has heard nothing before the crop; samples that feel it are left out.
+        first = (self.dev.targets.shape[1] // hop - self.crop_frames) // 2
+        # The decoder has no samples before the crop; those within its receptive field are left out.
         skip = min(self.preset.model.decoder.receptive_field, self.preset.training.crop // 2)
-        for batch, other in self._dev_pieces(device):
-            quantized = model.quantize(batch.heard)
+        for batch, other in self._dev_batches(device):
+            quantized = model.quantize(batch.inputs)
             counts += torch.bincount(quantized.codes.flatten(), minlength=len(counts))
             # The codes of another segment; of a single one, its own half a segment late.
-            wrong = model.quantize(other.heard).values
+            wrong = model.quantize(other.inputs).values
             if len(self.dev.speaker) == 1:
                 wrong = wrong.roll(wrong.shape[2] // 2, 2)
             wrong_speaker = (batch.speaker + max(1, len(model.speakers) // 2)) % len(model.speakers)
@@ -330,7 +330,7 @@ class VQVAETask:
             ):
                 if not self.decodes:
                     break
-                nll[name].append(model.nll(batch.spoken, conditioning, (first, self.crop_frames))[:, skip:].mean(1))
+                nll[name].append(model.nll(batch.targets, conditioning, (first, self.crop_frames))[:, skip:].mean(1))
             target, head = self.mel(batch), model.conditioner.auxiliary_head
             if target is not None and head is not None:
                 mel_errors.append(F.l1_loss(head(frames).float(), target))
@@ -345,8 +345,8 @@ class VQVAETask:
             used=int((counts > 0).sum()),
         )
 
-    def _dev_pieces(self, device: torch.device, size: int = 8) -> Iterator[tuple[Batch, Batch]]:
-        """The held-out batch in pieces, each with the piece whose codes are the wrong ones for it."""
+    def _dev_batches(self, device: torch.device, size: int = 8) -> Iterator[tuple[Batch, Batch]]:
+        """The held-out segments in batches, each with a batch of other segments."""
         dev, count = self.dev, len(self.dev.speaker)
         order = torch.arange(count)
         for rows in order.split(size):

@@ -1,4 +1,4 @@
-"""What one step of training a prior is, and what is measured on held-out codes."""
+"""Training task of a prior: loss, optimisers, and metrics on held-out codes."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ BIGRAM_PRIOR = 20.0
 
 @dataclass(frozen=True)
 class HeldOutBits:
-    """Measures on held-out codes, in evaluation mode.
+    """Metrics on held-out codes, in evaluation mode.
 
     Attributes:
-        bits: bits a code, ``-log2 p`` given the codes before it and the speaker.
-        speaker_gap: bits without being told the speaker minus bits: what knowing the speaker is worth.
+        bits: bits per code, ``-log2 p`` given the codes before it and the speaker.
+        speaker_gap: bits per code without the speaker, minus ``bits``.
     """
 
     bits: float
@@ -91,7 +91,7 @@ class PriorTask:
 
     @property
     def speakers(self) -> tuple[str, ...]:
-        """Whose codes it learns."""
+        """Speakers of the training codes."""
         return self.model.speakers
 
     def optimizers(self) -> list[Optimizer]:
@@ -118,14 +118,14 @@ class PriorTask:
         self.model.network.compile()
 
     def prepare(self, step: int, device: torch.device) -> None:
-        """Nothing waits for a step to come."""
+        """Nothing to prepare."""
 
-    def averages(self, _step: int) -> bool:
-        """Every step counts."""
+    def ema_active(self, _step: int) -> bool:
+        """Always."""
         return True
 
     def units(self, _step: int) -> int:
-        """Codes of a crop."""
+        """Codes per crop."""
         return self.config.crop
 
     def loss(self, module: nn.Module, batch: CropBatch, _step: int) -> tuple[Tensor, dict[str, Tensor]]:
@@ -134,38 +134,38 @@ class PriorTask:
         nll = F.cross_entropy(logits.float().flatten(0, 1), batch.target.flatten(), ignore_index=IGNORED)
         return nll, {"bits": nll.detach() / math.log(2)}
 
-    def telling(self) -> dict[str, float]:
-        """Nothing more."""
+    def progress_metrics(self) -> dict[str, float]:
+        """None."""
         return {}
 
     def evaluate(self, model: Prior) -> HeldOutBits:
         """Measure ``model`` on the held-out utterances."""
         training = model.training
         model.eval()
-        told = np.concatenate(code_bits(model, self.dev.sequences, self.dev.speakers)).mean()
-        untold = told
+        given = np.concatenate(code_bits(model, self.dev.sequences, self.dev.speakers)).mean()
+        withheld = given
         if model.speakers:
             nobody = [model.nobody] * len(self.dev.sequences)
-            untold = np.concatenate(code_bits(model, self.dev.sequences, nobody)).mean()
+            withheld = np.concatenate(code_bits(model, self.dev.sequences, nobody)).mean()
         model.train(training)
-        return HeldOutBits(bits=float(told), speaker_gap=float(untold - told))
+        return HeldOutBits(bits=float(given), speaker_gap=float(withheld - given))
 
-    def watch(self, measures: HeldOutBits, step: int, out: Path) -> None:
-        """There is no failure that shows while training."""
+    def early_stop(self, measures: HeldOutBits, step: int, out: Path) -> None:
+        """Never."""
 
-    def keep(self, model: Prior, folder: Path) -> None:
+    def save_best(self, model: Prior, folder: Path) -> None:
         """Write a prior directory."""
         save_prior(model, folder)
 
-    def finish(self, folder: Path) -> None:
-        """A prior is whole as it was kept."""
+    def finalise(self, folder: Path) -> None:
+        """Nothing to complete."""
 
     def state(self) -> dict[str, Any]:
-        """Whose codes they are."""
+        """Checksum of the model that made the codes."""
         return {"made_by": self.model.config.made_by}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on with codes of the same model only."""
+        """Check that the codes are of the same model; raises InputError."""
         if state["made_by"] != self.model.config.made_by:
             raise InputError("a checkpoint of a prior over another model's codes", cure="use another --out")
 
