@@ -2,10 +2,11 @@
 
   python tools/bench/training.py [--decoders full-band multi-band] [--precisions fp32 bf16 fp16]
 
-Times forward and backward of the decoder in one training step (batch 8, 4096 samples), each form and precision in turn,
-and prints medians of processor time per thread, multiply-adds per second (three for each of the forward pass), seconds of
-audio per second, and ratios to the plain form in fp32. The last line names the precision to train in. fp16 is for processors
-that compute in it (AVX512-FP16); others take minutes for a step. It has no loss scale here: speed does not depend on it.
+Times forward and backward of the decoder in one training step (batch 8, 4096 samples), each form and precision in
+turn, and prints medians of processor time per thread, multiply-adds per second (three for each of the forward pass),
+seconds of audio per second, and ratios to the plain form in fp32. The last line names the precision to train in. fp16
+is for processors that compute in it (AVX512-FP16); others take minutes for a step. It has no loss scale here: speed
+does not depend on it.
 """
 
 from __future__ import annotations
