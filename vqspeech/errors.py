@@ -94,4 +94,5 @@ def decoding(
         said = next((text.strip() for text in str(error).splitlines() if text.strip()), "") or type(error).__name__
         if isinstance(error, MemoryError | RecursionError):
             said = "too large or too deep"
+        line = getattr(error, "lineno", None) if line is None else line
         raise InputError(f"{problem}: {said[:200]}", where=where, line=line, cure=cure) from error

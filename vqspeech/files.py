@@ -51,6 +51,12 @@ def path_in(folder: str | os.PathLike[str], name: str, suffix: str = "") -> Path
     return Path(folder) / f"{name}{suffix}"
 
 
+def sidecar_path(path: str | os.PathLike[str]) -> Path:
+    """The JSON file that belongs to a text file: ``codes.json`` of ``codes.txt``, ``codes.a.json`` of ``codes.a``."""
+    path = Path(path)
+    return path.with_suffix(".json") if path.suffix == ".txt" else path.with_name(f"{path.name}.json")
+
+
 @contextmanager
 def locked(target: str | os.PathLike[str]) -> Iterator[None]:
     """Keep other processes from writing ``target`` (a file or a folder) meanwhile; ``kill -9`` frees it, too.

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -65,9 +68,9 @@ def test_a_fault_is_named_by_file_and_line(tmp_path: Path, text: str, line: int,
 @pytest.mark.parametrize(
     ("info", "problem"),
     [
-        ({"codebook_size": 0}, "above 0"),
+        ({"codebook_size": 0}, "codebook_size is 0"),
         ({"codebook_size": 2.5}, "whole number"),
-        ({"frame_period": 0}, "above 0 seconds"),
+        ({"frame_period": 0}, "frame_period is 0"),
         ({"frame_period": "0.04"}, "'frame_period' must be a number"),
         ({"offset": None}, "'offset' must be a number"),
         ({"model": 3}, "'model' must be text"),
@@ -129,18 +132,93 @@ def test_a_killed_encoding_goes_on_where_it_was(tmp_path: Path) -> None:
     assert sorted(file.name for file in tmp_path.iterdir()) == ["codes.json", "codes.txt"]
 
 
-def test_another_models_partial_file_is_not_continued(tmp_path: Path) -> None:
+OTHER = codes.CodeInfo(codebook_size=64, frame_period=0.04, offset=0.02, model="other")
+
+
+@pytest.mark.parametrize(("info", "sources"), [(OTHER, ["train"]), (INFO, ["test"]), (INFO, [])])
+def test_a_partial_file_of_something_else_is_not_continued(
+    tmp_path: Path, info: codes.CodeInfo, sources: list[str]
+) -> None:
     path = tmp_path / "codes.txt"
-    writer = codes.Writer(path, INFO)
-    with writer:
+    with contextlib.suppress(Killed), codes.Writer(path, INFO, ["train"]) as writer:
         writer.append("a", [1])
-    path.replace(tmp_path / "codes.txt.partial")
-    (tmp_path / "codes.json").replace(tmp_path / "codes.json.partial")
-    other = codes.CodeInfo(codebook_size=64, frame_period=0.04, offset=0.02, model="other")
-    with codes.Writer(path, other) as writer:
-        assert writer.done == set()
+        raise Killed
+    with contextlib.suppress(Killed), codes.Writer(path, INFO, ["train"]) as writer:
+        assert (writer.done, writer.discarded) == ({"a"}, False)
+        raise Killed
+    with codes.Writer(path, info, sources) as writer:
+        assert (writer.done, writer.discarded) == (set(), True)
         writer.append("b", [2])
     assert list(codes.read(path).sequences) == ["b"]
+
+
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_killed_between_the_last_steps_nothing_is_encoded_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    path, steps = tmp_path / "codes.txt", 0
+
+    def counted(method: Callable[..., object]) -> Callable[..., object]:
+        def call(*given: object, **named: object) -> object:
+            nonlocal steps
+            steps += 1
+            if steps == step:
+                raise Killed
+            return method(*given, **named)
+
+        return call
+
+    with monkeypatch.context() as patched, contextlib.suppress(Killed), codes.Writer(path, INFO) as writer:
+        writer.append("a", [1])
+        patched.setattr(Path, "replace", counted(Path.replace))
+    with codes.Writer(path, INFO) as writer:
+        assert writer.done == {"a"} or path.exists()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["codes.json", "codes.txt"]
+
+
+def test_two_writers_of_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "codes.txt"
+    with codes.Writer(path, INFO) as writer:
+        writer.append("a", [1])
+        with pytest.raises(InputError, match="another process"), codes.Writer(path, INFO):
+            pass
+        writer.append("b", [2])
+    assert list(codes.read(path).sequences) == ["a", "b"]
+
+
+def test_two_archives_in_one_folder_have_two_sidecars(tmp_path: Path) -> None:
+    codes.write(tmp_path / "codes.a", codes.Codes(INFO, {"a": [1]}))
+    codes.write(tmp_path / "codes.b", codes.Codes(OTHER, {"a": [1]}))
+    assert codes.read(tmp_path / "codes.a").info == INFO
+    assert codes.read(tmp_path / "codes.b").info == OTHER
+    (tmp_path / "codes.a.json").rename(tmp_path / "codes.json")  # as it was called once
+    assert codes.read(tmp_path / "codes.a").info == INFO
+
+
+BAD = ["NaN", "1e400", "-Infinity", "1e20", "2147483647", "9" * 5000, "0", "-1", "1.5", "true", '"5"', "[" * 20_000]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *[("codebook_size", value) for value in BAD],
+        *[("frame_period", value) for value in ("NaN", "1e400", "1e-320", "0", "-1", "[" * 20_000)],
+        *[("offset", value) for value in ("NaN", "1e400", "1e30", "{}")],
+    ],
+)
+def test_numbers_that_no_codes_have(tmp_path: Path, key: str, value: str) -> None:
+    path = write_files(tmp_path, "u 1\n")
+    text = (tmp_path / "codes.json").read_text()
+    (tmp_path / "codes.json").write_text(re.sub(f'"{key}": [^,}}]*', f'"{key}": {value}', text))
+    with pytest.raises(InputError, match=r"codes\.json"):
+        codes.read(path)
+
+
+def test_a_whole_number_may_be_written_with_a_point(tmp_path: Path) -> None:
+    path = write_files(tmp_path, "u 1\n")
+    (tmp_path / "codes.json").write_text('{"codebook_size": 512.0, "frame_period": 0.01, "offset": 0.005}')
+    size = codes.read(path).info.codebook_size
+    assert (size, type(size)) == (512, int)
 
 
 @pytest.mark.parametrize(

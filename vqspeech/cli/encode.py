@@ -7,6 +7,7 @@ vqspeech encode data/test --out exp/codes.txt     a data directory; killed, it g
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,9 @@ def run(options: argparse.Namespace) -> int:
                 print(codes.format_line(source.name, encoded(source)), flush=True)
         return faults.status
     draw = bar("encoding", "utterance")
-    with codes.Writer(options.out, model.code_info) as writer:
+    with codes.Writer(options.out, model.code_info, map(_identity, found)) as writer:
+        if writer.discarded:
+            print(f"{options.out}.partial: of other recordings or another model, begun again", file=sys.stderr)
         for done, source in enumerate(found, 1):
             if source.name not in writer.done:
                 with faults.caught():
@@ -56,3 +59,10 @@ def run(options: argparse.Namespace) -> int:
             draw(done, len(found))
         print(f"{options.out}: {len(writer.done)} utterances")
     return faults.status
+
+
+def _identity(source: Source) -> tuple[object, ...]:
+    """What makes a recording another one: where it is, and which part of it; not when it was written."""
+    path = Path(source.recording)
+    size = path.stat().st_size if path.is_file() else None
+    return source.name, source.recording, size, source.start, source.end

@@ -10,9 +10,11 @@ array([0.02, 0.06])
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import TracebackType
@@ -21,8 +23,9 @@ from typing import IO
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vqspeech.errors import InputError
-from vqspeech.files import atomic_open
+from vqspeech import ranges
+from vqspeech.errors import InputError, decoding
+from vqspeech.files import atomic_open, locked, sidecar_path
 
 PathLike = str | os.PathLike[str]
 Sequences = Mapping[str, NDArray[np.int32]]
@@ -37,7 +40,7 @@ class CodeInfo:
         frame_period: seconds from one code to the next.
         offset: seconds from the start of the recording to the centre of the first frame.
         model: name of the system that made the codes.
-        checksum: checksum of that system's weights, e.g. ``sha256:...``.
+        checksum: of that system's weights, e.g. their SHA-256 in hexadecimal.
     """
 
     codebook_size: int
@@ -68,17 +71,15 @@ class Codes:
     sequences: dict[str, NDArray[np.int32]]
 
 
-def _info_path(path: Path) -> Path:
-    return path.with_suffix(".json")
-
-
 def read_info(path: PathLike) -> CodeInfo:
     """Read the ``codes.json`` that belongs to ``path`` (a ``codes.txt``).
 
     Raises:
         InputError: it is absent, is no JSON, or a value is missing, of the wrong type or out of range.
     """
-    where = _info_path(Path(path))
+    where = sidecar_path(path)
+    if not where.is_file() and Path(path).with_suffix(".json").is_file():
+        where = Path(path).with_suffix(".json")  # what this package called it once
     if not where.is_file():
         raise InputError(
             "there is no such file, so the times of the frames are not known",
@@ -86,31 +87,33 @@ def read_info(path: PathLike) -> CodeInfo:
             cure="name the frame period with --frame-period, or write the file: "
             '{"codebook_size": 512, "frame_period": 0.01, "offset": 0.005}',
         )
-    try:
+    with decoding(
+        "no JSON", where=where, cure='expected {"codebook_size": 512, "frame_period": 0.01, "offset": 0.005}'
+    ):
         values = json.loads(where.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        line = getattr(error, "lineno", None)
-        raise InputError(f"no JSON: {getattr(error, 'msg', error)}", where=where, line=line) from error
     if not isinstance(values, dict):
         raise InputError('expected an object: {"codebook_size": ...}', where=where)
     known = {field.name for field in fields(CodeInfo)}
     for name in ("codebook_size", "frame_period", "offset"):
         value = values.get(name)
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise InputError(f"{name!r} must be a number, not {value!r}", where=where)
+            raise InputError(f"{name!r} must be a number, not {value!r}"[:200], where=where)
     for name in ("model", "checksum"):
         if not isinstance(values.get(name), str | None):
-            raise InputError(f"{name!r} must be text, not {values[name]!r}", where=where)
+            raise InputError(f"{name!r} must be text, not {values[name]!r}"[:200], where=where)
+    size = values["codebook_size"]
+    if isinstance(size, float) and size.is_integer():
+        values["codebook_size"] = int(size)
     return _checked(CodeInfo(**{name: values[name] for name in known & values.keys()}), where)
 
 
 def _checked(info: CodeInfo, where: PathLike | None) -> CodeInfo:
-    if info.codebook_size != int(info.codebook_size) or info.codebook_size < 1:
-        raise InputError(f"codebook_size must be a whole number above 0, not {info.codebook_size}", where=where)
-    if not (np.isfinite(info.frame_period) and info.frame_period > 0):
-        raise InputError(f"frame_period must be above 0 seconds, not {info.frame_period}", where=where)
-    if not np.isfinite(info.offset):
-        raise InputError(f"offset must be a number of seconds, not {info.offset}", where=where)
+    try:
+        ranges.CODEBOOK.check(info.codebook_size, "codebook_size")
+        ranges.FRAME_PERIOD.check(info.frame_period, "frame_period")
+        ranges.OFFSET.check(info.offset, "offset")
+    except InputError as error:
+        raise InputError(error.problem, where=where, cure=error.cure) from None
     return info
 
 
@@ -183,7 +186,7 @@ def _bounded(codes: Codes, path: Path) -> Codes:
                 f"utterance {utterance} has code {sequence.max()}, but the codebook has {codes.info.codebook_size}",
                 where=path,
                 line=number if path.is_file() else None,
-                cure=f"correct codebook_size in {_info_path(path).name}, or encode again",
+                cure=f"correct codebook_size in {sidecar_path(path).name}, or encode again",
             )
     return codes
 
@@ -200,7 +203,7 @@ def _info_json(info: CodeInfo) -> str:
 def write(path: PathLike, codes: Codes) -> None:
     """Write ``codes.txt`` and the ``codes.json`` beside it, each in one step."""
     path = Path(path)
-    with atomic_open(_info_path(path)) as file:
+    with atomic_open(sidecar_path(path)) as file:
         file.write(_info_json(_checked(codes.info, None)))
     with atomic_open(path) as file:
         file.writelines(format_line(name, sequence) + "\n" for name, sequence in codes.sequences.items())
@@ -209,9 +212,10 @@ def write(path: PathLike, codes: Codes) -> None:
 class Writer:
     """Writes codes utterance by utterance, so that a long encoding that is killed can go on where it was.
 
-    Lines go to ``codes.txt.partial``; when the block ends without an exception, that file and its JSON become
-    ``codes.txt`` and ``codes.json``. A later ``Writer`` with the same path and the same ``info`` continues a
-    partial file and knows by ``done`` what need not be encoded again; with another ``info`` it starts afresh.
+    Lines go to ``codes.txt.partial``; when the block ends without an exception, that file becomes ``codes.txt``, with
+    ``codes.json`` beside it. A later ``Writer`` with the same path, ``info`` and ``sources`` continues a partial file
+    and knows by ``done`` what need not be encoded again; with others it starts afresh. Nobody else can write the file
+    meanwhile.
 
     >>> with Writer("codes.txt", CodeInfo(512, 0.01, 0.005)) as writer:     # doctest: +SKIP
     ...     for utterance in data:
@@ -221,30 +225,48 @@ class Writer:
     Args:
         path: the ``codes.txt`` to make.
         info: what ``codes.json`` will say.
+        sources: what is encoded, in words that differ where it does; for each utterance its id and recording, say.
 
     Attributes:
         done: ids of the utterances that are written.
+        discarded: whether there was a partial file of something else.
+
+    Raises:
+        InputError: a number of ``info`` is out of its range; on entering the block, another process writes the file.
     """
 
-    def __init__(self, path: PathLike, info: CodeInfo) -> None:
+    def __init__(self, path: PathLike, info: CodeInfo, sources: Iterable[object] = ()) -> None:
         self.path = Path(path)
         self.info = _checked(info, None)
         self.done: set[str] = set()
+        self.discarded = False
         self._partial = self.path.with_name(self.path.name + ".partial")
-        self._partial_info = self._partial.with_name(_info_path(self.path).name + ".partial")
+        self._partial_info = self._partial.with_name(sidecar_path(self.path).name + ".partial")
+        of_sources = hashlib.sha256("\n".join(map(str, sources)).encode(errors="surrogateescape")).hexdigest()
+        self._order = f"{_info_json(self.info)}{of_sources}\n"
         self._file: IO[bytes] | None = None
+        self._lock = ExitStack()
 
     def __enter__(self) -> Writer:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock.enter_context(locked(self.path))
+        try:
+            self._open()
+        except BaseException:
+            self._lock.close()
+            raise
+        return self
+
+    def _open(self) -> None:
         continues = (
             self._partial.is_file()
             and self._partial_info.is_file()
-            and self._partial_info.read_text(encoding="utf-8") == _info_json(self.info)
+            and self._partial_info.read_bytes() == self._order.encode()
         )
         if not continues:
+            self.discarded = self._partial.is_file()
             self._partial.unlink(missing_ok=True)
             with atomic_open(self._partial_info) as file:
-                file.write(_info_json(self.info))
+                file.write(self._order)
         self._file = self._partial.open("ab")
         if continues:
             # A killed writer may have left half a line, which cannot be told from a short one: drop it.
@@ -252,7 +274,6 @@ class Writer:
             keep = whole.rfind(b"\n") + 1
             self._file.truncate(keep)
             self.done = {line.split(None, 1)[0].decode() for line in whole[:keep].splitlines() if line.strip()}
-        return self
 
     def append(self, utterance: str, codes: ArrayLike) -> None:
         """Write one utterance; when this returns, the line has left the process.
@@ -284,12 +305,16 @@ class Writer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._file is None:
-            return
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        self._file = None
-        if kind is None:
-            self._partial_info.replace(_info_path(self.path))
-            self._partial.replace(self.path)
+        with self._lock:
+            if self._file is None:
+                return
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._file = None
+            if kind is None:
+                # Killed between any two of these, the next run has all it needs to do the rest.
+                with atomic_open(sidecar_path(self.path)) as file:
+                    file.write(_info_json(self.info))
+                self._partial.replace(self.path)
+                self._partial_info.unlink(missing_ok=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vqspeech.arrays import read_npy
 from vqspeech.codes.archive import (
     CodeInfo,
     Codes,
@@ -109,10 +109,7 @@ def _read_km(path: Path, manifest: Path) -> dict[str, NDArray[np.int32]]:
 def _read_npy_folder(folder: Path) -> dict[str, NDArray[np.int32]]:
     sequences: dict[str, NDArray[np.int32]] = {}
     for file in sorted(folder.rglob("*.npy")):
-        try:
-            array: NDArray[Any] = np.load(file, allow_pickle=False)
-        except (ValueError, EOFError, OSError) as error:
-            raise InputError(f"no NumPy array of integers: {error}", where=file) from error
+        array = read_npy(file)
         if array.size == array.shape[-1] if array.ndim else False:
             array = array.reshape(-1)
         if array.ndim != 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vqspeech.errors import InputError
-from vqspeech.files import atomic_open
+from vqspeech.files import atomic_open, sidecar_path
 
 
 def join(split: Path, target: Path, name: str, *, optional: bool = False) -> int:
@@ -54,7 +54,7 @@ def join(split: Path, target: Path, name: str, *, optional: bool = False) -> int
         with atomic_open(target / name) as out:
             out.writelines(line for utterance in sorted(lines) for line in lines[utterance])
         if sidecar is not None:
-            with atomic_open((target / name).with_suffix(".json"), "wb") as out:
+            with atomic_open(sidecar_path(target / name), "wb") as out:
                 out.write(sidecar)
     else:
         (target / name).unlink(missing_ok=True)
@@ -78,7 +78,7 @@ def folders_of_pieces(split: Path) -> list[Path]:
 
 def _shared_sidecar(files: list[Path]) -> bytes | None:
     """The ``.json`` that stands beside each file, the same in all; None if there is none."""
-    contents = {file: file.with_suffix(".json") for file in files}
+    contents = {file: sidecar_path(file) for file in files}
     known = {file: sidecar.read_bytes() for file, sidecar in contents.items() if sidecar.is_file()}
     if not known:
         return None

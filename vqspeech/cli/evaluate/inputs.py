@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from vqspeech import alignment, codes, ranges
 from vqspeech.alignment import Alignment, Format, PhoneSet, phone_class
+from vqspeech.arrays import read_npy
 from vqspeech.cli.common.pipes import add_allow_pipes
 from vqspeech.codes import Codes
 from vqspeech.errors import InputError
@@ -264,11 +265,8 @@ def mfccs(utterances: Sequence[str], data: DataDir, *, where: str) -> Iterator[t
 
 def read_vectors(path: str, dimensions: int) -> NDArray[np.float32]:
     """A ``.npy`` array of numbers with so many dimensions."""
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise InputError(f"no NumPy array of numbers: {error}", where=path) from error
-    if not isinstance(array, np.ndarray) or array.ndim != dimensions or not np.issubdtype(array.dtype, np.number):
+    array = read_npy(path)
+    if array.ndim != dimensions:
         raise InputError("not an array of numbers of shape (rows, dimensions)", where=path)
     if not np.isfinite(array).all():
         raise InputError("a value is no finite number", where=path)
