@@ -17,12 +17,15 @@ from vqspeech.blend import parse_voice, require_speaker
 from vqspeech.codes import CodeInfo
 from vqspeech.errors import InputError
 from vqspeech.generation import EngineName, Precision, make_engine
+from vqspeech.generation.conditioning import ConditioningPlan
 from vqspeech.generation.postfilter import STRENGTH
 from vqspeech.generation.synthesis import speak
 from vqspeech.model.checkpoint import PRETRAINED, checksum, codes_checksum, load_model, model_folder
 from vqspeech.model.chunking import blockwise
+from vqspeech.model.conditioner import PITCH_FEATURES
 from vqspeech.model.speaker_conditioning import Voice
 from vqspeech.model.vqvae import VQVAE
+from vqspeech.pitch import INTONATIONS, SEMITONE, TYPICAL_DEVIATION, Intonation, contour, relative, statistics
 
 #: A file, ``-`` for stdin, a Kaldi pipe, or a waveform ``(samples,)`` at the model's sample rate.
 Recording: TypeAlias = str | os.PathLike[str] | ArrayLike
@@ -183,11 +186,57 @@ class Model:
         )
         return z[0].t()
 
+    def pitch(
+        self,
+        waveform: NDArray[np.float32],
+        speaker: str,
+        *,
+        f0: Intonation = "source",
+        f0_shift: float = 0.0,
+    ) -> NDArray[np.float32] | None:
+        """The intonation of what ``read`` gave, brought to the mean and range of a voice.
+
+        Args:
+            waveform: what ``read`` gave.
+            speaker: the voice, as for ``decode``.
+            f0: ``source`` follows the recording; ``flat`` keeps its voicing at the voice's mean; ``target``
+                leaves intonation to the model.
+            f0_shift: semitones by which all of it is moved.
+
+        Returns:
+            ``(frames x frames per code, 3)``, see ``vqspeech.pitch.relative``; None for a model that pitch does not
+            condition, and for ``target``.
+
+        Raises:
+            InputError: no such intonation, or a shift that the model cannot make.
+        """
+        config = self.network.config
+        if f0 not in INTONATIONS:
+            raise InputError(f"no f0 {f0!r}", cure=f"use {', '.join(INTONATIONS)}")
+        if not config.conditioner.pitch or f0 == "target":
+            if f0_shift:
+                raise InputError(
+                    f"an f0_shift of {f0_shift:g} semitones, but pitch does not condition this conversion",
+                    cure="use a model with pitch, and f0 source or flat",
+                )
+            return None
+        hop, rate = config.conditioner.hop, self.sample_rate
+        count = -(-len(waveform) // config.code_hop) * self.network.conditioner.frames_per_code
+        track = contour(waveform, rate, (np.arange(count) + 0.5) * hop / rate)
+        frames = relative(track, statistics(track, hop / rate))
+        if f0 == "flat":
+            frames[:, 0] = 0
+        if f0_shift:
+            deviation = float(self.network.speaker_stats.blended(self._blend(speaker)).pitch[1])
+            frames[:, 0] += f0_shift * SEMITONE / (deviation or TYPICAL_DEVIATION) * frames[:, 1]
+        return frames
+
     def decode(
         self,
         codes: ArrayLike,
         speaker: str,
         *,
+        pitch: ArrayLike | None = None,
         seed: int = 0,
         temperature: float = 1.0,
         progress: Progress | None = None,
@@ -197,6 +246,7 @@ class Model:
         Args:
             codes: ``(frames,)`` integers.
             speaker: one of ``speakers``, or a blend, see ``voice``.
+            pitch: intonation, as the method ``pitch`` gives it; None leaves it to the model.
             seed: the same seed gives the same samples.
             temperature: below 1 for calmer, above 1 for livelier sampling; 0 takes the most likely sample always.
             progress: called with samples drawn and samples to be drawn, a few more than are returned: the pieces
@@ -208,13 +258,16 @@ class Model:
         Raises:
             InputError: an unknown speaker, a bad blend, or a code outside the codebook.
         """
-        return self.decode_many([codes], speaker, seed=seed, temperature=temperature, progress=progress)[0]
+        return self.decode_many([codes], speaker, pitch=[pitch], seed=seed, temperature=temperature, progress=progress)[
+            0
+        ]
 
     def decode_many(
         self,
         sequences: Sequence[ArrayLike],
         speaker: str | Sequence[str],
         *,
+        pitch: Sequence[ArrayLike | None] | None = None,
         seed: int = 0,
         temperature: float = 1.0,
         progress: Progress | None = None,
@@ -224,6 +277,7 @@ class Model:
         Args:
             sequences: each ``(frames,)`` integers.
             speaker: one of ``speakers`` or a blend for all sequences, or one for each.
+            pitch: as for ``decode``, one for each sequence; None for none.
             seed: as for ``decode``; each sequence becomes what it becomes alone.
             temperature: as for ``decode``.
             progress: as for ``decode``.
@@ -239,16 +293,34 @@ class Model:
         names = [speaker] * len(sequences) if isinstance(speaker, str) else list(speaker)
         if len(names) != len(sequences):
             raise InputError(f"{len(names)} speakers for {len(sequences)} sequences", cure="give one for each, or one")
+        pitches = [None] * len(sequences) if pitch is None else list(pitch)
+        if len(pitches) != len(sequences):
+            raise InputError(f"{len(pitches)} pitch contours for {len(sequences)} sequences", cure="give one for each")
+        plans = []
+        for codes, name, given in zip(sequences, names, pitches, strict=True):
+            checked = self._checked(codes)
+            plans.append(
+                ConditioningPlan(self.network, checked, self.voice(name), self._checked_pitch(given, len(checked)))
+            )
         return speak(
             self.network,
-            [self._checked(codes) for codes in sequences],
-            [self.voice(name) for name in names],
+            plans,
             engine=self.engine,
             seed=seed,
             temperature=temperature,
             post_filter=self.post_filter,
             progress=progress,
         )
+
+    def _checked_pitch(self, pitch: ArrayLike | None, codes: int) -> Tensor | None:
+        """Pitch as ``(frames, 3)`` float32 where the network is; None for a model that it does not condition."""
+        if pitch is None or not self.network.config.conditioner.pitch:
+            return None
+        frames = np.asarray(pitch, np.float32)
+        wanted = (codes * self.network.conditioner.frames_per_code, PITCH_FEATURES)
+        if frames.shape != wanted or not np.isfinite(frames).all():
+            raise InputError(f"pitch of shape {frames.shape}, not {wanted}", cure="take it from Model.pitch")
+        return torch.from_numpy(frames).to(self._device)
 
     def _checked(self, codes: ArrayLike) -> Tensor:
         """Codes as ``(frames,)`` int64, where the network is."""
@@ -276,6 +348,8 @@ class Model:
         recording: Recording,
         speaker: str,
         *,
+        f0: Intonation = "source",
+        f0_shift: float = 0.0,
         seed: int = 0,
         temperature: float = 1.0,
         progress: Progress | None = None,
@@ -285,6 +359,8 @@ class Model:
         Args:
             recording: see ``Recording``.
             speaker: one of ``speakers``, or a blend, see ``voice``.
+            f0: where the intonation comes from, as for ``pitch``.
+            f0_shift: semitones, as for ``pitch``.
             seed: as for ``decode``.
             temperature: as for ``decode``.
             progress: as for ``decode``.
@@ -298,7 +374,12 @@ class Model:
         self.voice(speaker)
         waveform = self.read(recording)
         spoken = self.decode(
-            self.encode_waveform(waveform, speaker), speaker, seed=seed, temperature=temperature, progress=progress
+            self.encode_waveform(waveform, speaker),
+            speaker,
+            pitch=self.pitch(waveform, speaker, f0=f0, f0_shift=f0_shift),
+            seed=seed,
+            temperature=temperature,
+            progress=progress,
         )
         return spoken[: len(waveform)]
 

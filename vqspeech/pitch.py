@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+#: Where the intonation of a conversion comes from: the source's contour, none of it (the model's own choice), or a
+#: monotone.
+Intonation: TypeAlias = Literal["source", "target", "flat"]
+INTONATIONS: tuple[Intonation, ...] = get_args(Intonation)
+#: A semitone, in natural logarithms of Hz.
+SEMITONE = float(np.log(2)) / 12
 #: Range of F0 that is searched, in Hz.
 FLOOR, CEILING = 65.0, 450.0
 #: Seconds between two analyses.
 _STEP = 0.005
 #: Deviations from the speaker's mean at which relative pitch is clipped.
 _CLIP = 4.0
-#: A speaker of whom nothing is known: mean and standard deviation of log-F0 (of 150 Hz, three semitones), and how many
-#: seconds of voiced speech outweigh them.
-_PRIOR_MEAN, _PRIOR_DEVIATION, _PRIOR_SECONDS = float(np.log(150.0)), 0.2, 0.5
+#: A typical speaker: mean and standard deviation of log-F0 (of 150 Hz, three and a half semitones), and how many
+#: seconds of voiced speech outweigh the deviation.
+_TYPICAL_MEAN, TYPICAL_DEVIATION, _TYPICAL_SECONDS = float(np.log(150.0)), 0.2, 0.5
 
 
 @dataclass(frozen=True)
@@ -63,13 +70,13 @@ def statistics(f0: NDArray[np.floating], frame_period: float) -> PitchStatistics
         frame_period: in seconds.
     """
     logs = np.log(f0[f0 > 0].astype(np.float64))
-    weight = _PRIOR_SECONDS / frame_period
+    weight = _TYPICAL_SECONDS / frame_period
     if not len(logs):
-        return PitchStatistics(_PRIOR_MEAN, _PRIOR_DEVIATION)
+        return PitchStatistics(_TYPICAL_MEAN, TYPICAL_DEVIATION)
     # Octave errors are far out: they are left out of both figures.
     logs = logs[np.abs(logs - np.median(logs)) < 0.6]
     mean = float(logs.mean())
-    variance = (logs.var() * len(logs) + _PRIOR_DEVIATION**2 * weight) / (len(logs) + weight)
+    variance = (logs.var() * len(logs) + TYPICAL_DEVIATION**2 * weight) / (len(logs) + weight)
     return PitchStatistics(mean, float(np.sqrt(variance)))
 
 

@@ -123,6 +123,8 @@ TEMPERATURE = Real(0, 1000)
 #: Below this, logits divided by a temperature leave float32: it counts as 0.
 LEAST_TEMPERATURE = 1e-6
 SHARE = Real(0, 1)
+#: By which pitch is moved.
+SEMITONES = Real(-48, 48)
 #: A share that cannot be nothing.
 MASS = Real(0, 1, above=True)
 #: RMS of speech in full scale 1.

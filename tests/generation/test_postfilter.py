@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vqspeech.generation import make_engine
 from vqspeech.generation import postfilter as module
-from vqspeech.generation.conditioning import frames
+from vqspeech.generation.conditioning import ConditioningPlan
 from vqspeech.generation.postfilter import post_filter, refine
 from vqspeech.generation.synthesis import speak
 from vqspeech.melspectrogram import DIVISOR, log_mel
@@ -78,13 +78,13 @@ def test_a_model_brings_its_speech_nearer_to_its_mel_head() -> None:
     network = make_network(mel_bands=5)
     codes = torch.randint(CODES, (120,), generator=torch.Generator().manual_seed(0))
     voice, engine = network.voice({1: 1.0}), make_engine(network.decoder)
-    plain = speak(network, [codes], [voice], engine=engine, seed=3)[0]
-    refined = speak(network, [codes], [voice], engine=engine, seed=3, post_filter=1.0)[0]
+    plain = speak(network, [ConditioningPlan(network, codes, voice)], engine=engine, seed=3)[0]
+    refined = speak(network, [ConditioningPlan(network, codes, voice)], engine=engine, seed=3, post_filter=1.0)[0]
     assert refined.shape == plain.shape
 
     def distance(waveform: Tensor) -> float:
         with torch.no_grad():
-            expected = voice.mel(frames(network, codes, voice, 0, len(codes))[None])
+            expected = voice.mel(ConditioningPlan(network, codes, voice).frames(0, len(codes))[None])
         assert expected is not None
         audio = network.config.audio
         found = log_mel(waveform[None], sample_rate=audio.sample_rate, hop=network.config.conditioner.hop, bands=5)
@@ -98,16 +98,18 @@ def test_in_blocks_it_is_what_it_is_at_once(monkeypatch: pytest.MonkeyPatch) -> 
     codes = torch.randint(CODES, (700,), generator=torch.Generator().manual_seed(0))
     voice, hop = network.voice({1: 1.0}), network.config.code_hop
     waveform = 0.1 * torch.randn(len(codes) * hop, generator=torch.Generator().manual_seed(1))
-    whole = refine(network, codes, voice, waveform, strength=0.8)
+    whole = refine(ConditioningPlan(network, codes, voice), waveform, strength=0.8)
     monkeypatch.setattr(module, "_BLOCK_SECONDS", 0.1)
-    torch.testing.assert_close(refine(network, codes, voice, waveform, strength=0.8), whole, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        refine(ConditioningPlan(network, codes, voice), waveform, strength=0.8), whole, atol=1e-5, rtol=1e-4
+    )
 
 
 def test_without_a_mel_head_speech_stays_as_it_is() -> None:
     network = make_network(mel_bands=0)
     waveform = torch.randn(10 * network.config.code_hop)
     codes = torch.zeros(10, dtype=torch.long)
-    assert refine(network, codes, network.voice({0: 1.0}), waveform, strength=1.0) is waveform
+    assert refine(ConditioningPlan(network, codes, network.voice({0: 1.0})), waveform, strength=1.0) is waveform
 
 
 @pytest.mark.parametrize("length", [1, 2, 7])
@@ -115,6 +117,6 @@ def test_the_shortest_speech_passes(length: int) -> None:
     network = make_network(mel_bands=5)
     waveform = 0.1 * torch.randn(length * network.config.code_hop)
     codes = torch.zeros(length, dtype=torch.long)
-    refined = refine(network, codes, network.voice({0: 1.0}), waveform, strength=1.0)
+    refined = refine(ConditioningPlan(network, codes, network.voice({0: 1.0})), waveform, strength=1.0)
     assert refined.shape == waveform.shape
     assert refined.isfinite().all()

@@ -12,11 +12,11 @@ from small_vqvaes import CODES, make_network
 from torch import Tensor
 
 from vqspeech.generation import Engine, chunks, generate, make_engine
-from vqspeech.generation.conditioning import frames
+from vqspeech.generation.conditioning import ConditioningPlan
 from vqspeech.generation.native_engine import MISSING
 from vqspeech.generation.synthesis import pieces, speak
 from vqspeech.generation.torch_engine import TorchEngine
-from vqspeech.model.speaker_conditioning import SpeakerAdapter
+from vqspeech.model.speaker_conditioning import SpeakerAdapter, Voice
 from vqspeech.model.vqvae import VQVAE
 from vqspeech.training.adaptation import add_voice
 
@@ -38,8 +38,8 @@ def sequence(seconds: float, seed: int = 0) -> Tensor:
 def spoken(
     network: VQVAE, sequences: Sequence[Tensor], *, engine: Engine | None = None, voice: int = 1, seed: int = 3
 ) -> list[NDArray[np.float32]]:
-    voices = [network.voice({voice: 1.0})] * len(sequences)
-    return speak(network, sequences, voices, engine=engine or make_engine(network.decoder), seed=seed)
+    plans = [ConditioningPlan(network, codes, network.voice({voice: 1.0})) for codes in sequences]
+    return speak(network, plans, engine=engine or make_engine(network.decoder), seed=seed)
 
 
 def by_one_stream(network: VQVAE, codes: Tensor, *, voice: int = 1, seed: int = 3) -> NDArray[np.float32]:
@@ -58,14 +58,14 @@ def test_a_short_sequence_is_one_stream() -> None:
 def test_a_model_without_a_mel_head_cuts_nothing() -> None:
     network = make_network(mel_bands=0)
     codes = sequence(0.3)
-    assert len(pieces(network, codes, network.voice({1: 1.0}))) == 1
+    assert len(pieces(ConditioningPlan(network, codes, network.voice({1: 1.0})))) == 1
     assert np.array_equal(spoken(network, [codes])[0], by_one_stream(network, codes))
 
 
 def test_a_long_sequence_is_cut_and_begins_as_one_stream_does() -> None:
     network = make_network(mel_bands=5)
     codes = sequence(0.3)
-    first, second, *_ = pieces(network, codes, network.voice({1: 1.0}))
+    first, second, *_ = pieces(ConditioningPlan(network, codes, network.voice({1: 1.0})))
     seam = first.stop * HOP - round(0.002 * RATE)
     cut, whole = spoken(network, [codes])[0], by_one_stream(network, codes)
     assert len(cut) == len(whole) == len(codes) * HOP
@@ -94,7 +94,12 @@ def test_however_many_streams_an_engine_likes_the_samples_are_the_same() -> None
 def test_each_sequence_has_its_voice() -> None:
     network = make_network(mel_bands=5)
     codes, voices = sequence(0.05), [network.voice({speaker: 1.0}) for speaker in (0, 2)]
-    both = speak(network, [codes, codes], voices, engine=make_engine(network.decoder), seed=3)
+    both = speak(
+        network,
+        [ConditioningPlan(network, codes, voice) for voice in voices],
+        engine=make_engine(network.decoder),
+        seed=3,
+    )
     assert np.array_equal(both[0], by_one_stream(network, codes, voice=0))
     assert np.array_equal(both[1], by_one_stream(network, codes, voice=2))
 
@@ -106,10 +111,11 @@ def test_a_voice_with_a_network_of_its_own_speaks_beside_others() -> None:
     blend = {1: 0.5, 3: 0.5}
     voices = [network.voice(shares) for shares in ({0: 1.0}, {3: 1.0}, blend)]
     engine = make_engine(network.decoder)
-    together = speak(network, [codes] * 3, voices, engine=engine, seed=3)
+    plans = [ConditioningPlan(network, codes, voice) for voice in voices]
+    together = speak(network, plans, engine=engine, seed=3)
     assert np.array_equal(together[0], spoken(shared, [codes], voice=0)[0])
-    for voice, waveform in zip(voices, together, strict=True):
-        assert np.array_equal(waveform, speak(network, [codes], [voice], engine=engine, seed=3)[0])
+    for plan, waveform in zip(plans, together, strict=True):
+        assert np.array_equal(waveform, speak(network, [plan], engine=engine, seed=3)[0])
     assert not np.array_equal(together[1], together[2])
 
 
@@ -117,17 +123,29 @@ def test_frames_of_a_piece_are_those_of_the_whole(monkeypatch: pytest.MonkeyPatc
     network = make_network(mel_bands=5)
     codes, voice = sequence(0.3), network.voice({0: 1.0})
     per_code = network.conditioner.frames_per_code
-    whole = frames(network, codes, voice, 0, len(codes))
+    kept = ConditioningPlan(network, codes, voice)
+    whole = kept.frames(0, len(codes))
     with torch.no_grad():
         expected = network.frames(network.quantizer.lookup(codes[None]), torch.tensor([0]))[0]
-    assert torch.equal(whole, expected)
-    for begin, stop in ((0, 1), (3, 50), (100, len(codes))):
-        part = frames(network, codes, voice, begin, stop)
-        torch.testing.assert_close(part, whole[begin * per_code : stop * per_code], rtol=1e-4, atol=1e-5)
-    cuts = pieces(network, codes, voice)
+    torch.testing.assert_close(whole, expected, rtol=0, atol=0)
+    cuts = pieces(kept)
+    monkeypatch.setattr("vqspeech.generation.conditioning._KEPT_SECONDS", 0)
     monkeypatch.setattr("vqspeech.generation.conditioning._BLOCK_SECONDS", 0.05)
-    torch.testing.assert_close(frames(network, codes, voice, 0, len(codes)), whole, rtol=1e-4, atol=1e-5)
-    assert pieces(network, codes, voice) == cuts
+    computed = ConditioningPlan(network, codes, voice)
+    for begin, stop in ((0, 1), (3, 50), (100, len(codes)), (0, len(codes))):
+        part = computed.frames(begin, stop)
+        torch.testing.assert_close(part, whole[begin * per_code : stop * per_code], rtol=1e-4, atol=1e-5)
+    assert pieces(computed) == cuts
+
+
+def test_the_conditioning_of_an_utterance_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = make_network(mel_bands=5)
+    plan = ConditioningPlan(network, sequence(0.3), network.voice({0: 1.0}))
+    calls: list[int] = []
+    compute = Voice.frames
+    monkeypatch.setattr(Voice, "frames", lambda *given: (calls.append(1), compute(*given))[1])
+    speak(network, [plan], engine=make_engine(network.decoder), post_filter=0.5)
+    assert len(calls) == 1
 
 
 def test_progress_reaches_what_is_to_be_drawn() -> None:
@@ -136,8 +154,7 @@ def test_progress_reaches_what_is_to_be_drawn() -> None:
     sequences = [sequence(0.2), sequence(0.05)]
     speak(
         network,
-        sequences,
-        [network.voice({0: 1.0})] * 2,
+        [ConditioningPlan(network, codes, network.voice({0: 1.0})) for codes in sequences],
         engine=make_engine(network.decoder),
         progress=lambda done, total: seen.append((done, total)),
     )

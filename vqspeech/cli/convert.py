@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from vqspeech.cli.common.model import add_generation, add_model, load
 from vqspeech.cli.common.pipes import add_allow_pipes
 from vqspeech.cli.common.sources import Source, sources
-from vqspeech.cli.common.synthesis import Faults, Speech, Targets, add_speaker, speak
+from vqspeech.cli.common.synthesis import Faults, Speech, Targets, add_f0, add_speaker, speak
 
 if TYPE_CHECKING:
     from vqspeech.api import Model
@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="OUT", help="WAV or FLAC file, folder, or - for stdout; default: beside the source"
     )
+    add_f0(parser)
     add_model(parser)
     add_allow_pipes(parser)
     add_generation(parser)
@@ -52,13 +53,18 @@ def run(options: argparse.Namespace) -> int:
     voice = options.speaker
     model.voice(voice)
     faults = Faults("convert", alone=len(found) == 1)
-    speak(model, _speeches(model, wanted, voice, faults), voice, seed=options.seed, temperature=options.temperature)
+    speeches = _speeches(model, wanted, options, faults)
+    speak(model, speeches, voice, seed=options.seed, temperature=options.temperature)
     targets.say_skipped()
     return faults.status
 
 
-def _speeches(model: Model, wanted: list[tuple[Source, str]], voice: str, faults: Faults) -> Iterator[Speech]:
+def _speeches(
+    model: Model, wanted: list[tuple[Source, str]], options: argparse.Namespace, faults: Faults
+) -> Iterator[Speech]:
+    voice = options.speaker
     for source, target in wanted:
         with faults.caught():
             waveform = model.read(source.recording, start=source.start, end=source.end)
-            yield Speech(model.encode_waveform(waveform, voice), len(waveform), target)
+            pitch = model.pitch(waveform, voice, f0=options.f0, f0_shift=options.f0_shift)
+            yield Speech(model.encode_waveform(waveform, voice), len(waveform), target, pitch)

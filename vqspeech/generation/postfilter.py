@@ -13,10 +13,8 @@ import math
 import torch
 from torch import Tensor
 
-from vqspeech.generation.conditioning import frames
+from vqspeech.generation.conditioning import ConditioningPlan
 from vqspeech.melspectrogram import DIVISOR, filterbank, log_mel, window_length
-from vqspeech.model.speaker_conditioning import Voice
-from vqspeech.model.vqvae import VQVAE
 
 #: How much of the difference is made up for, unless asked otherwise (measured: egs/default_model/RESULTS.md).
 STRENGTH = 0.5
@@ -56,21 +54,19 @@ def post_filter(waveform: Tensor, bands: Tensor, *, sample_rate: int, hop: int, 
 
 
 @torch.no_grad()
-def refine(network: VQVAE, codes: Tensor, voice: Voice, waveform: Tensor, *, strength: float) -> Tensor:
+def refine(plan: ConditioningPlan, waveform: Tensor, *, strength: float) -> Tensor:
     """Bring the speech of codes towards what the mel head expects of them, in blocks, however long it is.
 
     Args:
-        network: in evaluation mode; without a mel head the speech stays as it is.
-        codes: ``(codes,)`` int64.
-        voice: who spoke.
+        plan: the conditioning of the utterance; if its model has no mel head, the speech stays as it is.
         waveform: ``(codes x code_hop,)``, what was spoken.
         strength: as for ``post_filter``.
 
     Returns:
         ``(codes x code_hop,)``.
     """
-    config = network.config
-    if not strength or not config.conditioner.mel_bands or not len(codes):
+    config = plan.network.config
+    if not strength or not config.conditioner.mel_bands or not len(plan):
         return waveform
     hop, rate = config.code_hop, config.audio.sample_rate
     size = window_length(rate)
@@ -81,10 +77,8 @@ def refine(network: VQVAE, codes: Tensor, voice: Voice, waveform: Tensor, *, str
     refined = torch.empty_like(waveform)
     for start in range(0, len(waveform), block):
         begin, end = max(0, start - around), min(len(waveform), start + block + around)
-        bands = voice.mel(frames(network, codes, voice, begin // hop, end // hop)[None])
+        bands = plan.mel(begin // hop, end // hop)
         assert bands is not None
-        piece = post_filter(
-            waveform[begin:end], bands[0], sample_rate=rate, hop=config.conditioner.hop, strength=strength
-        )
+        piece = post_filter(waveform[begin:end], bands, sample_rate=rate, hop=config.conditioner.hop, strength=strength)
         refined[start : start + block] = piece[start - begin : start - begin + block]
     return refined

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -10,19 +11,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vqspeech.generation.chunks import FADE, Piece, add, cut, warm_up
-from vqspeech.generation.conditioning import blocks, frames
+from vqspeech.generation.conditioning import ConditioningPlan
 from vqspeech.generation.engine import Engine
 from vqspeech.generation.postfilter import refine
 from vqspeech.generation.sampler import Stretch, draw_stretches
-from vqspeech.model.speaker_conditioning import Voice
 from vqspeech.model.vqvae import VQVAE
+
+#: Seconds whose loudness is computed at a time.
+_BLOCK_SECONDS = 30
 
 
 @torch.no_grad()
 def speak(
     network: VQVAE,
-    sequences: Sequence[Tensor],
-    voices: Sequence[Voice],
+    plans: Sequence[ConditioningPlan],
     *,
     engine: Engine,
     seed: int = 0,
@@ -32,13 +34,12 @@ def speak(
 ) -> list[NDArray[np.float32]]:
     """Speak code sequences.
 
-    The samples of a sequence depend on the model, its codes, its voice, ``seed``, ``temperature`` and ``post_filter``
-    alone.
+    The samples of an utterance depend on the model, its codes, voice and pitch, ``seed``, ``temperature`` and
+    ``post_filter`` alone.
 
     Args:
         network: in evaluation mode.
-        sequences: each ``(codes,)`` int64, on the device of ``network``.
-        voices: one for each sequence.
+        plans: the conditioning of each utterance, on the device of ``network``.
         engine: made of ``network.decoder``.
         seed: of the uniform numbers, which are the same for every sequence.
         temperature: divides the logits; 0 takes the most likely class.
@@ -49,18 +50,12 @@ def speak(
         One ``(codes x code_hop,)`` waveform for each sequence.
     """
     hop = network.config.code_hop
-    spoken = [np.zeros(len(codes) * hop, np.float32) for codes in sequences]
-    parts = [
-        (utterance, piece)
-        for utterance, (codes, voice) in enumerate(zip(sequences, voices, strict=True))
-        for piece in pieces(network, codes, voice)
-    ]
+    spoken = [np.zeros(len(plan) * hop, np.float32) for plan in plans]
+    parts = [(utterance, piece) for utterance, plan in enumerate(plans) for piece in pieces(plan)]
     stretches = [
         Stretch(
-            lambda utterance=utterance, piece=piece: frames(  # type: ignore[misc]
-                network, sequences[utterance], voices[utterance], piece.begin, piece.stop
-            ),
-            conditioning=voices[utterance].conditioning,
+            partial(plans[utterance].frames, piece.begin, piece.stop),
+            conditioning=plans[utterance].voice.conditioning,
             length=(piece.stop - piece.begin) * network.conditioner.frames_per_code,
             position=piece.begin * hop,
         )
@@ -80,40 +75,35 @@ def speak(
         waveform = network.companding.waveform(torch.from_numpy(classes))
         add(spoken[utterance], waveform, piece, code_hop=hop, fade=fade)
     if post_filter:
-        for utterance, (codes, voice) in enumerate(zip(sequences, voices, strict=True)):
-            drawn_speech = torch.from_numpy(spoken[utterance]).to(codes.device)
-            refined = refine(network, codes, voice, drawn_speech, strength=post_filter)
-            spoken[utterance] = refined.cpu().numpy()
+        for utterance, plan in enumerate(plans):
+            drawn_speech = torch.from_numpy(spoken[utterance]).to(plan.codes.device)
+            spoken[utterance] = refine(plan, drawn_speech, strength=post_filter).cpu().numpy()
     return spoken
 
 
 @torch.no_grad()
-def pieces(network: VQVAE, codes: Tensor, voice: Voice) -> list[Piece]:
-    """Cut a sequence of codes where the model's mel head hears a pause.
+def pieces(plan: ConditioningPlan) -> list[Piece]:
+    """Cut an utterance in the pauses that the mel head predicts.
 
     Args:
-        network: one without a mel head cannot tell where a pause is: its sequences stay whole.
-        codes: ``(codes,)`` int64.
-        voice: who speaks.
+        plan: its conditioning; that of a model without a mel head tells of no pause, and the utterance stays whole.
     """
+    network = plan.network
     config = network.config
-    if network.conditioner.mel_head is None or not len(codes):
-        return [Piece(0, 0, len(codes))]
-
-    def loudness_of(piece: Tensor) -> Tensor:
-        bands = voice.mel(voice.frames(network.quantizer.lookup(piece)))
-        assert bands is not None
-        return _a_code(network, bands.mean(2))
-
-    loudness = blocks(network, loudness_of, codes, scale=1)
+    if network.conditioner.mel_head is None or not len(plan):
+        return [Piece(0, 0, len(plan))]
+    block = round(_BLOCK_SECONDS * config.code_rate)
+    loudness = torch.cat([_loudness(plan, at, min(at + block, len(plan))) for at in range(0, len(plan), block)])
     settle = warm_up(
         receptive_field=config.decoder.receptive_field,
         sample_rate=config.audio.sample_rate,
         code_hop=config.code_hop,
     )
-    return cut(loudness[0, 0].cpu().numpy(), code_rate=config.code_rate, warm_up=settle)
+    return cut(loudness.cpu().numpy(), code_rate=config.code_rate, warm_up=settle)
 
 
-def _a_code(network: VQVAE, values: Tensor) -> Tensor:
-    """Mean over the frames of each code, ``(1, frames)`` -> ``(1, 1, codes)``."""
-    return values.view(1, 1, -1, network.conditioner.frames_per_code).mean(3)
+def _loudness(plan: ConditioningPlan, begin: int, stop: int) -> Tensor:
+    """Mean log energy of each code, ``(stop - begin,)``."""
+    bands = plan.mel(begin, stop)  # (frames, bands)
+    assert bands is not None
+    return bands.mean(1).view(-1, plan.frames_per_code).mean(1)

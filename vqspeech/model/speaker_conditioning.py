@@ -76,17 +76,19 @@ class Voice:
         self.components = tuple(components)
         self.layers = layers
 
-    def frames(self, values: Tensor) -> Tensor:
-        """Conditioning frames, those of all parts side by side.
+    def frames(self, values: Tensor, pitch: Tensor | None = None) -> Tensor:
+        """Conditioning frames, those of all components side by side.
 
         Args:
             values: ``(batch, code_dimension, codes)``, quantised.
+            pitch: ``(batch, frames, PITCH_FEATURES)``; None where it is not given.
 
         Returns:
             ``(batch, codes x frames_per_code, components x channels)``.
         """
         made = [
-            component.conditioner(values, component.vector.expand(len(values), -1)) for component in self.components
+            component.conditioner(values, component.vector.expand(len(values), -1), pitch)
+            for component in self.components
         ]
         return made[0] if len(made) == 1 else torch.cat(made, -1)
 

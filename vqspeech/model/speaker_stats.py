@@ -15,7 +15,7 @@ That is the maximum a posteriori code where vectors scatter around those of the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -35,10 +35,12 @@ class SpeakerStats:
     Attributes:
         mean: ``(dimension,)``, of the encoder's vectors.
         unigram: ``(codes,)``, probability of each code; they add up to 1.
+        pitch: ``(2,)``, mean and standard deviation of log-F0; zeros where they were not computed.
     """
 
     mean: Tensor
     unigram: Tensor
+    pitch: Tensor = field(default_factory=lambda: torch.zeros(2))
 
 
 class SpeakerStatsTable(nn.Module):
@@ -52,11 +54,13 @@ class SpeakerStatsTable(nn.Module):
 
     means: Tensor
     unigrams: Tensor
+    pitch: Tensor
 
     def __init__(self, speakers: int, *, dimension: int, codes: int) -> None:
         super().__init__()
         self.register_buffer("means", torch.zeros(speakers, dimension))
         self.register_buffer("unigrams", torch.zeros(speakers, codes))
+        self.register_buffer("pitch", torch.zeros(speakers, 2))
 
     def computed(self, speakers: Sequence[int]) -> bool:
         """Whether those of all these speakers are there."""
@@ -78,7 +82,7 @@ class SpeakerStatsTable(nn.Module):
     def blended(self, weights: Mapping[int, float]) -> SpeakerStats:
         """Statistics of a blend of speakers, index to weight; the weights add up to 1."""
         rows, values = list(weights), self.means.new_tensor(list(weights.values()))  # (speakers,)
-        return SpeakerStats(values @ self.means[rows], values @ self.unigrams[rows])
+        return SpeakerStats(values @ self.means[rows], values @ self.unigrams[rows], values @ self.pitch[rows])
 
 
 @torch.no_grad()

@@ -325,7 +325,7 @@ def add_voice(network: VQVAE, name: str, adapter: SpeakerAdapter, vectors: Tenso
     voices = "conditioner.speakers.weight"
     weights[voices] = torch.cat([weights[voices], adapter.vector.detach().cpu()[None]])
     weights |= {f"adapters.{len(network.speakers)}.{key}": tensor.cpu() for key, tensor in adapter.state_dict().items()}
-    for key in ("speaker_stats.means", "speaker_stats.unigrams"):
+    for key in ("speaker_stats.means", "speaker_stats.unigrams", "speaker_stats.pitch"):
         weights[key] = torch.cat([weights[key], torch.zeros_like(weights[key][:1])])
     copy.load_state_dict(weights)
     if network.speaker_stats.computed(range(len(network.speakers))):

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from vqspeech.model.vqvae import VQVAE
-from vqspeech.training.pack import Pack
+from vqspeech.pitch import statistics
+from vqspeech.training.pack import PITCH_HOP, Pack
 
 #: Seconds of speech per speaker, at most, and of one of the segments, spread evenly over all there is.
 SECONDS, SEGMENT = 80, 8
@@ -32,3 +33,7 @@ def compute_speaker_stats(model: VQVAE, pack: Pack) -> None:
             waveform = torch.from_numpy(samples.astype(np.float32) / 32767)
             vectors.append(model.encoder(model.companding.shape(waveform[None].to(device)))[0].t().float())
         model.speaker_stats.update(speaker, torch.cat(vectors), model.quantizer)
+        if len(pack.pitch):
+            f0 = pack.f0(np.arange(first, end, PITCH_HOP))  # (values,)
+            found = statistics(f0, PITCH_HOP / pack.sample_rate)
+            model.speaker_stats.pitch[speaker] = torch.tensor([found.mean, found.deviation])

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from vqspeech import ranges
 from vqspeech.blend import voice_label
 from vqspeech.cli.common.sources import SUFFIXES
 from vqspeech.errors import InputError
 from vqspeech.files import path_in
 from vqspeech.pipes import Pipe
+from vqspeech.pitch import INTONATIONS
 
 if TYPE_CHECKING:
     from vqspeech.api import Model
@@ -37,6 +39,23 @@ def add_speaker(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_f0(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--f0`` and ``--f0-shift``."""
+    parser.add_argument(
+        "--f0",
+        choices=INTONATIONS,
+        default="source",
+        help="intonation: the source's, the model's own choice (target), or a monotone (flat); default: source",
+    )
+    parser.add_argument(
+        "--f0-shift",
+        type=ranges.SEMITONES,
+        default=0.0,
+        metavar="SEMITONES",
+        help="move all of the intonation; default: 0",
+    )
+
+
 @dataclass(frozen=True)
 class Speech:
     """Something to say and where to write it.
@@ -45,11 +64,13 @@ class Speech:
         codes: ``(frames,)``.
         samples: how many to keep of what is said; None for all.
         target: WAV or FLAC file, or ``-``.
+        pitch: intonation, as ``Model.pitch`` gives it; None leaves it to the model.
     """
 
     codes: NDArray[np.int32]
     samples: int | None
     target: str
+    pitch: NDArray[np.float32] | None = None
 
 
 class Targets:
@@ -167,6 +188,7 @@ def speak(
         waveforms = model.decode_many(
             [speech.codes for speech, _ in group],
             [voice for _, voice in group],
+            pitch=[speech.pitch for speech, _ in group],
             seed=seed,
             temperature=temperature,
             progress=bar("speaking", "sample"),

@@ -15,6 +15,7 @@ from vqspeech.cli.common.pipes import add_allow_pipes
 from vqspeech.cli.evaluate.inputs import shard
 from vqspeech.errors import InputError
 from vqspeech.files import atomic_open, path_in
+from vqspeech.pitch import INTONATIONS
 
 if TYPE_CHECKING:
     from vqspeech.api import Model
@@ -94,6 +95,7 @@ def _add_rest(parser: argparse.ArgumentParser) -> None:
         "command without it then finds all done, and writes the report",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for RESULTS.json, report.html and wav/")
+    parser.add_argument("--f0", choices=INTONATIONS, default="source", help="as for convert; default: source")
     add_model(parser)
     add_allow_pipes(parser)
     add_generation(parser)
@@ -330,7 +332,8 @@ def _convert(options: argparse.Namespace, model: Model, pairs: Sequence[Pair]) -
                     # A reconstruction is of the codes as they were heard.
                     voice = None if pair.source.speaker == target else target
                     codes = model.encode_waveform(levelled, voice)
-                    made.append(Speech(codes, len(levelled), str(paths[pair.name])))
+                    pitch = model.pitch(levelled, target, f0=options.f0)
+                    made.append(Speech(codes, len(levelled), str(paths[pair.name]), pitch))
             return made
 
         speak(model, speeches(), target, seed=options.seed, temperature=options.temperature)
@@ -344,6 +347,7 @@ def _claim(options: argparse.Namespace, model: Model, folder: Path) -> None:
         "seed": options.seed,
         "temperature": options.temperature,
         "post_filter": model.post_filter,
+        "f0": options.f0,
         "precision": model.engine.precision,
     }
     note = folder / "made_by.json"
