@@ -13,7 +13,7 @@
 #   5  RESULTS.md
 #
 # More options: --changes "K=V ..." (of the numbers of --conf), --perturbed-copies N
-# (copies in other voices, as --conf wants), --pairs N, --judges "...", --data DIR, --exp DIR, --tag NAME, --ngpu N.
+# (copies in other voices, as --conf wants), --pairs N, --metrics "...", --data DIR, --exp DIR, --tag NAME, --ngpu N.
 set -euo pipefail
 recipe=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$recipe/path.sh"
@@ -27,7 +27,7 @@ conf=small
 changes=
 perturbed_copies=2
 pairs=48
-judges="similarity words quality pitch cepstra"
+metrics="similarity words quality pitch cepstra"
 tag=
 data=$recipe/data
 exp=$recipe/exp
@@ -77,9 +77,9 @@ fi
 
 if begin_stage 4 "conversion report" reads "$best" "$data"/{train,test}/wav.scp \
   makes "$exp"/conversion/{wav,RESULTS.json}; then
-  # shellcheck disable=SC2206  # --judges are several words
+  # shellcheck disable=SC2206  # --metrics are several words
   asked=(evaluate conversion --model "$exp" --data "$data/test" --references "$data/train" --pairs "$pairs"
-    --judges $judges --out "$exp/conversion")
+    --metrics $metrics --out "$exp/conversion")
   $cmd JOB=1:"$nj" --done "$work/JOB" "$exp/log/conversion.JOB.log" vqspeech "${asked[@]}" --shard JOB/"$nj"
   vqspeech "${asked[@]}"
   end_stage

@@ -15,7 +15,7 @@
 #   7  RESULTS.md
 #
 # More options: --changes "K=V ..." (of the numbers of --conf), --perturbed-copies N (copies in other voices, as --conf wants),
-# --pairs N, --judges "...", --data DIR, --exp DIR, --tag NAME, --ngpu N.
+# --pairs N, --metrics "...", --data DIR, --exp DIR, --tag NAME, --ngpu N.
 set -euo pipefail
 recipe=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$recipe/path.sh"
@@ -28,7 +28,7 @@ conf=small
 changes=
 perturbed_copies=2
 pairs=40
-judges="similarity quality pitch"
+metrics="similarity quality pitch"
 tag=
 data=$recipe/data
 exp=$recipe/exp
@@ -91,9 +91,9 @@ fi
 if begin_stage 6 "report" reads "$best" "$exp/codes/train.txt" "$data/test/wav.scp" \
   makes "$exp"/{reconstruction,conversion}/{wav,RESULTS.json} "$exp/speakers.json"; then
   for measure in reconstruction conversion; do
-    # shellcheck disable=SC2206  # --judges are several words
+    # shellcheck disable=SC2206  # --metrics are several words
     asked=(evaluate "$measure" --model "$exp" --data "$data/test" --references "$data/train" --pairs "$pairs"
-      --judges $judges --out "$exp/$measure")
+      --metrics $metrics --out "$exp/$measure")
     $cmd JOB=1:"$nj" --done "$work/$measure.JOB" "$exp/log/$measure.JOB.log" vqspeech "${asked[@]}" --shard JOB/"$nj"
     vqspeech "${asked[@]}"
   done

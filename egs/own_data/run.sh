@@ -15,7 +15,7 @@
 #   6  RESULTS.md
 #
 # More options: --data DIR, --exp DIR, --tag NAME (of the run), --perturbed-copies N (copies in other voices, as --conf wants),
-# --pairs N (to judge), --judges "..." (of similarity words quality pitch cepstra).
+# --pairs N (to evaluate), --metrics "..." (of similarity words quality pitch cepstra).
 set -euo pipefail
 recipe=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$recipe/path.sh"
@@ -31,7 +31,7 @@ data=$recipe/data
 exp=$recipe/exp
 perturbed_copies=2
 pairs=24
-judges="similarity words quality pitch cepstra"
+metrics="similarity words quality pitch cepstra"
 nj=4
 ngpu=0
 . parse_options.sh
@@ -83,9 +83,9 @@ fi
 if begin_stage 5 "report" reads "$best" "$data"/{train,test}/wav.scp \
   makes "$exp"/reconstruction/{wav,RESULTS.json} "${conversion[@]}"; then
   for measure in reconstruction ${conversion:+conversion}; do
-    # shellcheck disable=SC2206  # --judges are several words
+    # shellcheck disable=SC2206  # --metrics are several words
     asked=(evaluate "$measure" --model "$exp" --data "$data/test" --references "$data/train" --pairs "$pairs"
-      --judges $judges --out "$exp/$measure")
+      --metrics $metrics --out "$exp/$measure")
     $cmd JOB=1:"$nj" --done "$work/$measure.JOB" "$exp/log/$measure.JOB.log" vqspeech "${asked[@]}" --shard JOB/"$nj"
     vqspeech "${asked[@]}"
   done

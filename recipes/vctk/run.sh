@@ -12,7 +12,7 @@
 #   4  train
 #   5  encode train, dev and test
 #   6  phoneme report: the map from codes to phones learnt on train, scored on test
-#   7  conversion report, with the judges that are installed
+#   7  conversion report, with the metrics that are installed
 #   8  prior over the codes of train, and what it says by itself
 #   9  RESULTS.md: every number of the run, and the paper's beside it
 #
@@ -25,8 +25,8 @@
 #   --tag NAME        of this run (the name of --conf)
 #   --changes "K=V"   changes to the numbers of --conf, such as "training.steps=9000 training.batch=16"
 #   --perturbed-copies N     copies of each utterance in other voices, for the encoder to hear (2; paper-64x needs 0)
-#   --pairs N         to convert and judge (48)
-#   --judges "..."    of them: similarity words quality pitch cepstra (all)
+#   --pairs N         to convert and evaluate (48)
+#   --metrics "..."    of them: similarity words quality pitch cepstra (all)
 #   --whisper PATH    Whisper model for the word errors (none: pocketsphinx)
 #   --prior NAME|FILE preset of the prior (paper: a WaveNet over the codes)
 #   --prior-changes   changes to its numbers, as --changes
@@ -53,7 +53,7 @@ tag=
 changes=
 perturbed_copies=2
 pairs=48
-judges="similarity words quality pitch cepstra"
+metrics="similarity words quality pitch cepstra"
 whisper=
 prior=paper
 prior_changes=
@@ -133,9 +133,9 @@ fi
 
 if begin_stage 7 "conversion report" reads "$best" "$data"/{train,test}/wav.scp \
   makes "$exp"/conversion/{wav,RESULTS.json}; then
-  # shellcheck disable=SC2206  # --judges are several words
+  # shellcheck disable=SC2206  # --metrics are several words
   asked=(evaluate conversion --model "$exp" --data "$data/test" --references "$data/train" --pairs "$pairs"
-    --judges $judges ${whisper:+--whisper "$whisper"} --out "$exp/conversion")
+    --metrics $metrics ${whisper:+--whisper "$whisper"} --out "$exp/conversion")
   $cmd JOB=1:"$nj" --done "$work/JOB" "$exp/log/conversion.JOB.log" vqspeech "${asked[@]}" --shard JOB/"$nj"
   vqspeech "${asked[@]}"
   end_stage

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from vqspeech import codes
 from vqspeech.cli.main import main
 from vqspeech.datadir import DataDir, Utterance
-from vqspeech.evaluation import metrics as judges
+from vqspeech.evaluation import metrics
 from vqspeech.evaluation.metrics.asr import WordErrors
-from vqspeech.evaluation.metrics.cache import remembering
+from vqspeech.evaluation.metrics.cache import cached
 from vqspeech.evaluation.metrics.f0 import Contour
 
 SAMPLE = Path(__file__).parents[2] / "egs/quickstart/sample"
@@ -96,12 +96,12 @@ def test_alignment(tmp_path: Path) -> None:
     assert contents(tmp_path / "out3") == contents(tmp_path / "out1")
 
 
-class Panel:
-    """Judges whose answers depend on what they hear, and who count how often they are asked."""
+class FakeMetrics:
+    """Metrics that depend on the waveform alone, and that count their calls."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
-        self.name = "panel"
+        self.name = "fake"
 
     def embed(self, waveform: Waveform) -> Waveform:
         self.asked.append("voice")
@@ -128,35 +128,35 @@ class Panel:
         self.asked.append("cepstra")
         return float(np.abs(first).sum() / np.abs(second).sum())
 
-    def judges(self, *_: Any, **__: Any) -> judges.Judges:
-        return judges.Judges(similarity=self, words=self, quality=self, pitch=self.pitch, cepstra=self.cepstra)
+    def metrics(self, *_: Any, **__: Any) -> metrics.MetricSet:
+        return metrics.MetricSet(similarity=self, words=self, quality=self, pitch=self.pitch, cepstra=self.cepstra)
 
 
 @pytest.fixture
-def panel(monkeypatch: pytest.MonkeyPatch) -> Panel:
-    panel = Panel()
-    monkeypatch.setattr(judges, "load", panel.judges)
-    return panel
+def fakes(monkeypatch: pytest.MonkeyPatch) -> FakeMetrics:
+    fakes = FakeMetrics()
+    monkeypatch.setattr(metrics, "load", fakes.metrics)
+    return fakes
 
 
-def test_conversion_report(data: Path, model: str, tmp_path: Path, panel: Panel) -> None:
+def test_conversion_report(data: Path, model: str, tmp_path: Path, fakes: FakeMetrics) -> None:
     words = ["evaluate", "conversion", "--data", str(data), "--model", model, "--pairs", "4"]
     assert main([*words, "--out", str(tmp_path / "one")]) == 0
-    once = len(panel.asked)
+    once = len(fakes.asked)
     shared = [*words, "--out", str(tmp_path / "many")]
     for number in (2, 1):
         assert main([*shared, "--shard", f"{number}/2"]) == 0
         assert not (tmp_path / "many" / "RESULTS.json").exists()
-    panel.asked.clear()
+    fakes.asked.clear()
     assert main(shared) == 0
     # What is left to do alone is next to nothing: real recordings that stand beside other pairs.
-    assert len(panel.asked) < once / 3
+    assert len(fakes.asked) < once / 3
     whole, joined = contents(tmp_path / "one"), contents(tmp_path / "many")
-    for name in (name for name in whole if not name.startswith("judged/")):
+    for name in (name for name in whole if not name.startswith("scores/")):
         assert joined[name] == whole[name], name
 
 
-def test_more_shares_than_pairs(data: Path, model: str, tmp_path: Path, panel: Panel) -> None:
+def test_more_shares_than_pairs(data: Path, model: str, tmp_path: Path, fakes: FakeMetrics) -> None:
     words = [
         "evaluate",
         "conversion",
@@ -170,7 +170,7 @@ def test_more_shares_than_pairs(data: Path, model: str, tmp_path: Path, panel: P
         str(tmp_path / "o"),
     ]
     assert main([*words, "--shard", "3/3"]) == 0
-    assert panel.asked == []
+    assert fakes.asked == []
 
 
 @pytest.mark.parametrize("share", ["0/3", "4/3", "a/b", "2"])
@@ -179,12 +179,12 @@ def test_shares_that_make_no_sense(share: str, data: Path, model: str, capsys: p
     assert "is not K/N" in capsys.readouterr().err
 
 
-def test_judges_that_remember_are_asked_once(tmp_path: Path, panel: Panel) -> None:
+def test_cached_metrics_are_computed_once(tmp_path: Path, fakes: FakeMetrics) -> None:
     waveform = np.sin(np.arange(800, dtype=np.float32))
     other = (0.5 * waveform).astype(np.float32)
 
     def hear(job: str) -> list[Any]:
-        asked = remembering(panel.judges(), tmp_path, job=job, setting="en")
+        asked = cached(fakes.metrics(), tmp_path, job=job, setting="en")
         assert asked.similarity
         assert asked.words
         assert asked.quality
@@ -202,20 +202,20 @@ def test_judges_that_remember_are_asked_once(tmp_path: Path, panel: Panel) -> No
         ]
 
     first = hear("1")
-    assert len(panel.asked) == 5
+    assert len(fakes.asked) == 5
     assert hear("2") == first
-    assert len(panel.asked) == 5
+    assert len(fakes.asked) == 5
     # Another setting may hear other words; a line that was cut short is heard again.
-    asked = remembering(panel.judges(), tmp_path, job="3", setting="fr")
+    asked = cached(fakes.metrics(), tmp_path, job="3", setting="fr")
     assert asked.words
     asked.words.transcribe(waveform)
-    assert panel.asked[5:] == ["words"]
+    assert fakes.asked[5:] == ["words"]
     (file,) = (path for path in tmp_path.glob("1.jsonl"))
     file.write_bytes(file.read_bytes()[:-9])
     assert hear("1") == first
-    assert panel.asked[6:] == ["cepstra"]
+    assert fakes.asked[6:] == ["cepstra"]
     assert hear("1") == first
-    assert len(panel.asked) == 7
+    assert len(fakes.asked) == 7
 
 
 def test_phoneme_report(tmp_path: Path) -> None:

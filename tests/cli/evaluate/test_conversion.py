@@ -50,12 +50,12 @@ class FakeQuality:
 
 
 @pytest.fixture(autouse=True)
-def panel(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Judges that are quick and always there; the recogniser is missing."""
+def quick_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Metrics that are quick and always there; the recogniser is missing."""
 
-    def load(names: Any, **options: Any) -> metrics.Judges:
+    def load(names: Any, **options: Any) -> metrics.MetricSet:
         flat = Contour(np.full(5, 100.0), np.arange(5) / 100)
-        return metrics.Judges(
+        return metrics.MetricSet(
             similarity=FakeVoice(),
             quality=FakeQuality(),
             pitch=lambda waveform: flat,

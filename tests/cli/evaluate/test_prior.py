@@ -171,7 +171,7 @@ def test_a_prior_of_other_codes_is_refused(
     assert "name the prior of these codes" in capsys.readouterr().err
 
 
-def test_a_judge_that_is_missing_is_named(
+def test_a_metric_that_is_missing_is_named(
     tmp_path: Path, files: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from vqspeech.errors import MissingExtraError

@@ -47,7 +47,7 @@ def experiment(tmp_path: Path) -> Path:
         "floors": {"source": {"similarity_target": 0.567, "wer": 0.07}},
         "ceilings": {"real_target": {"similarity_target": 0.92, "wer": None}},
         "groups": {"target p225": {"similarity_target": 0.7, "wer": 0.4}},
-        "judges": {"similarity": "Resemblyzer"},
+        "metrics": {"similarity": "Resemblyzer"},
         "about": {"title": "Conversion, ours", "pairs": 21, "notes": []},
     }
     reconstruction = {**conversion, "about": {"title": "Reconstruction", "measure": "reconstruction", "pairs": 2}}

@@ -1,4 +1,4 @@
-"""Pairs, rows and means of a conversion evaluation, with judges whose answers are known beforehand."""
+"""Pairs, rows and means of a conversion evaluation, with metrics whose values are known beforehand."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from vqspeech.evaluation.conversion import Result, evaluate
 from vqspeech.evaluation.conversion import page as conversion_page
 from vqspeech.evaluation.conversion import report as conversion_report
-from vqspeech.evaluation.conversion.metrics import FIGURES, Row, intervals, means
+from vqspeech.evaluation.conversion.metrics import FIGURES, PairMetrics, intervals, means
 from vqspeech.evaluation.conversion.pairs import Pair, Recording, balanced, relation
-from vqspeech.evaluation.conversion.scorer import MOST_REFERENCES, Panel
-from vqspeech.evaluation.metrics import Judges
+from vqspeech.evaluation.conversion.scorer import MOST_REFERENCES, ConversionScorer
+from vqspeech.evaluation.metrics import MetricSet
 from vqspeech.evaluation.metrics.asr import WordErrors
 from vqspeech.evaluation.metrics.f0 import Contour
 
@@ -88,15 +88,15 @@ def references() -> dict[str, list[Recording]]:
     return {name: [recording(name, n, f"words of {name} {n}") for n in range(3)] for name in SPEAKERS}
 
 
-def judged(pairs: Sequence[Pair], judges: Judges, *, voice: str | None = None) -> Result:
+def scored(pairs: Sequence[Pair], metric_set: MetricSet, *, voice: str | None = None) -> Result:
     """Conversions that speak in the target's voice, or in ``voice``."""
     made = {pair.name: (lambda pair=pair: waveform(voice or pair.target, 1)) for pair in pairs}
-    return evaluate(pairs, made, references(), judges, resyntheses={"same": lambda heard: heard})
+    return evaluate(pairs, made, references(), metric_set, resyntheses={"same": lambda heard: heard})
 
 
 def test_a_perfect_conversion_meets_the_real_target() -> None:
     pairs = [Pair(recording("anna", 0), "cora", "same", True), Pair(recording("bert", 0), "cora", "cross", False)]
-    result = judged(pairs, Judges(similarity=FakeVoice()))
+    result = scored(pairs, MetricSet(similarity=FakeVoice()))
     assert [row.target_wins for row in result.converted.rows] == [True, True]
     assert result.converted.mean["similarity_target"] == pytest.approx(1, abs=1e-3)
     assert result.ceilings["real_target"].mean["similarity_target"] == pytest.approx(1, abs=1e-3)
@@ -122,7 +122,7 @@ def test_no_recording_is_compared_with_itself() -> None:
 
     pair = Pair(mine["anna"][0], "bert")
     result = evaluate(
-        [pair], {pair.name: lambda: waveform("bert")}, mine, Judges(similarity=EachItsOwn()), resyntheses={}
+        [pair], {pair.name: lambda: waveform("bert")}, mine, MetricSet(similarity=EachItsOwn()), resyntheses={}
     )
     source, real = result.floors["source"].rows[0], result.ceilings["real_target"].rows[0]
     assert source.similarity_source is not None
@@ -134,24 +134,24 @@ def test_nobody_is_asked_twice_about_a_recording() -> None:
     voice = FakeVoice()
     source = recording("anna", 0)
     pairs = [Pair(source, "bert"), Pair(source, "cora")]
-    judged(pairs, Judges(similarity=voice))
+    scored(pairs, MetricSet(similarity=voice))
     # Nine references, one of them the source; the two conversions; one resynthesis of the one source.
     assert voice.asked == 9 + 2 + 1
 
 
 def test_a_speaker_is_compared_with_the_same_recordings_whoever_else_is_there() -> None:
     many = {name: [recording(name, n) for n in range(30)] for name in SPEAKERS}
-    alone = Panel(Judges(), {"cora": many["cora"]}, seed=3)
-    among = Panel(Judges(), many, seed=3)
+    alone = ConversionScorer(MetricSet(), {"cora": many["cora"]}, seed=3)
+    among = ConversionScorer(MetricSet(), many, seed=3)
     assert alone.references["cora"] == among.references["cora"]
     assert len(among.references["cora"]) == MOST_REFERENCES
 
 
 def test_word_errors_are_weighed_by_words() -> None:
     rows = [
-        Row("a", "b", "1", wer=1.0, words=1),
-        Row("a", "b", "2", wer=0.0, words=9),
-        Row("a", "b", "3"),
+        PairMetrics("a", "b", "1", wer=1.0, words=1),
+        PairMetrics("a", "b", "2", wer=0.0, words=9),
+        PairMetrics("a", "b", "3"),
     ]
     found = means(rows)
     assert found["wer"] == pytest.approx(0.1)
@@ -160,7 +160,7 @@ def test_word_errors_are_weighed_by_words() -> None:
 
 def test_word_errors_without_a_text_are_counted_against_what_is_heard_in_the_source() -> None:
     pair = Pair(recording("anna", 0, None), "bert")
-    result = judged([pair], Judges(words=FakeRecogniser(["a c", "a b", "x y"])))
+    result = scored([pair], MetricSet(words=FakeRecogniser(["a c", "a b", "x y"])))
     row = result.converted.rows[0]
     assert (row.heard, row.wer, row.words) == ("a c", 0.5, 2)
     assert result.floors["source"].rows[0].wer is None
@@ -169,7 +169,7 @@ def test_word_errors_without_a_text_are_counted_against_what_is_heard_in_the_sou
 
 def test_real_recordings_are_held_against_their_own_words() -> None:
     pair = Pair(recording("anna", 0), "bert")
-    result = judged([pair], Judges(words=FakeRecogniser(["one two three four", "one", "one", "words of bert 0"])))
+    result = scored([pair], MetricSet(words=FakeRecogniser(["one two three four", "one", "one", "words of bert 0"])))
     assert result.converted.mean["wer"] == 0
     real = result.real[0]
     assert real.speaker == "bert"
@@ -178,32 +178,32 @@ def test_real_recordings_are_held_against_their_own_words() -> None:
 
 def test_pitch_is_held_against_target_and_source() -> None:
     pairs = [Pair(recording("anna", 0), "bert")]
-    row = judged(pairs, Judges(pitch=fake_pitch)).converted.rows[0]
+    row = scored(pairs, MetricSet(pitch=fake_pitch)).converted.rows[0]
     assert row.f0_mean == pytest.approx(360, abs=5)
     assert row.f0_mean_target == pytest.approx(360, abs=5)
     assert row.f0_difference == pytest.approx(0, abs=0.2)
     assert row.f0_correlation == pytest.approx(1, abs=1e-3)
-    other = judged(pairs, Judges(pitch=fake_pitch), voice="anna").converted.rows[0]
+    other = scored(pairs, MetricSet(pitch=fake_pitch), voice="anna").converted.rows[0]
     assert other.f0_difference == pytest.approx(12 * np.log2(360 / 200), abs=0.2)
-    real = judged(pairs, Judges(pitch=fake_pitch)).ceilings["real_target"].rows[0]
+    real = scored(pairs, MetricSet(pitch=fake_pitch)).ceilings["real_target"].rows[0]
     assert real.f0_correlation is None
 
 
 def test_distortion_is_measured_where_the_target_reads_the_same_words() -> None:
-    judges = Judges(cepstra=lambda one, other: float(np.abs(one[: len(other)] - other[: len(one)]).max()))
+    metric_set = MetricSet(cepstra=lambda one, other: float(np.abs(one[: len(other)] - other[: len(one)]).max()))
     parallel = Pair(recording("anna", 7, "Words of Bert: 1."), "bert")
     alone = Pair(recording("anna", 8, "other words"), "bert")
-    result = judged([parallel, alone], judges)
+    result = scored([parallel, alone], metric_set)
     assert [row.mcd is None for row in result.converted.rows] == [False, True]
     assert result.real[0].name == "bert-1"
     assert result.converted.mean["mcd"] == pytest.approx(0, abs=1e-6)
     assert "mcd" in result.columns
-    assert any("mel-cepstral" in note for note in judged([alone], judges).notes)
+    assert any("mel-cepstral" in note for note in scored([alone], metric_set).notes)
 
 
 def test_a_reconstruction_has_the_source_for_its_ceiling_and_nothing_to_be_nearer_to() -> None:
     pairs = [Pair(recording(name, 0), name) for name in SPEAKERS]
-    result = judged(pairs, Judges(similarity=FakeVoice(), cepstra=lambda one, other: 1.5))
+    result = scored(pairs, MetricSet(similarity=FakeVoice(), cepstra=lambda one, other: 1.5))
     assert result.floors == {}
     assert [real.name for real in result.real] == ["anna-0", "bert-0", "cora-0"]
     assert result.columns == ("similarity_target", "mcd", "duration")
@@ -215,7 +215,7 @@ def test_a_speaker_with_one_recording_is_noted() -> None:
     only = {"anna": [recording("anna", 0)], "bert": [recording("bert", 0)]}
     pair = Pair(recording("anna", 0), "bert")
     result = evaluate(
-        [pair], {pair.name: lambda: waveform("bert")}, only, Judges(similarity=FakeVoice()), resyntheses={}
+        [pair], {pair.name: lambda: waveform("bert")}, only, MetricSet(similarity=FakeVoice()), resyntheses={}
     )
     assert any("bert" in note for note in result.notes)
 
@@ -261,7 +261,9 @@ def test_relation(first: str | None, second: str | None, found: str | None) -> N
 
 def test_intervals_hold_the_mean_and_shrink_with_agreement() -> None:
     generator = np.random.default_rng(0)
-    rows = [Row("s", f"t{n % 6}", str(n), dnsmos=float(2 + generator.random()), duration=1.0) for n in range(30)]
+    rows = [
+        PairMetrics("s", f"t{n % 6}", str(n), dnsmos=float(2 + generator.random()), duration=1.0) for n in range(30)
+    ]
     found = intervals(rows, ("dnsmos", "duration", "mcd"))
     mean = means(rows)["dnsmos"]
     assert mean is not None
@@ -280,11 +282,11 @@ def full_result() -> Result:
         Pair(recording(source, 0), target, "same" if source == "anna" else "cross", source == "bert")
         for source, target in [("anna", "cora"), ("bert", "cora"), ("cora", "anna")]
     ]
-    judges = Judges(
+    metric_set = MetricSet(
         similarity=FakeVoice(), words=FakeRecogniser(["one two <b>&"]), quality=FakeQuality(), pitch=fake_pitch,
         cepstra=lambda one, other: 5.0,
     )  # fmt: skip
-    return judged(pairs, judges)
+    return scored(pairs, metric_set)
 
 
 ABOUT = conversion_report.About("A <report>", "conversion", "model", 0, {"data": "some/where"}, ("a note",))
@@ -313,9 +315,9 @@ def test_results_are_json_with_a_row_a_pair_and_a_mean() -> None:
     assert found["about"]["notes"][0] == "a note"
 
 
-def test_what_no_judge_measured_is_left_out() -> None:
-    result = judged(
-        [Pair(recording("anna", 0), "bert")], Judges(quality=FakeQuality(), missing=("get x (pip install x)",))
+def test_what_no_metric_measured_is_left_out() -> None:
+    result = scored(
+        [Pair(recording("anna", 0), "bert")], MetricSet(quality=FakeQuality(), missing=("get x (pip install x)",))
     )
     found = conversion_report.results(result, ABOUT)
     assert set(found["mean"]) == {"dnsmos", "duration"}
@@ -357,5 +359,5 @@ def test_the_page_stays_small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_figure_is_a_field_of_a_row_and_has_a_heading() -> None:
-    assert set(FIGURES) <= {one.name for one in fields(Row)}
+    assert set(FIGURES) <= {one.name for one in fields(PairMetrics)}
     assert len(conversion_report.headings(FIGURES)) == len(FIGURES)

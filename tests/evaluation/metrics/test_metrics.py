@@ -1,4 +1,4 @@
-"""Judges of speech: each alone, the optional ones where they are installed."""
+"""Metrics of speech: each alone, the optional ones where they are installed."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_resyntheses_keep_length_and_pitch() -> None:
         assert pitch.contour(made).mean == pytest.approx(130, rel=0.02)
 
 
-def test_a_judge_that_is_not_installed_is_named_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_metric_that_is_not_installed_is_named_with_its_hint(monkeypatch: pytest.MonkeyPatch) -> None:
     absent = {"resemblyzer", "webrtcvad", "faster_whisper", "jiwer", "speechmos", "pocketsphinx"}
     imported = builtins.__import__
 
@@ -136,21 +136,21 @@ def test_a_judge_that_is_not_installed_is_named_with_its_cure(monkeypatch: pytes
         return imported(name, *rest, **more)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    panel = metrics.load()
-    assert panel.similarity is panel.words is panel.quality is None
-    assert panel.pitch is not None
-    assert panel.cepstra is not None
-    assert len(panel.missing) == 3
-    assert all("pip install 'vqspeech[" in sentence for sentence in panel.missing)
+    scorer = metrics.load()
+    assert scorer.similarity is scorer.words is scorer.quality is None
+    assert scorer.pitch is not None
+    assert scorer.cepstra is not None
+    assert len(scorer.missing) == 3
+    assert all("pip install 'vqspeech[" in sentence for sentence in scorer.missing)
     with_whisper = metrics.load(["words"], whisper="base.en").missing
     assert "faster-whisper" in with_whisper[0]
 
 
-def test_only_the_judges_that_are_wanted_are_called() -> None:
-    panel = metrics.load(["pitch"])
-    assert panel.pitch is not None
-    assert panel.cepstra is panel.words is None
-    assert panel.missing == ()
+def test_only_the_metrics_that_are_wanted_are_loaded() -> None:
+    scorer = metrics.load(["pitch"])
+    assert scorer.pitch is not None
+    assert scorer.cepstra is scorer.words is None
+    assert scorer.missing == ()
 
 
 def test_a_folder_that_is_no_whisper_model_is_bad_input(tmp_path: Path) -> None:
@@ -183,10 +183,10 @@ def test_pocketsphinx_hears_nothing_in_silence() -> None:
 @pytest.mark.parametrize("samples", [1, 1600, 3 * RATE])
 def test_resemblyzer_gives_a_direction_for_whatever_it_hears(samples: int) -> None:
     pytest.importorskip("resemblyzer")
-    judge = metrics.load(["similarity"]).similarity
-    assert judge is not None
+    metric = metrics.load(["similarity"]).similarity
+    assert metric is not None
     for waveform in (np.zeros(samples, np.float32), buzz(120, seconds=samples / RATE)):
-        voice = judge.embed(waveform)
+        voice = metric.embed(waveform)
         assert voice.shape == (256,)
         assert np.linalg.norm(voice) == pytest.approx(1, abs=1e-3)
 
@@ -194,6 +194,6 @@ def test_resemblyzer_gives_a_direction_for_whatever_it_hears(samples: int) -> No
 def test_dnsmos_is_between_one_and_five() -> None:
     pytest.importorskip("speechmos")
     pytest.importorskip("onnxruntime")
-    judge = metrics.load(["quality"]).quality
-    assert judge is not None
-    assert 1 <= judge.score(3 * buzz(120)) <= 5
+    metric = metrics.load(["quality"]).quality
+    assert metric is not None
+    assert 1 <= metric.score(3 * buzz(120)) <= 5

@@ -34,14 +34,14 @@ def tone() -> NDArray[np.float32]:
 
 
 def test_words_of_all_recordings_are_counted_together() -> None:
-    judge = Fake(Heard("The blick, isn't.", -3.0, 4, 2.0), Heard("", 0.0, 0, 2.0), Heard("cat", -1.0, 1, 1.0))
-    found = listen({"a": tone, "b": tone, "c": lambda: 0.01 * tone()}, judge, {"the", "isnt", "cat"})
+    metric = Fake(Heard("The blick, isn't.", -3.0, 4, 2.0), Heard("", 0.0, 0, 2.0), Heard("cat", -1.0, 1, 1.0))
+    found = listen({"a": tone, "b": tone, "c": lambda: 0.01 * tone()}, metric, {"the", "isnt", "cat"})
     assert found.in_dictionary == pytest.approx(3 / 4)
     assert found.different == 1
     assert found.words_per_second == pytest.approx(4 / 5)
     assert found.confidence == pytest.approx(-4 / 5)
     assert found.of == {"a": "The blick, isn't.", "b": "", "c": "cat"}
-    assert judge.levels == pytest.approx([judge.levels[0]] * 3)
+    assert metric.levels == pytest.approx([metric.levels[0]] * 3)
 
 
 def test_where_nothing_is_heard_there_is_no_share() -> None:

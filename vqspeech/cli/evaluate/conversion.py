@@ -1,4 +1,4 @@
-"""``vqspeech evaluate conversion`` and ``evaluate reconstruction``: convert a balanced set of pairs and judge them."""
+"""``vqspeech evaluate conversion`` and ``evaluate reconstruction``: convert and measure balanced pairs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from vqspeech import ranges
 from vqspeech.cli.common.model import add_generation, add_model, load
 from vqspeech.cli.common.pipes import add_allow_pipes
+from vqspeech.cli.common.renamed import add_renamed
 from vqspeech.cli.evaluate.inputs import shard
 from vqspeech.errors import InputError
 from vqspeech.files import atomic_open, path_in
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from vqspeech.evaluation.conversion import Result
     from vqspeech.evaluation.conversion.page import Example
     from vqspeech.evaluation.conversion.pairs import Pair, Reader, Recording
-    from vqspeech.evaluation.metrics import Judges
+    from vqspeech.evaluation.metrics import MetricSet
 
 Measure = Literal["conversion", "reconstruction"]
 
@@ -66,7 +67,7 @@ def _add(parser: argparse.ArgumentParser) -> None:
         "--converted",
         type=Path,
         metavar="DIR",
-        help="judge these files in place of a model's: <utterance>-<target>.wav, as vqspeech convert names them",
+        help="measure these files in place of a model's: <utterance>-<target>.wav, as vqspeech convert names them",
     )
 
 
@@ -77,8 +78,9 @@ def _add_rest(parser: argparse.ArgumentParser) -> None:
         "--pairs", type=ranges.COUNT, metavar="N", help=f"how many (default: {_PAIRS}; of --converted, all)"
     )
     parser.add_argument(
-        "--judges", nargs="+", choices=NAMES, default=list(NAMES), metavar="NAME", help=f"of {', '.join(NAMES)}; all"
+        "--metrics", nargs="+", choices=NAMES, default=list(NAMES), metavar="NAME", help=f"of {', '.join(NAMES)}; all"
     )
+    add_renamed(parser, "--judges", "--metrics", nargs="+", choices=NAMES)
     parser.add_argument(
         "--whisper",
         metavar="PATH",
@@ -91,7 +93,7 @@ def _add_rest(parser: argparse.ArgumentParser) -> None:
         "--shard",
         type=shard,
         metavar="K/N",
-        help="convert and judge the K-th of N shares of the pairs only, into --out, and write no report; the same "
+        help="convert and measure the K-th of N shares of the pairs only, into --out, and write no report; the same "
         "command without it then finds all done, and writes the report",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for RESULTS.json, report.html and wav/")
@@ -116,23 +118,26 @@ def _run(options: argparse.Namespace, measure: Measure) -> None:
     from vqspeech.evaluation import metrics
     from vqspeech.evaluation.conversion import evaluate, page, report
     from vqspeech.evaluation.conversion.toplines import griffin_lim, mu_law_round_trip
-    from vqspeech.evaluation.metrics.cache import remembering
+    from vqspeech.evaluation.metrics.cache import cached
 
     if options.pairs is not None and options.pairs < 1:
         raise InputError(f"{options.pairs} pairs", where="--pairs", cure="ask for one or more")
     if options.shard and not options.out:
-        raise InputError("nowhere to keep what is judged", where="--out", cure="name a folder with --out DIR")
+        raise InputError("nowhere to keep the scores", where="--out", cure="name a folder with --out DIR")
     if not options.converted and not options.out:
         raise InputError("nowhere to keep the converted speech", where="--out", cure="name a folder with --out DIR")
     sources, references = _recordings(options.data), _by_speaker(_recordings([*options.data, *options.references]))
-    # Judges come first: a Whisper model that is not there must not be noticed after an hour of conversion.
-    judges: Judges = metrics.load(
-        options.judges, whisper=options.whisper, language=options.language, threads=options.threads
+    # Metrics are loaded first: a Whisper model that is not there must not be noticed after an hour of conversion.
+    metric_set: MetricSet = metrics.load(
+        options.metrics, whisper=options.whisper, language=options.language, threads=options.threads
     )
     number, shares = options.shard or (1, 1)
     if options.out:
-        judges = remembering(
-            judges, options.out / "judged", job=f"{number}-of-{shares}", setting=f"{options.whisper} {options.language}"
+        metric_set = cached(
+            metric_set,
+            options.out / "scores",
+            job=f"{number}-of-{shares}",
+            setting=f"{options.whisper} {options.language}",
         )
     if options.converted:
         pairs, waveforms = _given(options, measure, sources, references)
@@ -149,13 +154,13 @@ def _run(options: argparse.Namespace, measure: Measure) -> None:
         pairs,
         waveforms,
         references,
-        judges,
+        metric_set,
         resyntheses={"mu_law": mu_law_round_trip, "griffin_lim": griffin_lim},
         seed=options.seed,
         progress=bar("judging", "recording"),
     )
     if options.shard:
-        print(f"share {number} of {shares}: {len(pairs)} pairs are judged")
+        print(f"share {number} of {shares}: {len(pairs)} pairs are scored")
         return
     name = str(options.converted) if model is None else str(options.model or model.folder.name)
     about = report.About(

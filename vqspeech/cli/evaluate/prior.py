@@ -68,8 +68,8 @@ def run(options: argparse.Namespace) -> None:
     from vqspeech.evaluation.prior.ngrams import NGrams
 
     _check(options)
-    # Judges come first: a Whisper model that is not there must not be noticed after an hour of drawing.
-    listener, known, missing = sounding.judges(options)
+    # Metrics are loaded first: a Whisper model that is not there must not be noticed after an hour of drawing.
+    listener, known, missing = sounding.listener_of(options)
     held_out, train = _held_out(options), _train(options)
     _same(held_out, train, options)
     notes = _overlap(held_out, train)

@@ -57,7 +57,7 @@ def speaking_model(options: argparse.Namespace, held_out: Codes) -> Model | None
     return model
 
 
-def judges(options: argparse.Namespace) -> tuple[Listener | None, frozenset[str] | None, tuple[str, ...]]:
+def listener_of(options: argparse.Namespace) -> tuple[Listener | None, frozenset[str] | None, tuple[str, ...]]:
     """The recogniser, the dictionary, and a sentence on each that is not there."""
     from vqspeech.evaluation.prior import words as prior_words
 

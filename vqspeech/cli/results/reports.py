@@ -111,8 +111,9 @@ def conversion(found: Found, name: str) -> Iterator[str]:
     about = found.get("about", {})
     ours = "**reconstructed**" if about.get("measure") == "reconstruction" else "**converted**"
     yield _about(found, name)
-    judges = ", ".join(str(judge) for judge in found.get("judges", {}).values())
-    yield f"\n{about.get('pairs')} pairs. The paper lets one listen and gives no figures. Judges: {judges}.\n"
+    # Reports of earlier versions call them judges.
+    metrics = ", ".join(str(name) for name in (found.get("metrics") or found.get("judges", {})).values())
+    yield f"\n{about.get('pairs')} pairs. The paper lets one listen and gives no figures. Metrics: {metrics}.\n"
     mean = {**found["mean"], "intervals": found.get("intervals")}
     yield by_system([(ours, mean), *beside(found, "floors", "ceilings")], CONVERSION)
     groups = list(found.get("groups", {}).items())

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqspeech.evaluation.bootstrap import Intervals
-from vqspeech.evaluation.conversion.metrics import FIELDS, FIGURES, Row, System, intervals, means
+from vqspeech.evaluation.conversion.metrics import FIELDS, FIGURES, PairMetrics, System, intervals, means
 from vqspeech.evaluation.conversion.pairs import Pair, Reader, Recording
-from vqspeech.evaluation.conversion.scorer import Panel
-from vqspeech.evaluation.metrics import Judges
+from vqspeech.evaluation.conversion.scorer import ConversionScorer
+from vqspeech.evaluation.metrics import MetricSet
 
 _NAMES = {"pitch": "Praat, autocorrelation", "cepstra": "mel-cepstral distortion, time-warped"}
 
@@ -32,7 +32,7 @@ class Result:
         ceilings: name -> one that has both, or all that the system's parts allow.
         intervals: of the means of ``converted``.
         groups: name of a group of pairs -> its means.
-        judges: measure -> name of the judge, of those who were there.
+        metric_names: metric -> name of its implementation, of those that are installed.
         columns: the figures that were measured.
         pairs: those of the rows of every system, in their order.
         real: the real recording of the target that stands beside each pair.
@@ -44,7 +44,7 @@ class Result:
     ceilings: dict[str, System]
     intervals: Intervals
     groups: dict[str, dict[str, float | None]]
-    judges: dict[str, str]
+    metric_names: dict[str, str]
     columns: tuple[str, ...]
     pairs: tuple[Pair, ...]
     real: tuple[Recording, ...]
@@ -55,13 +55,13 @@ def evaluate(
     pairs: Sequence[Pair],
     converted: Mapping[str, Reader],
     references: Mapping[str, Sequence[Recording]],
-    judges: Judges,
+    metric_set: MetricSet,
     *,
     resyntheses: Mapping[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]],
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Result:
-    """Judge conversions, and what stands above and below them.
+    """Score conversions, baselines and toplines.
 
     Every recording is brought to the level of ``audio.normalise_level`` first. A pair whose target is the source's own
     speaker is a reconstruction: its real recording is the source itself, and there is no source to be nearer to.
@@ -71,14 +71,14 @@ def evaluate(
         converted: name of a pair -> its converted waveform.
         references: speaker -> real recordings, of the targets and, as far as there are, of the sources. A recording
             is never compared with itself as long as its speaker has another.
-        judges: who is there.
+        metric_set: who is there.
         resyntheses: name of a ceiling -> what turns the source into it, such as ``resynthesis.griffin_lim``.
         seed: of the draw of references and of the bootstrap.
         progress: called with rows done and rows in all.
     """
-    panel = Panel(judges, references, seed)
+    scorer = ConversionScorer(metric_set, references, seed)
     reconstruction = all(pair.source.speaker == pair.target for pair in pairs)
-    real = [pair.source if reconstruction else panel.real(pair, number) for number, pair in enumerate(pairs)]
+    real = [pair.source if reconstruction else scorer.real(pair, number) for number, pair in enumerate(pairs)]
     made: dict[str, list[Recording]] = {
         "converted": [_made("converted", pair.name, pair.target, converted[pair.name]) for pair in pairs],
         **{
@@ -95,14 +95,14 @@ def evaluate(
     for name, recordings in {**made, "real_target": real}.items():
         rows = []
         for pair, recording in zip(pairs, recordings, strict=True):
-            rows.append(panel.row(pair, recording, real=name == "real_target"))
+            rows.append(scorer.row(pair, recording, real=name == "real_target"))
             done += 1
             if progress:
                 progress(done, total)
         systems[name] = System.of(rows)
     rows = list(systems["converted"].rows)
-    measured = [name for name in FIELDS if getattr(judges, name) is not None]
-    columns = [name for name in FIGURES if name == "duration" or any(name in FIELDS[judge] for judge in measured)]
+    measured = [name for name in FIELDS if getattr(metric_set, name) is not None]
+    columns = [name for name in FIGURES if name == "duration" or any(name in FIELDS[metric] for metric in measured)]
     if reconstruction:
         columns = [name for name in columns if name not in ("similarity_source", "target_wins")]
     return Result(
@@ -111,11 +111,11 @@ def evaluate(
         ceilings={name: systems[name] for name in (*resyntheses, "real_target")},
         intervals=intervals(rows, columns, seed=seed),
         groups={name: means(group) for name, group in _grouped(rows).items()},
-        judges={name: getattr(getattr(judges, name), "name", _NAMES.get(name, name)) for name in measured},
+        metric_names={name: getattr(getattr(metric_set, name), "name", _NAMES.get(name, name)) for name in measured},
         columns=tuple(columns),
         pairs=tuple(pairs),
         real=tuple(real),
-        notes=(*judges.missing, *panel.notes(pairs)),
+        notes=(*metric_set.missing, *scorer.notes(pairs)),
     )
 
 
@@ -127,8 +127,8 @@ def _through(change: Callable[[NDArray[np.float32]], NDArray[np.float32]], read:
     return lambda: change(read())
 
 
-def _grouped(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    groups: dict[str, list[Row]] = {}
+def _grouped(rows: Sequence[PairMetrics]) -> dict[str, list[PairMetrics]]:
+    groups: dict[str, list[PairMetrics]] = {}
     for row in rows:
         if row.gender:
             groups.setdefault(f"{row.gender} gender", []).append(row)

@@ -1,4 +1,4 @@
-"""What judges say of converted recordings: a row a pair, means over the rows, and how far to trust them."""
+"""Metrics of converted recordings: one row per pair, means over the rows, and their confidence intervals."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from vqspeech.evaluation.conversion.pairs import Relation
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """What the judges say of one pair; None where a judge was missing or had nothing to go by.
+class PairMetrics:
+    """Metrics of one pair; None where a metric is not installed or not defined.
 
     Attributes:
         source: the source's speaker.
@@ -62,7 +62,7 @@ class Row:
     duration: float | None = None
 
 
-#: What each judge fills in.
+#: Fields that each metric fills in.
 FIELDS: dict[str, tuple[str, ...]] = {
     "similarity": ("similarity_target", "similarity_source", "target_wins"),
     "words": ("wer", "words", "heard"),
@@ -76,29 +76,29 @@ FIGURES = (*(name for names in FIELDS.values() for name in names if name not in 
 
 @dataclass(frozen=True)
 class System:
-    """One way to get from the source to the target, judged on all pairs.
+    """A system, a baseline or a topline, scored on all pairs.
 
     Attributes:
         rows: one a pair.
         mean: figure -> mean over the rows that have it; ``wer`` is errors of all rows by words of all rows.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[PairMetrics, ...]
     mean: dict[str, float | None]
 
     @classmethod
-    def of(cls, rows: Iterable[Row]) -> System:
+    def of(cls, rows: Iterable[PairMetrics]) -> System:
         """Take the means."""
         kept = tuple(rows)
         return cls(kept, means(kept))
 
 
-def means(rows: Sequence[Row]) -> dict[str, float | None]:
+def means(rows: Sequence[PairMetrics]) -> dict[str, float | None]:
     """Means of all figures over the rows that have them; ``wer`` weighs each row by its words."""
     return {name: _mean(*_weighed(rows, name)) for name in FIGURES}
 
 
-def _weighed(rows: Sequence[Row], name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _weighed(rows: Sequence[PairMetrics], name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """A figure of each row and its weight, which is 0 where there is none; ``(rows,)`` each."""
     values = [getattr(row, name) for row in rows]
     weights = [
@@ -112,7 +112,9 @@ def _mean(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float | 
     return float(values @ weights / weights.sum()) if weights.sum() else None
 
 
-def intervals(rows: Sequence[Row], columns: Sequence[str], *, seed: int = 0, confidence: float = 0.95) -> Intervals:
+def intervals(
+    rows: Sequence[PairMetrics], columns: Sequence[str], *, seed: int = 0, confidence: float = 0.95
+) -> Intervals:
     """How far the means would move with other targets: percentiles of a bootstrap over target speakers.
 
     Pairs are drawn where there are under five targets.

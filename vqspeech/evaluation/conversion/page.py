@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from vqspeech import __version__, audio
 from vqspeech.evaluation.conversion import Result, plots, report
-from vqspeech.evaluation.conversion.metrics import Row
+from vqspeech.evaluation.conversion.metrics import PairMetrics
 from vqspeech.evaluation.conversion.report import About
 from vqspeech.evaluation.html.style import STYLE, html_table
 from vqspeech.evaluation.metrics.f0 import Contour, contour
@@ -64,7 +64,7 @@ class Example:
         real: a recording of the target.
     """
 
-    row: Row
+    row: PairMetrics
     text: str | None
     source: NDArray[np.float32]
     converted: NDArray[np.float32]
@@ -87,8 +87,8 @@ def page(result: Result, about: About, examples: Iterable[Example] = ()) -> str:
         _tiles(result),
         _section(
             "Between floors and ceilings",
-            "The same judges on the same pairs: what has the words and not the voice, and what real recordings get. "
-            "Percent where the heading says so.",
+            "The same metrics on the same pairs: the unconverted source as baseline, real recordings and resyntheses "
+            "as toplines. Percent where the heading says so.",
             html_table(
                 ["", *report.headings(report.shown(result))],
                 report.comparison(result, about),
@@ -220,7 +220,7 @@ def _over(source: Contour, converted: Contour, mean: float | None, number: int) 
     return plots.contours(source, converted, mean, f"contours{number}")
 
 
-def _as_figures(row: Row, columns: Sequence[str]) -> dict[str, float | None]:
+def _as_figures(row: PairMetrics, columns: Sequence[str]) -> dict[str, float | None]:
     return {name: getattr(row, name) for name in columns}
 
 
@@ -270,13 +270,13 @@ def _method(result: Result, about: About) -> str:
     facts = [
         *_METHOD.items(),
         ("intervals", f"{result.intervals.confidence:.0%}, bootstrap over {drawn}"),
-        *result.judges.items(),
+        *result.metric_names.items(),
         *about.sources.items(),
         ("seed", str(about.seed)),
     ]
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts)
     return (
-        "<section><h2>How this was judged</h2>"
+        "<section><h2>How this was measured</h2>"
         + (f'<ul class="notes">{notes}</ul>' if notes else "")
         + f"<dl>{rows}</dl></section>"
     )

@@ -15,7 +15,7 @@ Relation = Literal["same", "cross"]
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """Speech to be judged.
+    """Speech to be scored.
 
     Attributes:
         name: no two recordings that differ have the same.

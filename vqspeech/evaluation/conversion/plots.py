@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqspeech import audio
-from vqspeech.evaluation.conversion.metrics import Row
+from vqspeech.evaluation.conversion.metrics import PairMetrics
 from vqspeech.evaluation.html.figures import as_svg, draw_spectrogram, new_figure, plot_style
 from vqspeech.evaluation.metrics.f0 import Contour
 
@@ -16,7 +16,7 @@ SOURCE, CONVERTED, TARGET = "#66788a", "#c2410c", "#0b6e99"
 _FAINT = "#d5dae0"
 
 
-def nearness(rows: Sequence[Row], real: Sequence[Row], unconverted: Sequence[Row]) -> str:
+def nearness(rows: Sequence[PairMetrics], real: Sequence[PairMetrics], unconverted: Sequence[PairMetrics]) -> str:
     """Cosine to the target over cosine to the source: what lies above the diagonal has the target's voice."""
     with plot_style("nearness"):
         figure = new_figure(5.4, 4.6, layout="constrained")

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from vqspeech.evaluation.conversion import Result
-from vqspeech.evaluation.conversion.metrics import FIELDS, Row, System
+from vqspeech.evaluation.conversion.metrics import FIELDS, PairMetrics, System
 
 #: Names of systems and groups, as people read them.
 NAMES = {
@@ -58,12 +58,12 @@ class About:
 
 
 def results(result: Result, about: About) -> dict[str, Any]:
-    """All figures as JSON holds them. What no judge measured is not in it; null is what could not be measured."""
+    """All figures as JSON holds them. What no metric measured is not in it; null is what could not be measured."""
     kept = {*result.columns, "source", "target", "utterance", "gender", "seen"}
     if "wer" in kept:
         kept |= {"words", "heard"}
 
-    def row(one: Row) -> dict[str, Any]:
+    def row(one: PairMetrics) -> dict[str, Any]:
         return {name: value for name, value in asdict(one).items() if name in kept}
 
     def mean(figures: Mapping[str, float | None]) -> dict[str, float | None]:
@@ -83,7 +83,7 @@ def results(result: Result, about: About) -> dict[str, Any]:
         "floors": {name: system(one) for name, one in result.floors.items()},
         "ceilings": {name: system(one) for name, one in result.ceilings.items()},
         "groups": {name: mean(figures) for name, figures in result.groups.items()},
-        "judges": result.judges,
+        "metrics": result.metric_names,
         "rows": [row(one) for one in result.converted.rows],
         "about": {**asdict(about), "notes": [*about.notes, *result.notes], "pairs": len(result.converted.rows)},
     }
@@ -159,6 +159,6 @@ def table(result: Result, about: About) -> str:
             f"{result.intervals.confidence:.0%} intervals, resampling {result.intervals.units} {drawn}: "
             + ", ".join(bounds)
         )
-    lines += [f"{name}: {judge}" for name, judge in result.judges.items() if name in FIELDS]
+    lines += [f"{name}: {metric}" for name, metric in result.metric_names.items() if name in FIELDS]
     lines += [f"note: {note}" for note in (*about.notes, *result.notes)]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""The judges at work: each recording that stands for a conversion becomes a row."""
+"""Scoring: the metrics of one recording as the conversion of a pair."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqspeech import audio
-from vqspeech.evaluation.conversion.metrics import Row
+from vqspeech.evaluation.conversion.metrics import PairMetrics
 from vqspeech.evaluation.conversion.pairs import Pair, Recording
-from vqspeech.evaluation.metrics import Judges
+from vqspeech.evaluation.metrics import MetricSet
 from vqspeech.evaluation.metrics.f0 import Contour, correlation
 from vqspeech.evaluation.metrics.text_normalisation import normalise
 
@@ -22,17 +22,17 @@ MOST_REFERENCES = 8
 _SHORTEST, _LONGEST = 2.0, 15.0
 
 
-class Panel:
-    """The judges, and what they have said already: nobody is asked twice about one recording.
+class ConversionScorer:
+    """Applies the metrics; none is computed twice for one recording.
 
     Args:
-        judges: who is there.
+        metric_set: who is there.
         references: speaker -> real recordings.
         seed: of the draw of references.
     """
 
-    def __init__(self, judges: Judges, references: Mapping[str, Sequence[Recording]], seed: int) -> None:
-        self.judges = judges
+    def __init__(self, metric_set: MetricSet, references: Mapping[str, Sequence[Recording]], seed: int) -> None:
+        self.metric_set = metric_set
         self.all = references
         self.references: dict[str, list[Recording]] = {}
         for speaker in sorted(references):
@@ -43,7 +43,7 @@ class Panel:
             order = generator.permutation(len(kept))[:MOST_REFERENCES]
             self.references[speaker] = [kept[index] for index in order]
         self._said: dict[tuple[str, str], Any] = {}
-        #: The recording that is being judged and its waveform once it was read; references come in between.
+        #: The recording that is being scored and its waveform once it was read; references come in between.
         self._current = ""
         self._waveform: NDArray[np.float32] | None = None
 
@@ -54,10 +54,10 @@ class Panel:
             self._waveform = audio.normalise_level(recording.read())
         return self._waveform
 
-    def _ask(self, measure: str, recording: Recording, judge: Callable[[NDArray[np.float32]], Any]) -> Any:
+    def _ask(self, measure: str, recording: Recording, metric: Callable[[NDArray[np.float32]], Any]) -> Any:
         key = measure, recording.name
         if key not in self._said:
-            self._said[key] = judge(self._hear(recording))
+            self._said[key] = metric(self._hear(recording))
         return self._said[key]
 
     def real(self, pair: Pair, number: int) -> Recording:
@@ -84,24 +84,24 @@ class Panel:
         mine = self.references.get(speaker, [])
         return [one for one in mine if one.name not in without] or mine
 
-    def row(self, pair: Pair, recording: Recording, *, real: bool) -> Row:
-        """Judge one recording that stands for the conversion of a pair."""
-        judges, found = self.judges, dict[str, Any]()
+    def row(self, pair: Pair, recording: Recording, *, real: bool) -> PairMetrics:
+        """Score one recording as the conversion of a pair."""
+        metric_set, found = self.metric_set, dict[str, Any]()
         self._current, self._waveform = recording.name, None
         target = self._others(pair.target, pair.source.name, recording.name)
-        if judges.similarity:
+        if metric_set.similarity:
             found |= self._voice(pair, recording, target)
-        if judges.words:
+        if metric_set.words:
             found |= self._words(recording if real else pair.source, recording)
-        if judges.quality:
-            found["dnsmos"] = self._ask("quality", recording, judges.quality.score)
-        if judges.pitch:
+        if metric_set.quality:
+            found["dnsmos"] = self._ask("quality", recording, metric_set.quality.score)
+        if metric_set.pitch:
             found |= self._pitch(pair, recording, target, aligned=not real or recording == pair.source)
-        if judges.cepstra:
+        if metric_set.cepstra:
             parallel = self.parallel(pair)
             if parallel and parallel.name != recording.name:
-                found["mcd"] = judges.cepstra(self._hear(recording), self._hear(parallel))
-        return Row(
+                found["mcd"] = metric_set.cepstra(self._hear(recording), self._hear(parallel))
+        return PairMetrics(
             source=pair.source.speaker,
             target=pair.target,
             utterance=pair.source.name,
@@ -112,8 +112,8 @@ class Panel:
         )
 
     def _voice(self, pair: Pair, recording: Recording, target: Sequence[Recording]) -> dict[str, Any]:
-        assert self.judges.similarity
-        embed = self.judges.similarity.embed
+        assert self.metric_set.similarity
+        embed = self.metric_set.similarity.embed
         voice = self._ask("similarity", recording, embed)
 
         def cosine(others: Sequence[Recording]) -> float | None:
@@ -130,22 +130,22 @@ class Panel:
         return {"similarity_target": nearness, "similarity_source": source, "target_wins": wins}
 
     def _words(self, said: Recording, recording: Recording) -> dict[str, Any]:
-        assert self.judges.words
-        transcribe = self.judges.words.transcribe
+        assert self.metric_set.words
+        transcribe = self.metric_set.words.transcribe
         heard = self._ask("words", recording, transcribe)
         text = said.text
         if text is None:
             if said.name == recording.name:
                 return {"heard": heard}
             text = self._ask("words", said, transcribe)
-        errors = self.judges.words.errors(text, heard)
+        errors = self.metric_set.words.errors(text, heard)
         return {"heard": heard} | ({"wer": errors.rate, "words": errors.words} if errors else {})
 
     def _pitch(
         self, pair: Pair, recording: Recording, target: Sequence[Recording], *, aligned: bool
     ) -> dict[str, float | None]:
-        assert self.judges.pitch
-        track = self.judges.pitch
+        assert self.metric_set.pitch
+        track = self.metric_set.pitch
         mine: Contour = self._ask("pitch", recording, track)
         theirs: list[Contour] = [self._ask("pitch", one, track) for one in target]
         mean = _average([one.mean for one in theirs])
@@ -162,12 +162,12 @@ class Panel:
         """What the reader of the figures must know."""
         found = []
         silent = sum(pair.source.text is None for pair in pairs)
-        if silent and self.judges.words:
+        if silent and self.metric_set.words:
             found.append(
                 f"{silent} of {len(pairs)} sources have no text: their word errors are counted against what "
-                f"{self.judges.words.name} hears in the source"
+                f"{self.metric_set.words.name} hears in the source"
             )
-        if self.judges.cepstra and not any(self.parallel(pair) for pair in pairs):
+        if self.metric_set.cepstra and not any(self.parallel(pair) for pair in pairs):
             found.append("no target has read a source's words: there is no mel-cepstral distortion")
         few = sorted({pair.target for pair in pairs if len(self.references.get(pair.target, ())) < 2})
         if few:

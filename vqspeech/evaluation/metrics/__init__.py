@@ -1,6 +1,6 @@
-"""Judges of speech: what tells how alike two voices are, which words were said, how clean, how high and how coloured.
+"""Metrics of speech: speaker similarity, word errors, predicted quality (DNSMOS), F0 and mel-cepstral distortion.
 
-Each stands in a file of its own and takes a waveform at 16 kHz; those that need a package of the extra ``judge`` say
+Each stands in a file of its own and takes a waveform at 16 kHz; those that need a package of the extra ``metric`` say
 so, and whoever asked goes on without them.
 """
 
@@ -21,7 +21,7 @@ Name = Literal["similarity", "words", "quality", "pitch", "cepstra"]
 NAMES: tuple[Name, ...] = get_args(Name)
 
 
-class SpeakerJudge(Protocol):
+class SpeakerEncoder(Protocol):
     """Gives a voice a direction.
 
     Attributes:
@@ -53,7 +53,7 @@ class Recogniser(Protocol):
         ...
 
 
-class QualityJudge(Protocol):
+class QualityPredictor(Protocol):
     """Guesses the mean opinion of listeners.
 
     Attributes:
@@ -68,8 +68,8 @@ class QualityJudge(Protocol):
 
 
 @dataclass(frozen=True)
-class Judges:
-    """Those who are there; a measure whose judge is None is left out.
+class MetricSet:
+    """The installed metrics; those that are None are left out.
 
     Attributes:
         similarity: of voices.
@@ -80,9 +80,9 @@ class Judges:
         missing: a sentence on each that was wanted and is not installed, with the command that installs it.
     """
 
-    similarity: SpeakerJudge | None = None
+    similarity: SpeakerEncoder | None = None
     words: Recogniser | None = None
-    quality: QualityJudge | None = None
+    quality: QualityPredictor | None = None
     pitch: Callable[[NDArray[np.float32]], Contour] | None = None
     cepstra: Callable[[NDArray[np.float32], NDArray[np.float32]], float] | None = None
     missing: tuple[str, ...] = ()
@@ -90,8 +90,8 @@ class Judges:
 
 def load(
     names: Collection[Name] = NAMES, *, whisper: str | None = None, language: str = "en", threads: int = 1
-) -> Judges:
-    """Call the judges that are wanted and installed.
+) -> MetricSet:
+    """Load the metrics that are wanted and installed.
 
     Args:
         names: which are wanted.
@@ -111,7 +111,7 @@ def load(
             found[name] = _call(name, whisper, language, threads)
         except MissingExtraError as error:
             missing.append(str(error))
-    return Judges(**found, missing=tuple(missing))  # type: ignore[arg-type]
+    return MetricSet(**found, missing=tuple(missing))  # type: ignore[arg-type]
 
 
 def _call(name: Name, whisper: str | None, language: str, threads: int) -> object:

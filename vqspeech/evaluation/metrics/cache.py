@@ -1,7 +1,7 @@
-"""Judges that write down what they say, so that a long hearing can be broken off, and shared among jobs.
+"""Metrics whose values are cached on disk, so that a long evaluation can be interrupted, and shared among jobs.
 
-An answer is found again by the judge's name and the waveform's content, whoever asks and in whatever order. Numbers are
-kept so that the very same come back: a report made from answers that were remembered is the same to the byte.
+A value is found by the metric's name and the waveform's content. Numbers are
+kept so that the very same come back: a report made from cached values is the same to the byte.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqspeech import __version__
-from vqspeech.evaluation.metrics import Judges, QualityJudge, Recogniser, SpeakerJudge
+from vqspeech.evaluation.metrics import MetricSet, QualityPredictor, Recogniser, SpeakerEncoder
 from vqspeech.evaluation.metrics.asr import WordErrors
 from vqspeech.evaluation.metrics.f0 import Contour
 
 Waveform = NDArray[np.float32]
 
 
-class Memory:
-    """Answers in a folder: every job appends to a file of its own, and reads those of all.
+class MetricCache:
+    """Values in a folder: every job appends to a file of its own, and reads those of all.
 
     Args:
-        folder: where the answers are.
+        folder: where the values are.
         job: name of this job's file.
     """
 
@@ -44,9 +44,9 @@ class Memory:
                     continue  # the line at which a job was killed
                 self.answers[key] = answer
 
-    def ask(self, judge: str, waveforms: tuple[Waveform, ...], answer: Callable[[], Any]) -> Any:
-        """What the judge has said of these waveforms, or says now."""
-        digest = hashlib.sha256(f"{__version__} {judge}".encode())
+    def get(self, metric: str, waveforms: tuple[Waveform, ...], answer: Callable[[], Any]) -> Any:
+        """The cached value of a metric for these waveforms, computed if need be."""
+        digest = hashlib.sha256(f"{__version__} {metric}".encode())
         for waveform in waveforms:
             digest.update(len(waveform).to_bytes(8, "little") + np.ascontiguousarray(waveform).tobytes())
         key = digest.hexdigest()
@@ -62,69 +62,69 @@ class Memory:
         return self.answers[key]
 
 
-def remembering(judges: Judges, folder: Path, *, job: str = "all", setting: str = "") -> Judges:
-    """The same judges, who look into ``folder`` before they listen, and write there what they say.
+def cached(metric_set: MetricSet, folder: Path, *, job: str = "all", setting: str = "") -> MetricSet:
+    """The same metrics with a cache in ``folder``.
 
     Args:
-        judges: who is there.
-        folder: where the answers are.
+        metric_set: the metrics.
+        folder: where the values are.
         job: of several at work at the same time, each has a name of its own.
-        setting: what else their answers depend on, such as the language.
+        setting: what else the values depend on, such as the language.
     """
-    memory = Memory(folder, job)
-    pitch, cepstra = judges.pitch, judges.cepstra
+    cache = MetricCache(folder, job)
+    pitch, cepstra = metric_set.pitch, metric_set.cepstra
     return replace(
-        judges,
-        similarity=judges.similarity and _Similarity(judges.similarity.name, judges.similarity, memory),
-        words=judges.words and _Words(judges.words.name, judges.words, memory, setting),
-        quality=judges.quality and _Quality(judges.quality.name, judges.quality, memory),
-        pitch=pitch and (lambda waveform: _contour(memory, pitch, waveform)),
+        metric_set,
+        similarity=metric_set.similarity and _Similarity(metric_set.similarity.name, metric_set.similarity, cache),
+        words=metric_set.words and _Words(metric_set.words.name, metric_set.words, cache, setting),
+        quality=metric_set.quality and _Quality(metric_set.quality.name, metric_set.quality, cache),
+        pitch=pitch and (lambda waveform: _contour(cache, pitch, waveform)),
         cepstra=cepstra
-        and (lambda first, second: memory.ask("cepstra", (first, second), lambda: float(cepstra(first, second)))),
+        and (lambda first, second: cache.get("cepstra", (first, second), lambda: float(cepstra(first, second)))),
     )
 
 
-def _contour(memory: Memory, pitch: Callable[[Waveform], Contour], waveform: Waveform) -> Contour:
+def _contour(cache: MetricCache, pitch: Callable[[Waveform], Contour], waveform: Waveform) -> Contour:
     def answer() -> list[list[float]]:
         found = pitch(waveform)
         return [found.hertz.tolist(), found.times.tolist()]
 
-    hertz, times = memory.ask("pitch", (waveform,), answer)
+    hertz, times = cache.get("pitch", (waveform,), answer)
     return Contour(np.array(hertz, np.float64), np.array(times, np.float64))
 
 
 @dataclass
 class _Similarity:
     name: str
-    judge: SpeakerJudge
-    memory: Memory
+    metric: SpeakerEncoder
+    cache: MetricCache
 
     def embed(self, waveform: Waveform) -> Waveform:
-        answer = self.memory.ask(f"voice {self.name}", (waveform,), lambda: self.judge.embed(waveform).tolist())
+        answer = self.cache.get(f"voice {self.name}", (waveform,), lambda: self.metric.embed(waveform).tolist())
         return np.array(answer, np.float32)
 
 
 @dataclass
 class _Words:
     name: str
-    judge: Recogniser
-    memory: Memory
+    metric: Recogniser
+    cache: MetricCache
     setting: str
 
     def transcribe(self, waveform: Waveform) -> str:
         return str(
-            self.memory.ask(f"words {self.name} {self.setting}", (waveform,), lambda: self.judge.transcribe(waveform))
+            self.cache.get(f"words {self.name} {self.setting}", (waveform,), lambda: self.metric.transcribe(waveform))
         )
 
     def errors(self, said: str, heard: str) -> WordErrors | None:
-        return self.judge.errors(said, heard)
+        return self.metric.errors(said, heard)
 
 
 @dataclass
 class _Quality:
     name: str
-    judge: QualityJudge
-    memory: Memory
+    metric: QualityPredictor
+    cache: MetricCache
 
     def score(self, waveform: Waveform) -> float:
-        return float(self.memory.ask(f"quality {self.name}", (waveform,), lambda: float(self.judge.score(waveform))))
+        return float(self.cache.get(f"quality {self.name}", (waveform,), lambda: float(self.metric.score(waveform))))

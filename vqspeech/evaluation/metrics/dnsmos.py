@@ -41,11 +41,11 @@ class DNSMOS:
         # takes ten times as long.
         dnsmos.ort.InferenceSession = limited
         try:
-            self._judge = dnsmos.DNSMOS(str(folder / "sig_bak_ovr.onnx"), str(folder / "model_v8.onnx"))
+            self._model = dnsmos.DNSMOS(str(folder / "sig_bak_ovr.onnx"), str(folder / "model_v8.onnx"))
         finally:
             dnsmos.ort.InferenceSession = session
 
     def score(self, waveform: NDArray[np.float32]) -> float:
         """``(samples,)`` at 16 kHz -> overall score; less than 9 s are repeated to fill them, as its authors do."""
         clipped = np.clip(waveform, -1, 1).astype(np.float32)
-        return float(self._judge(clipped, SAMPLE_RATE, False)["ovrl_mos"])
+        return float(self._model(clipped, SAMPLE_RATE, False)["ovrl_mos"])

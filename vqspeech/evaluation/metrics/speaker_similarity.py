@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from vqspeech.errors import MissingExtraError
 
-#: Resemblyzer looks at pieces of 1.6 s; less than this of voice, in samples, is better judged with its pauses.
+#: Resemblyzer uses windows of 1.6 s; less than this of speech, in samples, is embedded with its pauses.
 _LEAST_VOICE = 8000
 
 

@@ -69,7 +69,7 @@ class Result:
         frames: codes of each compared sequence; 0 without samples.
         frame_period: seconds a code.
         piece: codes of the pieces that were sought in the training data.
-        judges: judge -> its name.
+        metric_names: metric -> name of its implementation.
     """
 
     bits: Bits
@@ -78,7 +78,7 @@ class Result:
     frames: int
     frame_period: float
     piece: int
-    judges: dict[str, str]
+    metric_names: dict[str, str]
 
 
 def compare(samples: Mapping[str, Codes], held_out: Mapping[str, Codes], ngrams: NGrams, *, seed: int = 0) -> Compared:
@@ -161,5 +161,5 @@ def evaluate(
         frames=compared.frames if compared else 0,
         frame_period=frame_period,
         piece=piece,
-        judges={"recogniser": listener.name} if listener else {},
+        metric_names={"recogniser": listener.name} if listener else {},
     )

@@ -245,7 +245,7 @@ def _method(result: Result, about: About) -> str:
     facts = [
         *_METHOD.items(),
         ("intervals", f"{result.bits.intervals.confidence:.0%}, bootstrap over {result.bits.intervals.unit or 'none'}"),
-        *result.judges.items(),
+        *result.metric_names.items(),
         *about.settings.items(),
         *about.sources.items(),
         ("seed", str(about.seed)),

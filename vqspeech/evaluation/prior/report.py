@@ -73,7 +73,7 @@ def results(result: Result, about: About) -> dict[str, Any]:
         },
         "train_codes": bits.train_codes,
         "systems": {name: _system(system) for name, system in result.systems.items()},
-        "judges": result.judges,
+        "metrics": result.metric_names,
         "about": {
             **asdict(about),
             "frame_period": result.frame_period,
@@ -211,7 +211,7 @@ def table(result: Result, about: About) -> str:
         columns = system_columns(result)
         lines += ["", f"sequences of {result.frames} codes, {result.frames * result.frame_period:.2f} s", ""]
         lines += _aligned([["", *(COLUMNS[name][0] for name in columns)], *system_rows(result, columns)])
-    lines += [f"{name}: {judge}" for name, judge in result.judges.items()]
+    lines += [f"{name}: {metric}" for name, metric in result.metric_names.items()]
     lines += [f"note: {note}" for note in about.notes]
     return "\n".join(lines)
 
