@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import pytest
@@ -238,3 +239,22 @@ def test_a_tiny_model_overfits_one_utterance_and_says_it_again() -> None:
     # The other glide goes the other way: its likeness to the original is below 0.
     assert likeness > 0.3
     assert likeness > to_other + 0.4
+
+
+@pytest.mark.parametrize("changes", [{}, {"block": "modulated", "dilations": [1, -1, 1, -2]}])
+@pytest.mark.parametrize("crop", [(0, 3), (5, 4), (17, 3)])
+def test_with_fixed_codes_only_the_frames_of_the_crop_are_computed(
+    changes: dict[str, Any], crop: tuple[int, int]
+) -> None:
+    model = make_model(make_config(conditioner=changes))
+    model.train()
+    model.keep_codes()
+    targets, mel = torch.randn(2, 161), torch.randn(2, 20, 6)
+    speaker = torch.tensor([0, 2])
+    losses, codes = model(targets[:, 1:], targets, speaker, mel, crop)
+    frames = model.frames(model.quantizer.lookup(codes), speaker)
+    torch.testing.assert_close(losses.nll, model.nll(targets, frames, crop).mean())
+    assert model.conditioner.mel_head is not None
+    span = slice(crop[0], sum(crop))
+    expected = (model.conditioner.mel_head(frames[:, span]) - mel[:, span]).abs().mean()
+    torch.testing.assert_close(losses.mel, expected)

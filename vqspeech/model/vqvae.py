@@ -186,12 +186,34 @@ class VQVAE(nn.Module):
         values = quantized.values
         if self.training and self.config.quantizer.jitter and self.quantizer.started:
             values = time_jitter(values, self.config.quantizer.jitter)
-        frames = self.frames(values, speaker, pitch)
+        first, frames = self._needed_frames(values, speaker, pitch, crop)
         mel_error, head = None, self.conditioner.auxiliary_head
         if head is not None and mel is not None:
-            mel_error = F.l1_loss(head(frames).float(), mel)
-        nll = None if crop is None else self.nll(targets, frames, crop).mean()
+            mel_error = F.l1_loss(head(frames).float(), mel[:, first : first + frames.shape[1]])
+        nll = None
+        if crop is not None:
+            previous, current = self.decoder_classes(targets, *crop)
+            in_crop = frames[:, crop[0] - first : crop[0] - first + crop[1]]
+            nll = _nll(self.decoder(previous, in_crop, current), current).mean()
         return Losses(nll, quantized.codebook_loss, quantized.commitment_loss, mel_error), quantized.codes
+
+    def _needed_frames(
+        self, values: Tensor, speaker: Tensor, pitch: Tensor | None, crop: tuple[int, int] | None
+    ) -> tuple[int, Tensor]:
+        """Conditioning frames that the losses need, and which is the first of them.
+
+        All of the segment train the encoder; where it is fixed, those of the crop suffice, computed from as many codes
+        as can reach them.
+        """
+        if crop is None or not self.codes_kept:
+            return 0, self.frames(values, speaker, pitch)
+        scale, (past, ahead) = self.conditioner.frames_per_code, self.conditioner.reach
+        first, count = crop
+        begin = max(0, first // scale - past)
+        stop = -(-(first + count) // scale) + ahead
+        window = None if pitch is None else pitch[:, begin * scale : stop * scale]
+        frames = self.frames(values[:, :, begin:stop], speaker, window)
+        return first, frames[:, first - begin * scale : first - begin * scale + count]
 
     def nll(self, targets: Tensor, frames: Tensor, crop: tuple[int, int]) -> Tensor:
         """``-log p`` of each sample of a crop given the true samples before it and the frames.

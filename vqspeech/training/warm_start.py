@@ -1,4 +1,4 @@
-"""A run that begins with the weights of a trained model, whose decoder may be shallower and who may know fewer voices.
+"""A run that begins with the weights of a trained model, which may have other voices and another decoder.
 
 Layers that are new come after the old ones and are silent at first: their part of the skip sum is zero, so the run
 begins exactly as good as the model it begins from (Chen, Goodfellow and Shlens 2016, "Net2Net", keeps a function so).
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from vqspeech.errors import InputError
+from vqspeech.model.config import WaveNetConfig
 from vqspeech.model.vqvae import VQVAE
 
 
@@ -19,8 +20,8 @@ def initialise_from(model: VQVAE, trained: VQVAE, *, where: str) -> None:
     """Give ``model`` the weights of ``trained``.
 
     Args:
-        model: new. It may have more layers in its decoder and other voices; those that ``trained`` does not know begin
-            as the mean of those it does.
+        model: new. It may have other voices; those that ``trained`` lacks begin as the mean of those it has. Its
+            decoder may have more layers; one that differs in anything else begins with weights of its own.
         trained: the model to begin from.
         where: what to call it in an error.
 
@@ -29,25 +30,33 @@ def initialise_from(model: VQVAE, trained: VQVAE, *, where: str) -> None:
     """
     _check(model, trained, where)
     begun, old = model.state_dict(), trained.state_dict()
+    deepened = _is_deepened(model.config.decoder, trained.config.decoder)
+    others = ("adapters.", "speaker_stats.") if deepened else ("adapters.", "speaker_stats.", "decoder.")
     for name, tensor in old.items():
-        if not name.startswith(("adapters.", "speaker_stats.")) and tensor.shape == begun[name].shape:
+        if not name.startswith(others) and tensor.shape == begun[name].shape:
             begun[name].copy_(tensor)
     _voices(model, trained)
-    _deepen(model, trained)
+    if deepened:
+        _deepen(model, trained)
+
+
+def _is_deepened(new: WaveNetConfig, old: WaveNetConfig) -> bool:
+    """Whether one decoder is the other with layers added, or the same."""
+    return new.layers >= old.layers and msgspec.structs.replace(new, layers=old.layers) == old
 
 
 def _check(model: VQVAE, trained: VQVAE, where: str) -> None:
     quantizer = msgspec.structs.replace(model.config.quantizer, codes=trained.config.quantizer.codes)
-    depth = max(model.config.decoder.layers, trained.config.decoder.layers)
-    decoder = msgspec.structs.replace(trained.config.decoder, layers=depth)
-    wanted = msgspec.to_builtins(msgspec.structs.replace(trained.config, quantizer=quantizer, decoder=decoder))
+    wanted = msgspec.to_builtins(
+        msgspec.structs.replace(trained.config, quantizer=quantizer, decoder=model.config.decoder)
+    )
     for section, values in msgspec.to_builtins(model.config).items():
         for key, value in values.items():
             if value != wanted[section][key]:
                 raise InputError(
                     f"its model.{section}.{key} is {wanted[section][key]}, not {value}",
                     where=where,
-                    cure="begin from a model that differs in its voices and its decoder's depth alone",
+                    cure="begin from a model that differs in its voices and its decoder alone",
                 )
 
 
