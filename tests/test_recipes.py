@@ -98,7 +98,7 @@ def test_the_quickstart_converts_encodes_and_reports(tmp_path: Path) -> None:
     assert converted.frames == soundfile.info(sample / "slt-001.flac").frames
     results = json.loads((tmp_path / "report" / "RESULTS.json").read_text())
     # Synthesised voices that the model never heard; its codes must still tell phones far better than chance.
-    assert results["accuracy"] > 2 * results["floors"]["random_codes"]["accuracy"]
+    assert results["accuracy"] > 2 * results["baselines"]["random_codes"]["accuracy"]
     assert results["used_codes"] > 100
     page = (tmp_path / "report" / "report.html").read_text()
     assert "http-equiv" not in page

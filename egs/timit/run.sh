@@ -67,7 +67,7 @@ if begin_stage 4 "other measures" reads "$exp"/codes/{train,test}.txt "$data"/{t
   vqspeech evaluate segmentation --codes "$exp/codes/test.txt" --phones "$data/test/phones.ctm" --out "$exp"
   vqspeech evaluate speakers --codes "$exp/codes/train.txt" --utt2spk "$data/train/utt2spk" --out "$exp"
   vqspeech evaluate abx --codes "$exp/codes/train.txt" --phones "$data/train/phones.ctm" --out "$exp" \
-    --most-tokens "$tokens"
+    --max-size-group "$tokens"
   end_stage
 fi
 

@@ -84,8 +84,8 @@ def test_a_model_is_measured(tmp_path: Path, model: str, data: str, capsys: pyte
     assert {row["seen"] for row in found["rows"]} == {True, False}
     assert found["mean"]["dnsmos"] == 2.5
     assert "wer" not in found["mean"]
-    assert set(found["floors"]) == {"source"}
-    assert set(found["ceilings"]) == {"mu_law", "griffin_lim", "real_target"}
+    assert set(found["baselines"]) == {"source"}
+    assert set(found["toplines"]) == {"mu_law", "griffin_lim", "real_target"}
     for row in found["rows"]:
         assert soundfile.info(out / "wav" / f"{row['utterance']}-{row['target']}.wav").frames == 1600
     page = (out / "report.html").read_text()
@@ -122,7 +122,7 @@ def test_a_reconstruction_is_of_the_speakers_the_model_knows(tmp_path: Path, mod
     assert {(row["source"], row["target"]) for row in found["rows"]} == {("anna", "anna"), ("bert", "bert")}
     assert len(found["rows"]) == 4
     assert "target_wins" not in found["mean"]
-    assert "source" not in found["floors"]
+    assert "source" not in found["baselines"]
 
 
 def test_files_of_any_other_system_are_measured(tmp_path: Path, data: str) -> None:

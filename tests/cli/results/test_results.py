@@ -31,8 +31,8 @@ def experiment(tmp_path: Path) -> Path:
         "frames": 1000,
         "intervals": {"accuracy": [0.4, 0.42]},
         "paper": {"accuracy_same_part": 0.493, "most_likely_phone": 0.072},
-        "floors": {"most_likely_phone": {**figures, "accuracy": 0.1}},
-        "ceilings": {},
+        "baselines": {"most_likely_phone": {**figures, "accuracy": 0.1}},
+        "toplines": {},
         "about": {
             "title": "Phonemes, ours",
             "utterances": 7,
@@ -44,8 +44,8 @@ def experiment(tmp_path: Path) -> Path:
     conversion = {
         "mean": {"similarity_target": 0.71, "wer": 0.4173},
         "intervals": {"wer": [0.3, 0.5], "confidence": 0.95},
-        "floors": {"source": {"similarity_target": 0.567, "wer": 0.07}},
-        "ceilings": {"real_target": {"similarity_target": 0.92, "wer": None}},
+        "baselines": {"source": {"similarity_target": 0.567, "wer": 0.07}},
+        "toplines": {"real_target": {"similarity_target": 0.92, "wer": None}},
         "groups": {"target p225": {"similarity_target": 0.7, "wer": 0.4}},
         "metrics": {"similarity": "Resemblyzer"},
         "about": {"title": "Conversion, ours", "pairs": 21, "notes": []},
@@ -79,7 +79,7 @@ def experiment(tmp_path: Path) -> Path:
     segmentation = {
         "tolerance": 0.02,
         "runs of one code": {"precision": 0.3},
-        "floors": {"random_codes": {"precision": 0.1}},
+        "baselines": {"random_codes": {"precision": 0.1}},
     }
     speakers = {"accuracy": 0.6, "chance": 0.25, "utterances": 8, "speakers": 4, "compared": {}}
     for name, found in (("abx", abx), ("segmentation", segmentation), ("speakers", speakers)):

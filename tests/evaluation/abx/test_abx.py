@@ -143,11 +143,11 @@ def test_perfect_units_err_never_and_equal_ones_half_the_time() -> None:
 
 def test_most_tokens_are_drawn() -> None:
     tokens = made_up_tokens(5, 120)
-    everything = abx.evaluate(tokens, speaker="within", engine="own", most_tokens=1000)
-    some = abx.evaluate(tokens, speaker="within", engine="own", most_tokens=4)
+    everything = abx.evaluate(tokens, speaker="within", engine="own", max_size_group=1000)
+    some = abx.evaluate(tokens, speaker="within", engine="own", max_size_group=4)
     assert some.triples < everything.triples
     assert some.error == pytest.approx(everything.error, abs=0.1)
-    assert abx.evaluate(tokens, speaker="within", engine="own", most_tokens=4) == some
+    assert abx.evaluate(tokens, speaker="within", engine="own", max_size_group=4) == some
 
 
 def test_speakers_are_drawn_for_the_interval() -> None:
@@ -238,7 +238,7 @@ def test_speakers_of_x_are_drawn_among_those_who_say_the_phone() -> None:
         [("", "")] * len(phones),
         [n for n, _ in phones],
     )
-    score = abx.evaluate(tokens, speaker="across", most_speakers=2, engine="own")
+    score = abx.evaluate(tokens, speaker="across", max_x_across=2, engine="own")
     # s0 to s2 have three phones, of each two other speakers' X, against two others; the eight have two phones.
     assert score.cells == 3 * 3 * 2 * 2 + 8 * 2 * 2 * 1
 

@@ -99,8 +99,8 @@ def test_a_perfect_conversion_meets_the_real_target() -> None:
     result = scored(pairs, MetricSet(similarity=FakeVoice()))
     assert [row.target_wins for row in result.converted.rows] == [True, True]
     assert result.converted.mean["similarity_target"] == pytest.approx(1, abs=1e-3)
-    assert result.ceilings["real_target"].mean["similarity_target"] == pytest.approx(1, abs=1e-3)
-    assert result.floors["source"].mean["target_wins"] == 0
+    assert result.toplines["real_target"].mean["similarity_target"] == pytest.approx(1, abs=1e-3)
+    assert result.baselines["source"].mean["target_wins"] == 0
     first, second = result.converted.rows
     assert first.similarity_source == pytest.approx(np.cos(1.5), abs=0.01)
     assert second.similarity_source == pytest.approx(np.cos(1.1), abs=0.01)
@@ -124,7 +124,7 @@ def test_no_recording_is_compared_with_itself() -> None:
     result = evaluate(
         [pair], {pair.name: lambda: waveform("bert")}, mine, MetricSet(similarity=EachItsOwn()), resyntheses={}
     )
-    source, real = result.floors["source"].rows[0], result.ceilings["real_target"].rows[0]
+    source, real = result.baselines["source"].rows[0], result.toplines["real_target"].rows[0]
     assert source.similarity_source is not None
     assert real.similarity_target is not None
     assert max(source.similarity_source, real.similarity_target) < 0.99999
@@ -163,7 +163,7 @@ def test_word_errors_without_a_text_are_counted_against_what_is_heard_in_the_sou
     result = scored([pair], MetricSet(words=FakeRecogniser(["a c", "a b", "x y"])))
     row = result.converted.rows[0]
     assert (row.heard, row.wer, row.words) == ("a c", 0.5, 2)
-    assert result.floors["source"].rows[0].wer is None
+    assert result.baselines["source"].rows[0].wer is None
     assert any("no text" in note for note in result.notes)
 
 
@@ -173,7 +173,7 @@ def test_real_recordings_are_held_against_their_own_words() -> None:
     assert result.converted.mean["wer"] == 0
     real = result.real[0]
     assert real.speaker == "bert"
-    assert result.ceilings["real_target"].rows[0].words == 4
+    assert result.toplines["real_target"].rows[0].words == 4
 
 
 def test_pitch_is_held_against_target_and_source() -> None:
@@ -185,7 +185,7 @@ def test_pitch_is_held_against_target_and_source() -> None:
     assert row.f0_correlation == pytest.approx(1, abs=1e-3)
     other = scored(pairs, MetricSet(pitch=fake_pitch), voice="anna").converted.rows[0]
     assert other.f0_difference == pytest.approx(12 * np.log2(360 / 200), abs=0.2)
-    real = scored(pairs, MetricSet(pitch=fake_pitch)).ceilings["real_target"].rows[0]
+    real = scored(pairs, MetricSet(pitch=fake_pitch)).toplines["real_target"].rows[0]
     assert real.f0_correlation is None
 
 
@@ -201,14 +201,14 @@ def test_distortion_is_measured_where_the_target_reads_the_same_words() -> None:
     assert any("mel-cepstral" in note for note in scored([alone], metric_set).notes)
 
 
-def test_a_reconstruction_has_the_source_for_its_ceiling_and_nothing_to_be_nearer_to() -> None:
+def test_a_reconstruction_has_the_source_for_its_topline_and_nothing_to_be_nearer_to() -> None:
     pairs = [Pair(recording(name, 0), name) for name in SPEAKERS]
     result = scored(pairs, MetricSet(similarity=FakeVoice(), cepstra=lambda one, other: 1.5))
-    assert result.floors == {}
+    assert result.baselines == {}
     assert [real.name for real in result.real] == ["anna-0", "bert-0", "cora-0"]
     assert result.columns == ("similarity_target", "mcd", "duration")
     assert result.converted.mean["mcd"] == 1.5
-    assert result.ceilings["real_target"].mean["mcd"] is None
+    assert result.toplines["real_target"].mean["mcd"] is None
 
 
 def test_a_speaker_with_one_recording_is_noted() -> None:
@@ -310,8 +310,8 @@ def test_results_are_json_with_a_row_a_pair_and_a_mean() -> None:
     assert len(found["rows"]) == 3
     for row in found["rows"]:
         assert wanted | {"source", "target", "utterance"} <= set(row)
-    assert set(found["floors"]) == {"source"}
-    assert {"real_target", "same"} == set(found["ceilings"])
+    assert set(found["baselines"]) == {"source"}
+    assert {"real_target", "same"} == set(found["toplines"])
     assert found["about"]["notes"][0] == "a note"
 
 
@@ -327,7 +327,7 @@ def test_what_no_metric_measured_is_left_out() -> None:
     assert "note: get x (pip install x)" in table
 
 
-def test_the_table_puts_the_system_between_floor_and_ceiling() -> None:
+def test_the_table_puts_the_system_between_baselines_and_topline() -> None:
     table = conversion_report.table(full_result(), ABOUT)
     lines = [line.split("  ")[0] for line in table.splitlines()]
     assert lines.index("source as it is") < lines.index("converted") < lines.index("real target")

@@ -1,4 +1,4 @@
-"""Phoneme accuracy and its report: honest maps, the paper's protocol, silence, floors, intervals."""
+"""Phoneme accuracy and its report: held-out maps, the paper's protocol, silence, baselines, intervals."""
 
 from __future__ import annotations
 
@@ -112,12 +112,12 @@ def test_codes_that_are_the_phones_score_1(rows: list[list[tuple[int, str]]]) ->
         assert getattr(scores, name) == pytest.approx(1), name
 
 
-def test_random_codes_score_the_floor() -> None:
+def test_random_codes_score_the_baseline() -> None:
     generator = np.random.default_rng(0)
     _, phones = spoken(1, utterances=60)
     codes = [generator.integers(0, 8, len(row)) for row in phones]
     result = phonemes.evaluate(codes, phones)
-    assert result.scores.accuracy <= result.floors["most_likely_phone"].accuracy + 0.02
+    assert result.scores.accuracy <= result.baselines["most_likely_phone"].accuracy + 0.02
     assert abs(result.scores.ami) < 0.01
 
 
@@ -156,22 +156,22 @@ def test_code_table_by_hand() -> None:
     assert (second.code, second.phone, second.entropy) == (9, "s", 0.0)
 
 
-# Floors
+# Baselines
 
 
-def test_floors_lie_below_codes_that_know_something() -> None:
+def test_baselines_lie_below_codes_that_know_something() -> None:
     codes, phones = spoken(3, utterances=60)
     train_codes, train_phones = spoken(4, utterances=60)
     result = phonemes.evaluate(codes, phones, train_codes=train_codes, train_phones=train_phones, frame_period=0.1)
-    assert set(result.floors) == {"most_likely_phone", "random_codes", "codes_shifted_1s"}
-    for floor in result.floors.values():
-        assert floor.accuracy < result.scores.accuracy - 0.3
+    assert set(result.baselines) == {"most_likely_phone", "random_codes", "codes_shifted_1s"}
+    for baseline in result.baselines.values():
+        assert baseline.accuracy < result.scores.accuracy - 0.3
     most_likely = Counter(phone for row in phones for phone in row)
     best = Counter(phone for row in train_phones for phone in row).most_common(1)[0][0]
-    assert result.floors["most_likely_phone"].accuracy == pytest.approx(most_likely[best] / most_likely.total())
-    assert result.floors["most_likely_phone"].bitrate == 0
-    assert result.floors["random_codes"].perplexity == pytest.approx(result.scores.perplexity, rel=0.05)
-    assert result.floors["codes_shifted_1s"].bitrate == pytest.approx(result.scores.bitrate)
+    assert result.baselines["most_likely_phone"].accuracy == pytest.approx(most_likely[best] / most_likely.total())
+    assert result.baselines["most_likely_phone"].bitrate == 0
+    assert result.baselines["random_codes"].perplexity == pytest.approx(result.scores.perplexity, rel=0.05)
+    assert result.baselines["codes_shifted_1s"].bitrate == pytest.approx(result.scores.bitrate)
 
 
 def test_kmeans_and_the_linear_classifier_hear_what_is_in_the_features() -> None:
@@ -185,15 +185,15 @@ def test_kmeans_and_the_linear_classifier_hear_what_is_in_the_features() -> None
 
     test, features = part(5)
     train, train_features = part(6)
-    floor = phonemes.score(*baselines.kmeans_floor(test, train, features, train_features))
-    ceiling = phonemes.score(*baselines.linear_ceiling(test, train, features, train_features))
-    assert ceiling.accuracy > 0.95
-    assert floor.accuracy > 0.9
-    alone = phonemes.score(*baselines.linear_ceiling(test, None, features, None))
+    baseline = phonemes.score(*baselines.kmeans_baseline(test, train, features, train_features))
+    topline = phonemes.score(*baselines.linear_topline(test, train, features, train_features))
+    assert topline.accuracy > 0.95
+    assert baseline.accuracy > 0.9
+    alone = phonemes.score(*baselines.linear_topline(test, None, features, None))
     assert alone.accuracy > 0.95
     # Phones that the features say nothing about: what was taught does not leak into what is heard.
     noise = generator.normal(size=features.shape).astype(np.float32)
-    assert phonemes.score(*baselines.linear_ceiling(test, None, noise, None)).accuracy < 0.3
+    assert phonemes.score(*baselines.linear_topline(test, None, noise, None)).accuracy < 0.3
 
 
 # Intervals
@@ -222,7 +222,7 @@ def test_few_speakers_are_resampled_by_utterance() -> None:
 def test_a_seed_gives_the_same_report() -> None:
     made = frames(*spoken(9))
     one, other = phonemes.evaluate_frames(made, seed=3), phonemes.evaluate_frames(made, seed=3)
-    assert (one.scores, one.floors, one.intervals) == (other.scores, other.floors, other.intervals)
+    assert (one.scores, one.baselines, one.intervals) == (other.scores, other.baselines, other.intervals)
 
 
 # Pairing codes with an alignment

@@ -1,4 +1,4 @@
-"""``vqspeech evaluate abx``: the ABX error of codes or features, beside that of floors and of MFCCs."""
+"""``vqspeech evaluate abx``: the ABX error of codes or features, beside that of baselines and of MFCCs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vqspeech import ranges
+from vqspeech.cli.common.renamed import add_renamed
 from vqspeech.cli.evaluate import inputs, output
 from vqspeech.errors import InputError
 
@@ -35,11 +36,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", nargs="+", choices=["triphone", "any"], default=["triphone", "any"], help="both")
     parser.add_argument("--speaker", nargs="+", choices=["within", "across"], default=["within", "across"], help="both")
     parser.add_argument(
-        "--most-tokens", type=ranges.COUNT, default=10, metavar="N", help="tokens drawn of each phone (10)"
+        "--max-size-group", type=ranges.COUNT, default=10, metavar="N", help="tokens drawn of each phone (10)"
     )
     parser.add_argument(
-        "--most-speakers", type=ranges.COUNT, default=5, metavar="N", help="speakers X is drawn from (5)"
+        "--max-x-across", type=ranges.COUNT, default=5, metavar="N", help="speakers X is drawn from (5)"
     )
+    add_renamed(parser, "--most-tokens", "--max-size-group", type=ranges.COUNT)
+    add_renamed(parser, "--most-speakers", "--max-x-across", type=ranges.COUNT)
     parser.add_argument(
         "--engine",
         choices=["auto", "own", "fastabx"],
@@ -106,7 +109,7 @@ def run(options: argparse.Namespace) -> None:
         )
     print(f"compared by {_engine(options)}; in brackets: 95 % bootstrap intervals over speakers, where there are five")
     if not options.data:
-        print(output.FLOORS_WITHOUT_AUDIO)
+        print(output.BASELINES_WITHOUT_AUDIO)
     found = {name: {condition: asdict(score) for condition, score in scores.items()} for name, scores in scored.items()}
     output.write(options, "abx.json", {**found.pop(own), "compared": found})
 
@@ -151,7 +154,7 @@ def _units(options: argparse.Namespace) -> tuple[Units, Alignment]:
 
 
 def _compared(units: Units, options: argparse.Namespace) -> dict[str, Units]:
-    """The floors, by name."""
+    """The baselines, by name."""
     import numpy as np
 
     from vqspeech.evaluation.mfcc import HOP, WINDOW
@@ -168,7 +171,7 @@ def _compared(units: Units, options: argparse.Namespace) -> dict[str, Units]:
         others = baselines.blind_codes(frames, seed=options.seed)
         if data:
             features = inputs.pooled_mfccs(frames, data, where=options.data)
-            others["mfcc_kmeans"] = baselines.kmeans_floor(frames, None, features, None, seed=options.seed)[0]
+            others["mfcc_kmeans"] = baselines.kmeans_baseline(frames, None, features, None, seed=options.seed)[0]
         for name, other in others.items():
             # Of k-means no more than one-hot codes are compared: its centres are no part of this codebook.
             codebook = None if name == "mfcc_kmeans" else units.codebook
@@ -220,8 +223,8 @@ def _score(tokens: Tokens, speaker: Speaker, units: Units, options: argparse.Nam
             tokens,
             speaker=speaker,
             codebook=units.codebook,
-            most_tokens=options.most_tokens,
-            most_speakers=options.most_speakers,
+            max_size_group=options.max_size_group,
+            max_x_across=options.max_x_across,
             seed=options.seed,
             engine=options.engine,
         )

@@ -85,8 +85,8 @@ def system_name(read: Codes, path: str) -> str:
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
-    """``--data``, for the floors that are made of audio."""
-    parser.add_argument("--data", metavar="DIR", help="data directory with the recordings, for the MFCC floors")
+    """``--data``, for the baselines that are made of audio."""
+    parser.add_argument("--data", metavar="DIR", help="data directory with the recordings, for the MFCC baselines")
     add_allow_pipes(parser)
 
 

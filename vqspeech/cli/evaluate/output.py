@@ -11,7 +11,7 @@ from typing import Any
 from vqspeech.files import atomic_open
 
 #: What the tables of the measures say beneath them.
-FLOORS_WITHOUT_AUDIO = "note: no audio was given: --data DIR adds the MFCC rows"
+BASELINES_WITHOUT_AUDIO = "note: no audio was given: --data DIR adds the MFCC rows"
 
 
 def write(options: argparse.Namespace, name: str, found: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     part = parser.add_argument_group("training part, on which the map from codes to phones is learnt")
     part.add_argument("--train-codes", metavar="PATH", help="its codes")
     part.add_argument("--train-phones", metavar="PATH", help="its phones (those of --phones)")
-    sound = parser.add_argument_group("audio, for the MFCC floor and ceiling and the examples of the page")
+    sound = parser.add_argument_group("audio, for the MFCC baseline and topline and the examples of the page")
     sound.add_argument("--data", metavar="DIR", help="data directory with the recordings")
     sound.add_argument("--train-data", metavar="DIR", help="data directory of the training part (that of --data)")
     sound.add_argument("--mfccs", type=Path, metavar="DIR", help="folder where jobs keep MFCCs for the report to come")
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     inputs.add_speakers(parser)
     parser.add_argument("--title", help="of the report")
-    parser.add_argument("--seed", type=ranges.SEED, default=0, help="of the bootstrap, the random floor and k-means")
+    parser.add_argument("--seed", type=ranges.SEED, default=0, help="of the bootstrap, the random baseline and k-means")
     parser.add_argument("--out", metavar="DIR", help="folder for RESULTS.json and report.html")
 
 
@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> None:
         both = set(test.frames.utterances) & set(train.frames.utterances)
         if both:
             notes.append(
-                f"{len(both)} utterances are in the training part too, e.g. {min(both)}: the accuracy is no honest one"
+                f"{len(both)} utterances are in the training part too, e.g. {min(both)}: the accuracy is optimistic"
             )
     else:
         notes.append(
@@ -85,12 +85,12 @@ def run(options: argparse.Namespace) -> None:
         features = mfccs.all(test.frames, data, where=options.data)
         train_features = mfccs.all(train.frames, train_data, where=folder) if train and train_data else None
         sounds = (test_frames, train_frames, features, train_features)
-        floor = baselines.kmeans_floor(*sounds, seed=options.seed)
-        ceiling = baselines.linear_ceiling(*sounds, seed=options.seed)
-        result.floors["mfcc_kmeans"] = phonemes.score(*floor)
-        result.ceilings["mfcc_linear"] = phonemes.score(*ceiling)
+        baseline = baselines.kmeans_baseline(*sounds, seed=options.seed)
+        topline = baselines.linear_topline(*sounds, seed=options.seed)
+        result.baselines["mfcc_kmeans"] = phonemes.score(*baseline)
+        result.toplines["mfcc_linear"] = phonemes.score(*topline)
     else:
-        notes.append("no audio was given: --data DIR adds the MFCC floor and ceiling")
+        notes.append("no audio was given: --data DIR adds the MFCC baseline and topline")
     about = report.About(
         title=options.title or f"Phonemes in {inputs.system_name(codes, options.codes)}",
         model=info.model,

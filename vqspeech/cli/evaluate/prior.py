@@ -186,7 +186,9 @@ def _overlap(held_out: Codes, train: Codes) -> list[str]:
     both = held_out.sequences.keys() & train.sequences.keys()
     if not both:
         return []
-    return [f"{len(both)} held-out utterances are in the training codes too, e.g. {min(both)}: no honest figure"]
+    return [
+        f"{len(both)} held-out utterances are in the training codes too, e.g. {min(both)}: the figures are optimistic"
+    ]
 
 
 def _prior(options: argparse.Namespace, held_out: Codes) -> Prior | None:

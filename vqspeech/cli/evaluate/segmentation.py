@@ -1,4 +1,4 @@
-"""``vqspeech evaluate segmentation``: boundaries of units against boundaries of phones, between floors."""
+"""``vqspeech evaluate segmentation``: boundaries of units against boundaries of phones, between baselines."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--codebook", metavar="NPY", help="vectors of the codes (codes, dimensions), for that distance")
     parser.add_argument("--tolerance", type=ranges.TOLERANCE, default=0.02, metavar="SECONDS", help="of a hit (0.02)")
-    parser.add_argument("--seed", type=ranges.SEED, default=0, help="of the bootstrap, the random floor and k-means")
+    parser.add_argument("--seed", type=ranges.SEED, default=0, help="of the bootstrap, the random baseline and k-means")
     parser.add_argument("--out", metavar="DIR", help="folder for segmentation.json")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Score runs and joined units, and the floors."""
+    """Score runs and joined units, and the baselines."""
     import numpy as np
 
     from vqspeech.evaluation import segmentation
@@ -58,11 +58,11 @@ def run(options: argparse.Namespace) -> None:
     blind = baselines.blind_codes(frames, seed=options.seed)
     if options.data:
         features = inputs.pooled_mfccs(frames, inputs.read_data(options.data), where=options.data)
-        blind["mfcc_kmeans"] = baselines.kmeans_floor(frames, None, features, None, seed=options.seed)[0]
+        blind["mfcc_kmeans"] = baselines.kmeans_baseline(frames, None, features, None, seed=options.seed)[0]
     draws = resampling(frames.speakers, seed=options.seed)
     found = {name: _scores(frames, _ends(system), options.tolerance, draws) for name, system in systems.items()}
     under = {"even_boundaries": _scores(frames, _even(frames), options.tolerance, draws)}
-    under |= {name: _scores(frames, _ends(floor), options.tolerance, draws) for name, floor in blind.items()}
+    under |= {name: _scores(frames, _ends(baseline), options.tolerance, draws) for name, baseline in blind.items()}
     rows = [_row(NAMES[name], scores) for name, scores in under.items()]
     rows += [_row(name, scores) for name, scores in found.items()]
     print(output.table(("", "precision", "recall", "F1", "over-seg.", "R-value", "units/s"), rows))
@@ -70,8 +70,8 @@ def run(options: argparse.Namespace) -> None:
     for note in inputs.notes_of(part):
         print(f"note: {note}")
     if not options.data:
-        print(output.FLOORS_WITHOUT_AUDIO)
-    output.write(options, "segmentation.json", {"tolerance": options.tolerance, **found, "floors": under})
+        print(output.BASELINES_WITHOUT_AUDIO)
+    output.write(options, "segmentation.json", {"tolerance": options.tolerance, **found, "baselines": under})
 
 
 def _ends(frames: Frames) -> list[NDArray[np.float64]]:

@@ -1,4 +1,4 @@
-"""``vqspeech evaluate speakers``: how well a linear probe tells who spoke, between a floor and a ceiling."""
+"""``vqspeech evaluate speakers``: how well a linear probe tells who spoke, between a baseline and a topline."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     inputs.add_data(parser)
     inputs.add_speakers(parser)
     parser.add_argument(
-        "--seed", type=ranges.SEED, default=0, help="of the division into parts, the floors and the bootstrap"
+        "--seed", type=ranges.SEED, default=0, help="of the division into parts, the baselines and the bootstrap"
     )
     parser.add_argument("--out", metavar="DIR", help="folder for speakers.json")
 
@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> None:
     }
     if options.data:
         features = inputs.pooled_mfccs(frames, inputs.read_data(options.data), where=options.data)
-        probed["mfcc_kmeans"] = probe(baselines.kmeans_floor(frames, None, features, None, seed=options.seed)[0])
+        probed["mfcc_kmeans"] = probe(baselines.kmeans_baseline(frames, None, features, None, seed=options.seed)[0])
         statistics = speakers.statistics(features, frames.bounds)
         probed["mfcc_statistics"] = speakers.evaluate_features(statistics, frames.speakers, seed=options.seed)
     own = probed[_OWN]
@@ -58,6 +58,6 @@ def run(options: argparse.Namespace) -> None:
     if own.left_out:
         print(f"note: {own.left_out} utterances of speakers with no other were left out")
     if not options.data:
-        print(output.FLOORS_WITHOUT_AUDIO)
+        print(output.BASELINES_WITHOUT_AUDIO)
     compared = {name: asdict(scores) for name, scores in probed.items() if name != _OWN}
     output.write(options, "speakers.json", {**asdict(own), "compared": compared})

@@ -74,7 +74,9 @@ def _read(file: Path) -> dict[str, Any]:
         raise InputError(f"no JSON: {error}", where=file, cure="evaluate again") from None
     if not isinstance(found, dict):
         raise InputError("no results", where=file, cure="evaluate again")
-    return found
+    # Reports of earlier versions have other names for these.
+    earlier = {"floors": "baselines", "ceilings": "toplines", "judges": "metrics"}
+    return {earlier.get(str(key), str(key)): value for key, value in found.items()}
 
 
 def _kind(found: dict[str, Any]) -> str:

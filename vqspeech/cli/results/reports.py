@@ -99,7 +99,7 @@ def phonemes(found: Found, name: str) -> Iterator[str]:
     keys = (*ACCURACY, "pnmi", "bitrate")
     headings = ["system", "accuracy", "same part", "without silence", "PNMI", "bit/s", "paper, same part"]
     compared = []
-    for title, figures in ((OURS, found), *beside(found, "floors", "ceilings")):
+    for title, figures in ((OURS, found), *beside(found, "baselines", "toplines")):
         told = {OURS: "accuracy_same_part", SYSTEMS["most_likely_phone"]: "most_likely_phone"}.get(title)
         cells = [text(figures.get(key), 100 if key in ACCURACY else 1) for key in keys]
         compared.append([title, *cells, text(paper.get(told), 100) if told else "-"])
@@ -111,11 +111,10 @@ def conversion(found: Found, name: str) -> Iterator[str]:
     about = found.get("about", {})
     ours = "**reconstructed**" if about.get("measure") == "reconstruction" else "**converted**"
     yield _about(found, name)
-    # Reports of earlier versions call them judges.
-    metrics = ", ".join(str(name) for name in (found.get("metrics") or found.get("judges", {})).values())
+    metrics = ", ".join(str(name) for name in found.get("metrics", {}).values())
     yield f"\n{about.get('pairs')} pairs. The paper lets one listen and gives no figures. Metrics: {metrics}.\n"
     mean = {**found["mean"], "intervals": found.get("intervals")}
-    yield by_system([(ours, mean), *beside(found, "floors", "ceilings")], CONVERSION)
+    yield by_system([(ours, mean), *beside(found, "baselines", "toplines")], CONVERSION)
     groups = list(found.get("groups", {}).items())
     if groups:
         yield by_system(groups, CONVERSION, "group of pairs")
@@ -172,7 +171,7 @@ def segmentation(found: Found, name: str) -> Iterator[str]:
     own = [(key, one) for key, one in found.items() if isinstance(one, Mapping) and "precision" in one]
     tolerance = f"{1000 * found.get('tolerance', 0.02):.0f} ms"
     yield f"\n## Segmentation\n\nFrom `{name}`: boundaries of the codes within {tolerance} of a phone's.\n"
-    yield by_system([*own, *beside(found, "floors", "ceilings")], _SEGMENTATION)
+    yield by_system([*own, *beside(found, "baselines", "toplines")], _SEGMENTATION)
 
 
 def abx(found: Found, name: str) -> Iterator[str]:

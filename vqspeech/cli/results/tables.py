@@ -62,5 +62,5 @@ def by_system(systems: list[tuple[str, Found]], figures: Figures, corner: str = 
 
 
 def beside(found: Found, *kinds: str) -> list[tuple[str, Found]]:
-    """What stands beside the system: floors, ceilings and the like."""
+    """What stands beside the system: baselines, toplines and the like."""
     return [(SYSTEMS.get(name, name), one) for kind in kinds for name, one in (found.get(kind) or {}).items()]

@@ -83,8 +83,8 @@ def evaluate(
     *,
     speaker: Speaker,
     codebook: NDArray[np.float32] | None = None,
-    most_tokens: int = 10,
-    most_speakers: int = 5,
+    max_size_group: int = 10,
+    max_x_across: int = 5,
     seed: int = 0,
     engine: Engine | None = None,
 ) -> AbxScore:
@@ -94,8 +94,8 @@ def evaluate(
         tokens: of :func:`cut_tokens`.
         speaker: whether X is of the speaker of A and B, or of another.
         codebook: for codes, their vectors, shape ``(codes, dimensions)``; without it all codes are equally far apart.
-        most_tokens: tokens of one phone, context and speaker that are drawn, for time.
-        most_speakers: other speakers that X is drawn from, for each speaker of A and B.
+        max_size_group: tokens of one phone, context and speaker that are drawn, for time.
+        max_x_across: other speakers that X is drawn from, for each speaker of A and B.
         seed: of the draw.
         engine: what compares; the one at hand when absent.
 
@@ -109,8 +109,8 @@ def evaluate(
         tokens,
         speaker=speaker,
         codebook=codebook,
-        most_tokens=most_tokens,
-        most_speakers=most_speakers,
+        max_size_group=max_size_group,
+        max_x_across=max_x_across,
         seed=seed,
     )
     if not len(cells):

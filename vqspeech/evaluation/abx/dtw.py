@@ -25,8 +25,8 @@ def compare(
     *,
     speaker: Speaker,
     codebook: NDArray[np.float32] | None,
-    most_tokens: int,
-    most_speakers: int,
+    max_size_group: int,
+    max_x_across: int,
     seed: int,
 ) -> Cells:
     """Compare all triples of tokens that may be compared, or of those drawn. Arguments as of :func:`abx.evaluate`."""
@@ -34,7 +34,7 @@ def compare(
     rows: list[tuple[tuple[str, str], str, float, int]] = []
     waiting: list[_Block] = []
     size = 0
-    for block in _blocks(tokens, speaker, most_tokens, most_speakers, np.random.default_rng(seed)):
+    for block in _blocks(tokens, speaker, max_size_group, max_x_across, np.random.default_rng(seed)):
         waiting.append(block)
         size += len(block.left) * len(block.right)
         if size >= _WAITING:
@@ -71,7 +71,7 @@ class _Block:
 
 
 def _blocks(
-    tokens: Tokens, speaker: Speaker, most_tokens: int, most_speakers: int, generator: np.random.Generator
+    tokens: Tokens, speaker: Speaker, max_size_group: int, max_x_across: int, generator: np.random.Generator
 ) -> Iterator[_Block]:
     # context -> speaker -> phone -> tokens
     found: dict[tuple[str, str], dict[str, dict[str, list[int]]]] = {}
@@ -79,7 +79,7 @@ def _blocks(
         found.setdefault(context, defaultdict(dict))[name].setdefault(phone, []).append(index)
     for context in sorted(found):
         chosen = {
-            name: {phone: _draw(places, most_tokens, generator) for phone, places in sorted(phones.items())}
+            name: {phone: _draw(places, max_size_group, generator) for phone, places in sorted(phones.items())}
             for name, phones in sorted(found[context].items())
         }
         for name, ours in chosen.items():
@@ -91,7 +91,7 @@ def _blocks(
                 if theirs:
                     yield _Block(name, ours, theirs, same=True)
             else:
-                for theirs in _others(name, chosen, most_speakers, generator).values():
+                for theirs in _others(name, chosen, max_x_across, generator).values():
                     yield _Block(name, ours, theirs, same=False)
 
 

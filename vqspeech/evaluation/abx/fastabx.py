@@ -18,8 +18,8 @@ def compare(
     *,
     speaker: Speaker,
     codebook: NDArray[np.float32] | None,
-    most_tokens: int,
-    most_speakers: int,
+    max_size_group: int,
+    max_x_across: int,
     seed: int,
 ) -> Cells:
     """Compare as :func:`abx_engine.compare` does, by fastabx. Arguments as of :func:`abx.evaluate`.
@@ -49,7 +49,7 @@ def compare(
             on="phone",
             by=["before", "after", *(["speaker"] if speaker == "within" else [])],
             across=["speaker"] if speaker == "across" else None,
-            subsampler=Subsampler(most_tokens, most_speakers if speaker == "across" else None, seed=seed),
+            subsampler=Subsampler(max_size_group, max_x_across if speaker == "across" else None, seed=seed),
         )
     except EmptyTaskError:
         return Cells.of([])

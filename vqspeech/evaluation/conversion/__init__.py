@@ -24,12 +24,12 @@ _NAMES = {"pitch": "Praat, autocorrelation", "cepstra": "mel-cepstral distortion
 
 @dataclass(frozen=True)
 class Result:
-    """A system between its floors and ceilings.
+    """A system between its baselines and toplines.
 
     Attributes:
         converted: the system that was evaluated.
-        floors: name -> a system that has the words and not the voice.
-        ceilings: name -> one that has both, or all that the system's parts allow.
+        baselines: name -> a system that has the words and not the voice.
+        toplines: name -> one that has both, or all that the system's parts allow.
         intervals: of the means of ``converted``.
         groups: name of a group of pairs -> its means.
         metric_names: metric -> name of its implementation, of those that are installed.
@@ -40,8 +40,8 @@ class Result:
     """
 
     converted: System
-    floors: dict[str, System]
-    ceilings: dict[str, System]
+    baselines: dict[str, System]
+    toplines: dict[str, System]
     intervals: Intervals
     groups: dict[str, dict[str, float | None]]
     metric_names: dict[str, str]
@@ -72,7 +72,7 @@ def evaluate(
         references: speaker -> real recordings, of the targets and, as far as there are, of the sources. A recording
             is never compared with itself as long as its speaker has another.
         metric_set: who is there.
-        resyntheses: name of a ceiling -> what turns the source into it, such as ``resynthesis.griffin_lim``.
+        resyntheses: name of a topline -> what turns the source into it, such as ``toplines.griffin_lim``.
         seed: of the draw of references and of the bootstrap.
         progress: called with rows done and rows in all.
     """
@@ -107,8 +107,8 @@ def evaluate(
         columns = [name for name in columns if name not in ("similarity_source", "target_wins")]
     return Result(
         converted=systems["converted"],
-        floors={name: systems[name] for name in ("source",) if name in systems},
-        ceilings={name: systems[name] for name in (*resyntheses, "real_target")},
+        baselines={name: systems[name] for name in ("source",) if name in systems},
+        toplines={name: systems[name] for name in (*resyntheses, "real_target")},
         intervals=intervals(rows, columns, seed=seed),
         groups={name: means(group) for name, group in _grouped(rows).items()},
         metric_names={name: getattr(getattr(metric_set, name), "name", _NAMES.get(name, name)) for name in measured},

@@ -86,7 +86,7 @@ def page(result: Result, about: About, examples: Iterable[Example] = ()) -> str:
         _header(result, about),
         _tiles(result),
         _section(
-            "Between floors and ceilings",
+            "Between baselines and topliness",
             "The same metrics on the same pairs: the unconverted source as baseline, real recordings and resyntheses "
             "as toplines. Percent where the heading says so.",
             html_table(
@@ -126,16 +126,16 @@ def _header(result: Result, about: About) -> str:
 
 
 def _tiles(result: Result) -> str:
-    floor = result.floors.get("source")
+    baseline = result.baselines.get("source")
     tiles = []
     for name in report.HEADLINES:
         if name not in result.columns:
             continue
         columns = (name,)
         beside = []
-        if floor and name in ("similarity_target", "target_wins"):
-            beside.append(f"unconverted {report.cells(floor.mean, columns)[0]}")
-        beside.append(f"real {report.cells(result.ceilings['real_target'].mean, columns)[0]}")
+        if baseline and name in ("similarity_target", "target_wins"):
+            beside.append(f"unconverted {report.cells(baseline.mean, columns)[0]}")
+        beside.append(f"real {report.cells(result.toplines['real_target'].mean, columns)[0]}")
         value = report.cells(result.converted.mean, columns)[0]
         unit = " %" if report.headings(columns)[0].endswith("%") else ""
         tiles.append(
@@ -151,7 +151,9 @@ def _charts(result: Result) -> str:
     }
     parts = []
     if "similarity_source" in result.columns:
-        chart = plots.nearness(result.converted.rows, result.ceilings["real_target"].rows, result.floors["source"].rows)
+        chart = plots.nearness(
+            result.converted.rows, result.toplines["real_target"].rows, result.baselines["source"].rows
+        )
         parts.append(_section("Whose voice", "A dot a pair; above the line the target is the nearer.", chart))
     titles = {
         name: title

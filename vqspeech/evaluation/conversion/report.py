@@ -80,8 +80,8 @@ def results(result: Result, about: About) -> dict[str, Any]:
             "resampled": {"speakers": "targets", "utterances": "pairs", None: None}[result.intervals.unit],
             "units": result.intervals.units,
         },
-        "floors": {name: system(one) for name, one in result.floors.items()},
-        "ceilings": {name: system(one) for name, one in result.ceilings.items()},
+        "baselines": {name: system(one) for name, one in result.baselines.items()},
+        "toplines": {name: system(one) for name, one in result.toplines.items()},
         "groups": {name: mean(figures) for name, figures in result.groups.items()},
         "metrics": result.metric_names,
         "rows": [row(one) for one in result.converted.rows],
@@ -91,7 +91,7 @@ def results(result: Result, about: About) -> dict[str, Any]:
 
 def shown(result: Result) -> tuple[str, ...]:
     """The columns of a table: figures that any of the systems has."""
-    systems = (result.converted, *result.floors.values(), *result.ceilings.values())
+    systems = (result.converted, *result.baselines.values(), *result.toplines.values())
     return tuple(name for name in result.columns if any(one.mean[name] is not None for one in systems))
 
 
@@ -116,10 +116,10 @@ def system_name(about: About) -> str:
 
 
 def comparison(result: Result, about: About) -> list[list[str]]:
-    """The system between its floors and ceilings, a row each, under ``["", *headings(columns)]``."""
-    rows = [[NAMES.get(name, name), *cells(one.mean, shown(result))] for name, one in result.floors.items()]
+    """The system between its baselines and toplines, a row each, under ``["", *headings(columns)]``."""
+    rows = [[NAMES.get(name, name), *cells(one.mean, shown(result))] for name, one in result.baselines.items()]
     rows.append([system_name(about), *cells(result.converted.mean, shown(result))])
-    return rows + [[NAMES.get(name, name), *cells(one.mean, shown(result))] for name, one in result.ceilings.items()]
+    return rows + [[NAMES.get(name, name), *cells(one.mean, shown(result))] for name, one in result.toplines.items()]
 
 
 def groups(result: Result, *, targets: bool) -> list[list[str]]:

@@ -9,20 +9,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from vqspeech.alignment import SILENCE
-from vqspeech.codes import bitrate, perplexity
 from vqspeech.errors import InputError
-from vqspeech.evaluation import segmentation
 from vqspeech.evaluation.frames import Frames, frames
 from vqspeech.evaluation.phonemes import contingency
-from vqspeech.evaluation.phonemes.baselines import silent_floors
+from vqspeech.evaluation.phonemes.baselines import silent_baselines
 from vqspeech.evaluation.phonemes.intervals import intervals
-from vqspeech.evaluation.phonemes.results import Mapping, PhonemeResult, Scores
+from vqspeech.evaluation.phonemes.results import PhonemeResult
+from vqspeech.evaluation.phonemes.scoring import learnt_map, predict_phones, score, without_silence
 from vqspeech.evaluation.phonemes.tables import (
     code_table,
     per_class,
@@ -31,9 +28,8 @@ from vqspeech.evaluation.phonemes.tables import (
     run_lengths,
     usage_over_time,
 )
-from vqspeech.evaluation.segmentation import BoundaryCounts
 
-Ints = NDArray[np.int32]
+__all__ = ["evaluate", "evaluate_frames", "same_labels", "score"]
 
 
 def evaluate(
@@ -96,7 +92,7 @@ def evaluate_frames(
     test: Frames,
     train: Frames | None = None,
     *,
-    floors: bool = True,
+    baselines: bool = True,
     seed: int = 0,
 ) -> PhonemeResult:
     """As :func:`evaluate`, of frames already paired.
@@ -104,34 +100,29 @@ def evaluate_frames(
     Args:
         test: the frames to score.
         train: the frames to learn the map on.
-        floors: add the floors that need no audio.
-        seed: of the bootstrap and the random floor.
+        baselines: add the baselines that need no audio.
+        seed: of the bootstrap and the random baseline.
     """
     test, train = same_labels(test, train)
-    called, mapping = predictions(test, train)
-    correct = called == test.phones
-    loud = test.phones != _silence(test)
-    quiet_free, quiet_free_train = (
-        test.keep(loud),
-        None if train is None else train.keep(train.phones != _silence(train)),
-    )
-    counts = _boundary_counts(test)
-    scores = score(test, train)
+    predicted = predict_phones(test, train)
+    nonsilent, nonsilent_train = predicted.nonsilent, None if train is None else without_silence(train)
     without = None
-    correct_loud = np.zeros(0, bool)
-    if len(quiet_free) and (quiet_free_train is None or len(quiet_free_train)):
-        without = score(quiet_free, quiet_free_train)
-        correct_loud = predictions(quiet_free, quiet_free_train)[0] == quiet_free.phones
-    shape = (test.codebook_size, len(test.labels))
-    confusion = contingency.table(test.phones, called, shape=(shape[1], shape[1]))
-    pairs = contingency.table(test.codes, test.phones, shape=shape)
+    if len(nonsilent) and (nonsilent_train is None or len(nonsilent_train)):
+        without = score(nonsilent, nonsilent_train)
+    pairs, phones = predicted.table, len(test.labels)
+    confusion = contingency.table(test.phones, predicted.phones, shape=(phones, phones))
     run_frames, runs_of_code = run_lengths(test)
     result = PhonemeResult(
-        scores=scores,
+        scores=predicted.scores(),
         without_silence=without,
-        mapping=mapping,
+        mapping=predicted.mapping,
         intervals=intervals(
-            test, correct=correct, quiet_free=quiet_free, correct_loud=correct_loud, boundaries=counts, seed=seed
+            test,
+            correct=predicted.correct,
+            nonsilent=nonsilent,
+            correct_nonsilent=predicted.correct_nonsilent,
+            boundaries=predicted.boundaries,
+            seed=seed,
         ),
         labels=test.labels,
         confusion=confusion,
@@ -143,98 +134,7 @@ def evaluate_frames(
         phone_frames=phone_frames(test),
         usage=usage_over_time(test),
     )
-    if floors:
-        for name, (floor, floor_train) in silent_floors(test, train, seed=seed).items():
-            result.floors[name] = score(floor, floor_train)
+    if baselines:
+        for name, (baseline, baseline_train) in silent_baselines(test, train, seed=seed).items():
+            result.baselines[name] = score(baseline, baseline_train)
     return result
-
-
-def score(test: Frames, train: Frames | None = None) -> Scores:
-    """The figures alone of ``test``, the map learnt on ``train``; both parts with one list of phones."""
-    called, _ = predictions(test, train)
-    loud, loud_train = test.keep(test.phones != _silence(test)), train
-    if train is not None:
-        loud_train = train.keep(train.phones != _silence(train))
-    without = 0.0
-    if len(loud):
-        without = float((predictions(loud, loud_train)[0] == loud.phones).mean())
-    pairs = contingency.table(test.codes, test.phones, shape=(test.codebook_size, len(test.labels)))
-    counts = _boundary_counts(test)
-    sequences = test.sequences()
-    purity = float(contingency.phone_purity(pairs))
-    return Scores(
-        accuracy=float((called == test.phones).mean()),
-        accuracy_same_part=purity,
-        accuracy_without_silence=without,
-        phone_purity=purity,
-        cluster_purity=float(contingency.cluster_purity(pairs)),
-        pnmi=float(contingency.pnmi(pairs)),
-        nmi=float(contingency.nmi(pairs)),
-        ami=contingency.ami(pairs),
-        v_measure=float(contingency.v_measure(pairs)),
-        homogeneity=float(contingency.homogeneity(pairs)),
-        completeness=float(contingency.completeness(pairs)),
-        bitrate=bitrate(sequences, test.frame_period),
-        bitrate_runs=bitrate(sequences, test.frame_period, collapse_runs=True),
-        perplexity=perplexity(pairs.sum(1)),
-        used_codes=int((pairs.sum(1) > 0).sum()),
-        frames=len(test),
-        boundary=None if counts is None else segmentation.scores(sum(counts, BoundaryCounts())),
-    )
-
-
-def learnt_map(part: Frames) -> Ints:
-    """Each code's most frequent phone, shape ``(codebook_size,)``.
-
-    A code that never occurs has the most frequent phone of all. Of phones equally frequent with a code, the one more
-    frequent over all counts.
-    """
-    shape = (part.codebook_size, len(part.labels))
-    return _most_frequent(contingency.table(part.codes, part.phones, shape=shape))
-
-
-def _most_frequent(pairs: NDArray[np.int64]) -> Ints:
-    totals = pairs.sum(0)
-    # Ties go to the phone more frequent over all: the share of all frames is below 1, and counts are whole.
-    weighted = pairs + totals / (totals.sum() + 1.0)
-    return np.asarray(weighted.argmax(1), np.int32)
-
-
-def predictions(test: Frames, train: Frames | None) -> tuple[Ints, Mapping]:
-    """The phone that each frame of ``test`` is called, shape ``(frames,)``, and where the map for it was learnt.
-
-    With ``train`` the map is learnt there. Without, each utterance is called by the map of all the others, so that
-    no frame is scored by a map it had a part in; a single utterance can only be called by its own.
-    """
-    if train is not None:
-        return learnt_map(train)[test.codes], "learnt on the training part"
-    if np.count_nonzero(np.diff(test.bounds)) < 2:
-        return learnt_map(test)[test.codes], "learnt on the same utterance"
-    shape = (test.codebook_size, len(test.labels))
-    total = contingency.table(test.codes, test.phones, shape=shape)
-    all_phones = total.sum(0)
-    called = np.empty(len(test), np.int32)
-    for start, end in pairwise(test.bounds):
-        if start == end:
-            continue
-        codes, rows = np.unique(test.codes[start:end], return_inverse=True)
-        own = contingency.table(rows, test.phones[start:end], shape=(len(codes), shape[1]))
-        others = all_phones - own.sum(0)
-        # The tie rule of _most_frequent, over the other utterances.
-        called[start:end] = (total[codes] - own + others / (others.sum() + 1.0)).argmax(1)[rows]
-    return called, "learnt on all other utterances"
-
-
-def _silence(part: Frames) -> int:
-    return part.labels.index(SILENCE) if SILENCE in part.labels else -1
-
-
-def _boundary_counts(part: Frames) -> list[BoundaryCounts] | None:
-    if part.boundaries is None:
-        return None
-    return [
-        segmentation.count_hits(
-            reference, segmentation.run_boundaries(codes, frame_period=part.frame_period, offset=part.offset)
-        )
-        for reference, codes in zip(part.boundaries, part.sequences(), strict=True)
-    ]

@@ -1,8 +1,8 @@
-"""What a figure is worth: systems that know nothing, and one that was told the answer, on the same frames.
+"""Baselines and toplines of the phoneme measures, on the same frames.
 
-Floors that need no audio are the most frequent phone, codes drawn at random, and the system's own codes a second
+Baselines that need no audio are the most frequent phone, codes drawn at random, and the system's own codes a second
 late (they keep its rate, usage and run lengths, and lose their place). With audio: k-means over MFCCs of the same
-codebook size and rate, and a linear classifier of MFCCs that was taught the phones.
+codebook size and rate, and a linear classifier of MFCCs trained on the phones.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ MOST_FRAMES = 50_000
 Parts = tuple[Frames, Frames | None]
 
 
-def silent_floors(test: Frames, train: Frames | None, *, seed: int = 0) -> dict[str, Parts]:
-    """The floors that need no audio, by name.
+def silent_baselines(test: Frames, train: Frames | None, *, seed: int = 0) -> dict[str, Parts]:
+    """The baselines that need no audio, by name.
 
     Args:
         test: frames to score.
@@ -68,7 +68,7 @@ def _shifted_codes(part: Frames) -> Frames:
     return part.with_codes(np.concatenate(late))
 
 
-def kmeans_floor(
+def kmeans_baseline(
     test: Frames,
     train: Frames | None,
     features: NDArray[np.float32],
@@ -103,7 +103,7 @@ def _sample(frames: int, seed: int) -> NDArray[np.int64]:
     return np.sort(np.random.default_rng(seed).choice(frames, MOST_FRAMES, replace=False))
 
 
-def linear_ceiling(
+def linear_topline(
     test: Frames,
     train: Frames | None,
     features: NDArray[np.float32],

@@ -1,4 +1,4 @@
-"""Charts of a phoneme evaluation: accuracy beside its floors, recall of phones, lengths of runs, use of codes."""
+"""Charts of a phoneme evaluation: accuracy beside its baselines, recall of phones, lengths of runs, use of codes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from vqspeech.evaluation.phonemes.results import PhonemeResult, Scores
 def comparison(
     rows: Sequence[tuple[str, Scores]], *, own: str, interval: tuple[float, float] | None, paper: float
 ) -> str:
-    """Accuracy of the system between its floors and ceilings.
+    """Accuracy of the system between its baselines and toplines.
 
     Args:
         rows: names and scores.

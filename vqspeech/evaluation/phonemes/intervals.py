@@ -28,8 +28,8 @@ def intervals(
     test: Frames,
     *,
     correct: NDArray[np.bool_],
-    quiet_free: Frames,
-    correct_loud: NDArray[np.bool_],
+    nonsilent: Frames,
+    correct_nonsilent: NDArray[np.bool_],
     boundaries: Sequence[BoundaryCounts] | None,
     resamples: int = RESAMPLES,
     confidence: float = CONFIDENCE,
@@ -39,9 +39,9 @@ def intervals(
 
     Args:
         test: the frames.
-        correct: whether each was called its phone, shape ``(frames,)``.
-        quiet_free: those that are not silent.
-        correct_loud: whether each of those was called its phone.
+        correct: whether each was predicted right, shape ``(frames,)``.
+        nonsilent: those that are not silent.
+        correct_nonsilent: whether each of those was predicted right.
         boundaries: counts of each utterance.
         resamples: how many.
         confidence: share of resamples inside the interval.
@@ -52,9 +52,9 @@ def intervals(
         return Intervals(None, draws.units, confidence)
     samples = {"accuracy": draws.share(*_hits(test, correct))}
     points = {"accuracy": float(correct.mean())}
-    if correct_loud.size:
-        samples["accuracy_without_silence"] = draws.share(*_hits(quiet_free, correct_loud))
-        points["accuracy_without_silence"] = float(correct_loud.mean())
+    if correct_nonsilent.size:
+        samples["accuracy_without_silence"] = draws.share(*_hits(nonsilent, correct_nonsilent))
+        points["accuracy_without_silence"] = float(correct_nonsilent.mean())
     _tables(test, draws, samples, points)
     bounds = {name: interval(points[name], drawn, confidence=confidence) for name, drawn in samples.items()}
     if boundaries is not None:

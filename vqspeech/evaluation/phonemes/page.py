@@ -119,9 +119,9 @@ def _headline(result: PhonemeResult) -> str:
             f"{percent(bounds[0])} to {percent(bounds[1])} % at {result.intervals.confidence:.0%} confidence, "
             f"resampling {result.intervals.units} {result.intervals.unit}"
         )
-    rows = [(report.NAMES.get(name, name), floor) for name, floor in result.floors.items()]
+    rows = [(report.NAMES.get(name, name), baseline) for name, baseline in result.baselines.items()]
     rows.append(("these codes", scores))
-    rows += [(report.NAMES.get(name, name), ceiling) for name, ceiling in result.ceilings.items()]
+    rows += [(report.NAMES.get(name, name), topline) for name, topline in result.toplines.items()]
     quiet = report.without_silence(result)
     nearest = (
         f'<p class="lead">That phone was so rare in the paper that few of its frames can have been silent. Nearest to '
@@ -137,7 +137,7 @@ def _headline(result: PhonemeResult) -> str:
         f"<p>of frames are called their phone, by a map from codes to phones <b>{result.mapping}</b>.</p>"
         '<p class="lead">Learnt and scored on the same part, as the paper did: '
         f"<b>{percent(scores.accuracy_same_part)} %</b>; the paper reports "
-        f"{percent(report.PAPER_ACCURACY)} % (128 codes at 25 Hz), and {percent(report.PAPER_FLOOR)} % for its most "
+        f"{percent(report.PAPER_ACCURACY)} % (128 codes at 25 Hz), and {percent(report.PAPER_BASELINE)} % for its most "
         f"likely phone.</p>{nearest}</div>"
         f"<figure>{chart}<figcaption>In brackets, and as a circle: without silence. Diamond: learnt and scored on the "
         "same part.</figcaption></figure></section>"
@@ -162,7 +162,7 @@ def _tiles(result: PhonemeResult, about: About) -> str:
 
 def _comparison(result: PhonemeResult) -> str:
     return _section(
-        "Between floors and ceiling",
+        "Between baselines and toplines",
         "The same measures on the same frames, for systems that know nothing of the phones and, last, for one that was "
         "taught them. Shares in %.",
         html_table(report.HEADINGS, report.comparison(result), own="these codes"),

@@ -13,9 +13,9 @@ from vqspeech.evaluation.phonemes.results import PhonemeResult, Scores
 #: The paper's phoneme accuracy (van den Oord et al. 2017, section 4.3): K = 128 at 25 Hz, 41 phones, map learnt and
 #: scored on the same part; and that of its most likely phone.
 PAPER_ACCURACY = 0.493
-PAPER_FLOOR = 0.072
+PAPER_BASELINE = 0.072
 
-#: Names of floors and ceilings, as people read them.
+#: Names of baselines and toplines, as people read them.
 NAMES = {
     "most_likely_phone": "most likely phone",
     "random_codes": "random codes, same usage",
@@ -63,8 +63,8 @@ def results(result: PhonemeResult, about: About) -> dict[str, Any]:
     bounds: dict[str, Any] = {name: list(pair) for name, pair in result.intervals.bounds.items()}
     return {
         **asdict(result.scores),
-        "floors": {name: asdict(scores) for name, scores in result.floors.items()},
-        "ceilings": {name: asdict(scores) for name, scores in result.ceilings.items()},
+        "baselines": {name: asdict(scores) for name, scores in result.baselines.items()},
+        "toplines": {name: asdict(scores) for name, scores in result.toplines.items()},
         "intervals": {
             **bounds,
             "confidence": result.intervals.confidence,
@@ -73,7 +73,7 @@ def results(result: PhonemeResult, about: About) -> dict[str, Any]:
         },
         "without_silence": None if result.without_silence is None else asdict(result.without_silence),
         "mapping": result.mapping,
-        "paper": {"accuracy_same_part": PAPER_ACCURACY, "most_likely_phone": PAPER_FLOOR},
+        "paper": {"accuracy_same_part": PAPER_ACCURACY, "most_likely_phone": PAPER_BASELINE},
         "about": {**asdict(about), "phones": len(result.labels), "code_rate": 1 / about.frame_period},
         "labels": list(result.labels),
         "per_phone": [asdict(row) for row in result.per_phone],
@@ -113,10 +113,10 @@ HEADINGS = (
 
 
 def comparison(result: PhonemeResult) -> list[list[str]]:
-    """The system between its floors and ceilings, a row each, cells under :data:`HEADINGS`."""
-    rows = [_row(NAMES.get(name, name), scores) for name, scores in result.floors.items()]
+    """The system between its baselines and toplines, a row each, cells under :data:`HEADINGS`."""
+    rows = [_row(NAMES.get(name, name), scores) for name, scores in result.baselines.items()]
     rows.append(_row("these codes", result.scores))
-    return rows + [_row(NAMES.get(name, name), scores) for name, scores in result.ceilings.items()]
+    return rows + [_row(NAMES.get(name, name), scores) for name, scores in result.toplines.items()]
 
 
 def headline(result: PhonemeResult) -> str:
@@ -131,14 +131,14 @@ def without_silence(result: PhonemeResult) -> str | None:
 
     The paper's most likely phone is right in 7.2 % of its frames, so that few of them can have been silent.
     """
-    quiet, floor = result.without_silence, result.floors.get("most_likely_phone")
-    if quiet is None or floor is None or quiet.frames == result.scores.frames:
+    quiet, baseline = result.without_silence, result.baselines.get("most_likely_phone")
+    if quiet is None or baseline is None or quiet.frames == result.scores.frames:
         return None
     bounds = result.intervals.bounds.get("accuracy_without_silence")
     interval = f" [{percent(bounds[0])}, {percent(bounds[1])}]" if bounds else ""
     return (
         f"without silence {percent(quiet.accuracy)} %{interval}, same part {percent(quiet.accuracy_same_part)} %, most "
-        f"likely phone {percent(floor.accuracy_without_silence)} %"
+        f"likely phone {percent(baseline.accuracy_without_silence)} %"
     )
 
 
@@ -148,7 +148,7 @@ def table(result: PhonemeResult, about: About) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
     scores = result.scores
     same = f"  same part {percent(scores.accuracy_same_part)} %"
-    paper = f"the paper: {percent(PAPER_ACCURACY)} %, its most likely phone {percent(PAPER_FLOOR)} %"
+    paper = f"the paper: {percent(PAPER_ACCURACY)} %, its most likely phone {percent(PAPER_BASELINE)} %"
     data = f"  {about.utterances} utterances, {about.speakers} speakers, {scores.frames} frames"
     used = f"{scores.used_codes} of {about.codebook_size} codes used, perplexity {scores.perplexity:.1f}"
     lines = [

@@ -108,8 +108,8 @@ class PhonemeResult:
         run_lengths: number of runs of 1, 2, 3 … frames, shape ``(longest run,)``.
         phone_frames: number of phones of 1, 2, 3 … frames, shape ``(longest,)``.
         usage: frames seen, codes that have occurred in them and their perplexity, from beginning to end.
-        floors: systems that know nothing of the phones, by name.
-        ceilings: systems that were taught the phones, by name.
+        baselines: systems that know nothing of the phones, by name.
+        toplines: systems that were taught the phones, by name.
     """
 
     scores: Scores
@@ -125,5 +125,5 @@ class PhonemeResult:
     run_lengths: NDArray[np.int64]
     phone_frames: NDArray[np.int64]
     usage: tuple[tuple[int, int, float], ...]
-    floors: dict[str, Scores] = field(default_factory=dict)
-    ceilings: dict[str, Scores] = field(default_factory=dict)
+    baselines: dict[str, Scores] = field(default_factory=dict)
+    toplines: dict[str, Scores] = field(default_factory=dict)
