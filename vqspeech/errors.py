@@ -89,7 +89,7 @@ def decoding(
     except InputError:
         raise
     except Exception as error:
-        if isinstance(error, OSError) and error.errno is not None:
+        if isinstance(error, OSError) and error.filename is not None:  # the system's; torch has some of its own
             raise
         said = next((text.strip() for text in str(error).splitlines() if text.strip()), "") or type(error).__name__
         if isinstance(error, MemoryError | RecursionError):

@@ -121,3 +121,14 @@ def test_there_must_be_codes_to_keep(tmp_path: Path) -> None:
     task = VQVAETask(make_preset(*KEPT), TRAIN, DEV)
     with pytest.raises(InputError, match=r"no codes to keep.*--from"):
         Trainer(task, tmp_path, Devices.find("cpu", "fp32")).run()
+
+
+def test_the_first_update_by_moving_averages_keeps_the_averaged_codebook(tmp_path: Path) -> None:
+    first = load_model(trained_model(tmp_path / "first"))
+    with torch.no_grad():
+        first.quantizer.codebook.add_(0.5)  # as averaging over steps parts it from its sums
+    save_model(first, tmp_path / "averaged")
+    task = VQVAETask(make_preset("model.quantizer.update=ema"), TRAIN, DEV, initialise_from=tmp_path / "averaged")
+    begun = task.model.quantizer.codebook.clone()
+    quantizer = task.model.quantizer
+    assert torch.allclose(quantizer.sums / quantizer.counts[:, None], begun, atol=1e-6)

@@ -14,13 +14,13 @@ from typing import Any
 import msgspec
 import torch
 import yaml
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 
 from vqspeech.errors import InputError
 from vqspeech.files import atomic_open
 from vqspeech.model.config import ModelConfig
 from vqspeech.model.legacy import current_names
+from vqspeech.model.stored import build, fill, read_config, read_tensors
 from vqspeech.model.vqvae import VQVAE
 
 #: The model that comes with the package.
@@ -118,28 +118,18 @@ def load_model(folder: str | os.PathLike[str]) -> VQVAE:
     """
     folder = model_folder(folder)
     config_file, weights = folder / "config.yaml", folder / "model.safetensors"
-    try:
-        config = msgspec.convert(yaml.safe_load(config_file.read_text(encoding="utf-8")), ModelConfig)
-    except (msgspec.ValidationError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"not a model's config: {error}", where=config_file, cure="take it from the backup") from None
+    config = read_config(config_file, ModelConfig)
     config.check(str(config_file))
     speakers = read_speakers(folder)
-    try:
-        tensors = load_file(weights)
-    except SafetensorError as error:
-        raise InputError(f"damaged: {error}", where=weights, cure="take it from the backup") from None
+    tensors = read_tensors(weights)
     tensors = current_names(tensors, where=str(weights))
     adapters = sorted({int(name.split(".")[1]) for name in tensors if re.match(r"adapters\.\d+\.", name)})
     # Its random first weights are all replaced; drawing them must not disturb the user's random numbers.
     with torch.random.fork_rng(devices=[]):
-        model = VQVAE(config, speakers, adapters)
+        model = build(lambda: VQVAE(config, speakers, adapters), where=config_file)
     # A model from before there were speaker statistics has none, and codes are not adapted.
     absent = {name: tensor for name, tensor in model.state_dict().items() if name.startswith("speaker_stats.")}
-    try:
-        model.load_state_dict(absent | tensors)
-    except RuntimeError as error:
-        problem = str(error).splitlines()[1] if "\n" in str(error) else str(error)
-        raise InputError(f"does not fit config.yaml: {problem}", where=weights, cure="copy the whole folder") from None
+    fill(model, absent | tensors, where=weights)
     return model.eval()
 
 
@@ -154,10 +144,10 @@ def codes_checksum(folder: str | os.PathLike[str]) -> str:
     Models that differ in their decoders and voices alone share it.
     """
     folder = Path(folder)
-    config = msgspec.convert(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")), ModelConfig)
+    config = read_config(folder / "config.yaml", ModelConfig)
     settings = [_told(config.audio), _told(config.encoder)]
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for name, tensor in sorted(load_file(folder / "model.safetensors").items()):
+    for name, tensor in sorted(read_tensors(folder / "model.safetensors").items()):
         if name.startswith("encoder.") or name == "quantizer.codebook":
             digest.update(name.encode())
             digest.update(tensor.numpy().tobytes())

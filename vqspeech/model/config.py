@@ -15,12 +15,16 @@ from vqspeech.errors import InputError
 #: Log-mel bands that cepstra are taken of.
 CEPSTRAL_BANDS = 40
 
-Count = Annotated[int, Meta(ge=1)]
+# What is above these bounds is a slip, and would fill the memory before anybody notices.
+Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
+Layers = Annotated[int, Meta(ge=1, le=1000)]
+Kernel = Annotated[int, Meta(ge=1, le=4096)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
-NonNegative = Annotated[float, Meta(ge=0)]
-Dilations = tuple[Count, ...]
+NonNegative = Annotated[float, Meta(ge=0, le=1e6)]
+Positive = Annotated[float, Meta(gt=0, le=1e6)]
+Dilations = tuple[Annotated[int, Meta(ge=1, le=65536)], ...]
 #: Negative ones make a block causal, see ``vqspeech.model.residual``.
-SignedDilations = tuple[int, ...]
+SignedDilations = tuple[Annotated[int, Meta(ge=-65536, le=65536)], ...]
 
 
 class AudioConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -34,10 +38,10 @@ class AudioConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
         rms: level to which active speech is brought first; 1.0 is full scale.
     """
 
-    sample_rate: Count
+    sample_rate: Annotated[int, Meta(ge=1000, le=1_000_000)]
     levels: Annotated[int, Meta(ge=2, le=65536)]
     emphasis: Annotated[float, Meta(ge=0, lt=1)]
-    gain: Annotated[float, Meta(gt=0)]
+    gain: Positive
     rms: Annotated[float, Meta(gt=0, le=1)]
 
 
@@ -59,9 +63,9 @@ class EncoderConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """
 
     front_end: Literal["waveform", "log-mel"]
-    mel_hop: Count
-    mel_bands: Count
-    strides: tuple[Count, ...]
+    mel_hop: Annotated[int, Meta(ge=1, le=65536)]
+    mel_bands: Annotated[int, Meta(ge=1, le=1024)]
+    strides: tuple[Kernel, ...]
     channels: Count
     dilations: SignedDilations
     block: Literal["plain", "modulated"] = "plain"
@@ -88,7 +92,7 @@ class QuantizerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         jitter: probability that a frame takes its neighbour's code in training (Chorowski et al. 2019).
     """
 
-    codes: Annotated[int, Meta(ge=2)]
+    codes: Annotated[int, Meta(ge=2, le=2**20)]
     update: Literal["loss", "ema"]
     decay: Annotated[float, Meta(ge=0, lt=1)]
     commitment: NonNegative
@@ -114,14 +118,14 @@ class ConditionerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only
             codes that shall tell the phone and not the voice, the loudness or the microphone; 0 for no such head.
     """
 
-    hop: Count
+    hop: Annotated[int, Meta(ge=1, le=65536)]
     channels: Count
-    kernel: Count
+    kernel: Kernel
     dilations: SignedDilations
     block: Literal["plain", "modulated"] = "plain"
     pitch: bool = False
     speaker_dimension: Count
-    mel_bands: Annotated[int, Meta(ge=0)]
+    mel_bands: Annotated[int, Meta(ge=0, le=1024)]
     cepstra: Annotated[int, Meta(ge=0, le=CEPSTRAL_BANDS)] = 0
 
 
@@ -140,9 +144,9 @@ class WaveNetConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             band, and stands for as many samples. 1 predicts the waveform itself.
     """
 
-    layers: Count
+    layers: Layers
     cycle: Annotated[int, Meta(ge=1, le=16)]
-    kernel: Annotated[int, Meta(ge=2)]
+    kernel: Annotated[int, Meta(ge=2, le=64)]
     residual: Count
     gate: Count
     skip: Count
@@ -203,6 +207,8 @@ class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
                 where=where,
                 cure="set model.conditioner.block=modulated",
             )
+        if self.code_hop > 1 << 20:
+            raise InputError(f"a code lasts {self.code_hop} samples", where=where, cure="lower model.encoder.strides")
         if not self.encoder.strides:
             raise InputError("model.encoder.strides is empty", where=where, cure="give one stride a convolution")
         if self.conditioner.mel_bands and self.conditioner.cepstra:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from vqspeech.errors import InputError
-from vqspeech.model.config import Count, Fraction, ModelConfig, NonNegative
+from vqspeech.model.config import Count, Fraction, ModelConfig, NonNegative, Positive
 from vqspeech.training.preset_file import PresetFile, packaged_presets, read_preset_file, write_preset
 
 __all__ = ["OptimizerConfig", "Preset", "TrainingConfig", "presets", "read_preset", "write_preset"]
@@ -30,12 +30,12 @@ class OptimizerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         clip: largest norm of the gradient.
     """
 
-    adam: Annotated[float, Meta(gt=0)]
+    adam: Positive
     muon_decoder: NonNegative
     muon_encoder: NonNegative
-    warm_up: Annotated[int, Meta(ge=0)]
+    warm_up: Annotated[int, Meta(ge=0, le=1_000_000_000)]
     decay_from: Fraction
-    clip: Annotated[float, Meta(gt=0)]
+    clip: Positive
 
 
 class TrainingConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -72,8 +72,8 @@ class TrainingConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     batch: Count
     segment: Count
     crop: Count
-    quantize_from: Annotated[int, Meta(ge=0)]
-    decode_from: Annotated[int, Meta(ge=0)]
+    quantize_from: Annotated[int, Meta(ge=0, le=1_000_000_000)]
+    decode_from: Annotated[int, Meta(ge=0, le=1_000_000_000)]
     keep_codes: bool
     mel_weight: NonNegative
     speaker_balance: Fraction
@@ -86,7 +86,7 @@ class TrainingConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     average: Annotated[float, Meta(ge=0, lt=1)]
     precision: Literal["fp32", "bf16"]
     compile: bool
-    least_code_gap: float
+    least_code_gap: Annotated[float, Meta(ge=-1e6, le=1e6)]
     seed: Annotated[int, Meta(ge=0, lt=2**32)]
     optimizer: OptimizerConfig
 

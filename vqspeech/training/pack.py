@@ -14,6 +14,7 @@ It is a safetensors file, to be read by anything that reads those:
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import io
 import json
 import os
@@ -24,15 +25,20 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vqspeech.errors import InputError
-from vqspeech.files import atomic_open
+from vqspeech.errors import InputError, decoding
+from vqspeech.files import atomic_open, locked
+
+if TYPE_CHECKING:
+    from vqspeech.datadir import DataDir
+
+P = ParamSpec("P")
 
 _FORMAT = "vqspeech-pack-1"
 #: Samples per value of F0, and its unit.
@@ -53,6 +59,7 @@ class Pack:
         rms: level of active speech.
         speakers: names.
         utterances: ids.
+        recordings: checksum of what it was made of, see ``recordings_of``; None of a pack of an earlier version.
     """
 
     samples: NDArray[np.int16]
@@ -64,6 +71,7 @@ class Pack:
     speakers: tuple[str, ...]
     utterances: tuple[str, ...]
     pitch: NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, np.int16))
+    recordings: str | None = None
 
     def f0(self, centres: NDArray[np.int64]) -> NDArray[np.float32]:
         """F0 in Hz at the samples ``centres``, 0 where unvoiced; shape as given."""
@@ -87,10 +95,10 @@ def read_pack(path: str | os.PathLike[str]) -> Pack:
         InputError: not a pack, or cut short.
     """
     cure = "make it again with vqspeech pack"
-    try:
+    with decoding("not a pack, or cut short", where=path, cure=cure):
         with Path(path).open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
-            if length > 100_000_000:
+            if length > min(100_000_000, Path(path).stat().st_size):
                 raise InputError("not a pack", where=path, cure=cure)
             header = json.loads(file.read(length))
         metadata = header.pop("__metadata__")
@@ -99,17 +107,34 @@ def read_pack(path: str | os.PathLike[str]) -> Pack:
         # A pack of an earlier version calls its perturbed copies disguises.
         header = {"perturbed" if name == "disguises" else name: entry for name, entry in header.items()}
         arrays = {name: _map(Path(path), 8 + length, entry) for name, entry in header.items()}
-        return Pack(
+        pack = Pack(
             **arrays,
             sample_rate=int(metadata["sample_rate"]),
             rms=float(metadata["rms"]),
             speakers=tuple(json.loads(metadata["speakers"])),
             utterances=tuple(json.loads(metadata["utterances"])),
+            recordings=metadata.get("recordings"),
         )
-    except (struct.error, LookupError, AttributeError, TypeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError("not a pack, or cut short", where=path, cure=cure) from None
+        _require_whole(pack)
+        return pack
+
+
+def _require_whole(pack: Pack) -> None:
+    """Whether the parts of a pack fit each other; raises ValueError if they do not."""
+    total = len(pack.samples)
+    for ends, names in ((pack.ends, pack.utterances), (pack.speaker_ends, pack.speakers)):
+        if (
+            ends.shape != (len(names),)
+            or not len(ends)
+            or ends[0] <= 0
+            or ends[-1] != total
+            or (np.diff(ends) <= 0).any()
+        ):
+            raise ValueError("the ends of utterances or speakers make no sense")
+    if pack.samples.shape != (total,) or pack.perturbed.shape[1:] != (total,):
+        raise ValueError("samples and perturbed copies are not of one length")
+    if not (1000 <= pack.sample_rate <= 1_000_000 and 0 < pack.rms <= 1):
+        raise ValueError("no sample rate or level")
 
 
 def _map(path: Path, start: int, entry: dict[str, Any]) -> NDArray[Any]:
@@ -150,6 +175,30 @@ def _load(
     return samples, np.rint(contour(waveform, rate, times) / PITCH_UNIT).astype(np.int16)
 
 
+def recordings_of(data: DataDir) -> str:
+    """What a pack of a data directory is made of: a checksum of its utterances and of the sizes of their recordings.
+
+    Where the recordings lie is no part of it: they may be moved.
+    """
+    rows = [
+        (u.id, u.speaker, u.start, u.end, *_stamp(u.recording)[:1])
+        for u in sorted(data, key=lambda u: (u.speaker.encode(), u.id.encode()))
+    ]
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+
+def _alone(write: Callable[P, Pack]) -> Callable[P, Pack]:
+    """Let no other process write the same pack meanwhile."""
+
+    @wraps(write)
+    def call(*given: P.args, **named: P.kwargs) -> Pack:
+        with locked(str(given[1] if len(given) > 1 else named["target"])):
+            return write(*given, **named)
+
+    return call
+
+
+@_alone
 def write_pack(
     data: str | os.PathLike[str],
     target: str | os.PathLike[str],
@@ -179,12 +228,13 @@ def write_pack(
         progress: called with utterances done and utterances in all.
 
     Raises:
-        InputError: the data directory or a recording is unusable.
+        InputError: the data directory or a recording is unusable, or another process writes the pack.
         OSError: the disk is full; it names a file.
     """
     from vqspeech import datadir
 
-    utterances = sorted(datadir.DataDir.read(Path(data)), key=lambda u: (u.speaker.encode(), u.id.encode()))
+    read = datadir.DataDir.read(Path(data))
+    utterances = sorted(read, key=lambda u: (u.speaker.encode(), u.id.encode()))
     todo = [_Job(u.id, u.speaker, u.recording, u.start, u.end) for u in utterances]
     if not todo:
         raise InputError("no utterances", where=data, cure="prepare the data directory again")
@@ -213,7 +263,7 @@ def write_pack(
             lengths.append(length)
             if progress:
                 progress(len(lengths), len(todo))
-    _assemble(Path(target), partial_folder, todo, lengths, order)
+    _assemble(Path(target), partial_folder, todo, lengths, order | {"recordings": recordings_of(read)})
     shutil.rmtree(partial_folder)
     return read_pack(target)
 
@@ -283,6 +333,7 @@ def _assemble(target: Path, folder: Path, todo: list[_Job], lengths: list[int], 
             "format": _FORMAT,
             "sample_rate": str(order["sample_rate"]),
             "rms": str(order["rms"]),
+            "recordings": order["recordings"],
             "speakers": json.dumps(list(last)),
             "utterances": json.dumps([job.utterance for job in todo]),
         }

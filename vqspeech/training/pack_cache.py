@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import torch.distributed as dist
 
+from vqspeech.datadir import DataDir
 from vqspeech.errors import InputError
 from vqspeech.training.config import Preset
-from vqspeech.training.pack import Pack, read_pack, write_pack
+from vqspeech.training.pack import Pack, read_pack, recordings_of, write_pack
+
+#: How long processes wait for the first to pack.
+_PATIENCE = timedelta(days=3)
 
 
 def cached_pack(source: Path, cache: Path, preset: Preset, *, perturbed_copies: int) -> Pack:
@@ -22,7 +27,8 @@ def cached_pack(source: Path, cache: Path, preset: Preset, *, perturbed_copies: 
         perturbed_copies: perturbed copies wanted.
 
     Raises:
-        InputError: there is no such thing, or the pack was made for another sample rate, level or number of copies.
+        InputError: there is no such thing, the pack was made for another sample rate, level or number of copies, or
+            of what the data directory held before.
     """
     if source.is_dir():
         _pack(source, cache, preset, perturbed_copies)
@@ -49,7 +55,16 @@ def cached_pack(source: Path, cache: Path, preset: Preset, *, perturbed_copies: 
 def _pack(source: Path, cache: Path, preset: Preset, perturbed_copies: int) -> None:
     """Pack a data directory once, in the first process; the others wait."""
     audio = preset.model.audio
-    if int(os.environ.get("RANK", "0")) == 0 and not cache.exists():
+    leads = int(os.environ.get("RANK", "0")) == 0
+    if leads and cache.exists():
+        packed = read_pack(cache).recordings
+        if packed is not None and packed != recordings_of(DataDir.read(source)):
+            raise InputError(
+                f"packed from other recordings than {source} has now",
+                where=cache,
+                cure="use another --out, or remove it to pack again",
+            )
+    elif leads:
         write_pack(
             source,
             cache,
@@ -60,4 +75,7 @@ def _pack(source: Path, cache: Path, preset: Preset, perturbed_copies: int) -> N
             jobs=os.cpu_count() or 1,
         )
     if dist.is_initialized():
-        dist.barrier()
+        # A group of its own, whose patience is that of a large corpus: NCCL's ends after ten minutes.
+        patient = dist.new_group(backend="gloo", timeout=_PATIENCE)
+        dist.barrier(patient)
+        dist.destroy_process_group(patient)

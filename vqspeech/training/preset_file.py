@@ -14,6 +14,7 @@ import yaml
 from msgspec import Struct
 
 from vqspeech.errors import InputError, warn_renamed
+from vqspeech.yaml_text import parse_yaml, read_yaml
 
 #: Keys that were called otherwise -> what they are called now; the former are read with a warning.
 RENAMED = {
@@ -37,10 +38,6 @@ class _Loader(yaml.SafeLoader):
 
 
 _Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"[-+]?\d+[eE][-+]?\d+$"), list("-+0123456789"))
-
-
-def _load_yaml(text: str) -> Any:
-    return yaml.load(text, _Loader)  # _Loader is a safe one
 
 
 def packaged_presets(folder: str) -> tuple[str, ...]:
@@ -75,13 +72,7 @@ def read_preset_file(
 
 def _parse(file: Path, kind: type[Kind], changes: Sequence[str]) -> Kind:
     where = str(file)
-    try:
-        tree = _load_yaml(file.read_text(encoding="utf-8"))
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else None
-        raise InputError(f"not YAML: {error.problem}", where=file, line=line, cure="mend the syntax") from None
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"not a YAML text: {error}", where=file, cure="give a preset file") from None
+    tree = read_yaml(file, _Loader)
     _rename(tree, where)
     for change in changes:
         key, equals, value = change.partition("=")
@@ -113,15 +104,15 @@ def _apply(tree: Any, change: str) -> None:
     if not equals or not isinstance(node, dict) or key not in node:
         raise InputError(f"no such key: {change!r}", cure="write section.key=value, for example training.steps=1000")
     try:
-        node[key] = _load_yaml(value)
-    except yaml.YAMLError:
-        raise InputError(f"the value is not YAML: {change!r}", cure="quote it, or mend the brackets") from None
+        node[key] = parse_yaml(value, where=change, loader=_Loader)
+    except InputError:
+        raise InputError(f"the value is not YAML: {change[:80]!r}", cure="quote it, or mend the brackets") from None
 
 
 def _convert(tree: Any, kind: type[Kind], where: str) -> Kind:
     try:
         return msgspec.convert(tree, kind)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, RecursionError) as error:
         problem, _, path = str(error).partition(" - at ")
         key = path.strip("`").removeprefix("$.") or "the file"
         raise InputError(f"{key}: {problem}", where=where, cure="compare with a preset of the package") from None

@@ -7,12 +7,10 @@ checkpoint ends with the same weights as one that was not, to the bit on one CPU
 from __future__ import annotations
 
 import math
-import pickle
-import re
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -25,8 +23,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from vqspeech.devices import Devices
-from vqspeech.errors import InputError
-from vqspeech.files import save_checkpoint
+from vqspeech.errors import InputError, decoding
+from vqspeech.files import locked, save_checkpoint
 from vqspeech.model.legacy import current_names
 from vqspeech.training.log import Log
 from vqspeech.training.preset_file import read_preset_file, write_preset
@@ -74,6 +72,7 @@ class Trainer(Generic[NetworkT, MetricsT]):
         self.rates = [[float(group["lr"]) for group in optimizer.param_groups] for optimizer in self.optimizers]
         self.step = 0
         self.best = math.inf
+        self.best_step: int | None = None
         self.seconds = 0.0
         self.stop_signal: int | None = None
 
@@ -93,6 +92,12 @@ class Trainer(Generic[NetworkT, MetricsT]):
                 going on.
             KeyboardInterrupt: stopped by a signal; the checkpoint is written.
         """
+        with ExitStack() as stack:
+            if self.devices.leads:
+                stack.enter_context(locked(self.out / "checkpoints"))
+            return self._run()
+
+    def _run(self) -> MetricsT:
         self._resume()
         module = self.devices.share(self.model)
         if self.config.compile:
@@ -177,7 +182,9 @@ class Trainer(Generic[NetworkT, MetricsT]):
             measures = self.task.evaluate(averaged)
         log.evaluation(self.step, asdict(cast(Any, measures)))
         if self.average.n_averaged > 0 and self.devices.leads and measures.score < self.best:
-            self.best = measures.score
+            self.best, self.best_step = measures.score, self.step
+            # The checkpoint first, which says so: killed in between, the resumed run writes the best model again.
+            self._save()
             self.task.save_best(averaged, self.out / "checkpoints" / "best")
         self.task.early_stop(measures, self.step, self.out)
         return measures
@@ -186,6 +193,7 @@ class Trainer(Generic[NetworkT, MetricsT]):
         return {
             "step": self.step,
             "best": self.best,
+            "best_step": self.best_step,
             "seconds": self.seconds,
             "speakers": list(self.task.speakers),
             "model": self.model.state_dict(),
@@ -212,8 +220,7 @@ class Trainer(Generic[NetworkT, MetricsT]):
             _same_or_new(config, self.task)
         if not self.last.exists():
             return
-        cure = "remove it to begin again"
-        try:
+        with decoding("a damaged checkpoint", where=self.last, cure="remove it to begin again"):
             state = torch.load(self.last, map_location=self.devices.device, weights_only=True)
             if tuple(state["speakers"]) != self.task.speakers:
                 raise InputError("a checkpoint of other speakers", where=self.last, cure="use another --out")
@@ -223,15 +230,12 @@ class Trainer(Generic[NetworkT, MetricsT]):
                 optimizer.load_state_dict(saved)
             self.step, self.best = int(state["step"]), float(state["best"])
             self.seconds = float(state["seconds"])
+            if not (self.step >= 0 and math.isfinite(self.seconds) and not math.isnan(self.best)):
+                raise ValueError("its step, score or time makes no sense")
+            self.best_step = state.get("best_step")
             self.task.restore(state)
-        except InputError:
-            raise
-        except (OSError, RuntimeError, LookupError, EOFError, pickle.UnpicklingError, TypeError, ValueError) as error:
-            # Of some files that were cut short torch says an OSError; one of the system's names a file.
-            if isinstance(error, OSError) and error.filename is not None:
-                raise
-            first = re.split(r"\n|\. ", str(error))[0] or type(error).__name__
-            raise InputError(f"a damaged checkpoint: {first}", where=self.last, cure=cure) from None
+        if self.best_step == self.step and self.devices.leads:
+            self.task.save_best(cast(NetworkT, self.average.module), self.out / "checkpoints" / "best")
 
     def _size(self) -> str:
         parts = {name: sum(p.numel() for p in part.parameters()) for name, part in self.model.named_children()}

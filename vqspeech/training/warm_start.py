@@ -35,6 +35,10 @@ def initialise_from(model: VQVAE, trained: VQVAE, *, where: str) -> None:
     for name, tensor in old.items():
         if not name.startswith(others) and tensor.shape == begun[name].shape:
             begun[name].copy_(tensor)
+    # Of a kept model the codebook is averaged over training steps, the sums are not: the first update by moving
+    # averages would undo it.
+    quantizer = model.quantizer
+    quantizer.sums.copy_(quantizer.codebook * quantizer.counts[:, None])
     _voices(model, trained)
     if deepened:
         _deepen(model, trained)

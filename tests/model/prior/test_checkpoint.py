@@ -104,9 +104,9 @@ def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
     [
-        ("config.yaml", b"codes: [", "not a prior's config"),
-        ("config.yaml", b"codes: 7", "not a prior's config"),
-        ("config.yaml", b"\xff\xfe", "not a prior's config"),
+        ("config.yaml", b"codes: [", "not YAML"),
+        ("config.yaml", b"codes: 7", "made_by"),
+        ("config.yaml", b"\xff\xfe", "not a YAML text"),
         ("speakers.txt", b"\xff", "not UTF-8"),
         ("speakers.txt", b"ann\nbob\ncyd\n", "does not fit"),
         ("prior.safetensors", b"something else", "damaged"),

@@ -8,13 +8,13 @@ from pathlib import Path
 import msgspec
 import torch
 import yaml
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 
 from vqspeech.errors import InputError
 from vqspeech.files import atomic_open
 from vqspeech.model.prior import Prior
 from vqspeech.model.prior.config import PriorConfig
+from vqspeech.model.stored import build, fill, read_config, read_tensors
 
 #: Where in a model's directory its prior lies.
 INSIDE = "prior"
@@ -76,10 +76,7 @@ def load_prior(folder: str | os.PathLike[str], *, made_by: str | None = None) ->
     """
     folder = prior_folder(folder)
     config_file, weights, listing = (folder / name for name in ("config.yaml", _WEIGHTS, "speakers.txt"))
-    try:
-        config = msgspec.convert(yaml.safe_load(config_file.read_text(encoding="utf-8")), PriorConfig)
-    except (msgspec.ValidationError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"not a prior's config: {error}", where=config_file, cure="copy it again") from None
+    config = read_config(config_file, PriorConfig)
     config.network.check(str(config_file))
     try:
         speakers = tuple(listing.read_text(encoding="utf-8").split())
@@ -93,12 +90,6 @@ def load_prior(folder: str | os.PathLike[str], *, made_by: str | None = None) ->
         )
     # Its random first weights are all replaced; drawing them must not disturb the user's random numbers.
     with torch.random.fork_rng(devices=[]):
-        prior = Prior(config, speakers)
-    try:
-        prior.load_state_dict(load_file(weights))
-    except SafetensorError as error:
-        raise InputError(f"damaged: {error}", where=weights, cure="copy it again") from None
-    except RuntimeError as error:
-        problem = str(error).splitlines()[1] if "\n" in str(error) else str(error)
-        raise InputError(f"does not fit config.yaml: {problem}", where=weights, cure="copy the whole folder") from None
+        prior = build(lambda: Prior(config, speakers), where=config_file)
+    fill(prior, read_tensors(weights), where=weights)
     return prior.eval()

@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 from msgspec import Meta, Struct
 
 from vqspeech.errors import InputError
-from vqspeech.model.config import Count
+from vqspeech.model.config import Count, Layers
 
 Share = Annotated[float, Meta(ge=0, lt=1)]
 
@@ -27,9 +27,9 @@ class ConvolutionsConfig(
         dropout: probability that a channel of a gated unit is dropped in training.
     """
 
-    layers: Count
+    layers: Layers
     cycle: Annotated[int, Meta(ge=1, le=16)]
-    kernel: Annotated[int, Meta(ge=2)]
+    kernel: Annotated[int, Meta(ge=2, le=64)]
     width: Count
     gate: Count
     skip: Count
@@ -63,7 +63,7 @@ class TransformerConfig(
         dropout: probability that a channel of what a layer adds is dropped in training.
     """
 
-    layers: Count
+    layers: Layers
     width: Count
     heads: Count
     feed_forward: Count
@@ -99,7 +99,7 @@ class PriorConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
         network: its kind and sizes.
     """
 
-    codes: Annotated[int, Meta(ge=2)]
+    codes: Annotated[int, Meta(ge=2, le=2**20)]
     made_by: str | None
     bigrams: bool
     network: NetworkConfig

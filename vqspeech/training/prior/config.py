@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from vqspeech.model.config import Count, Fraction, NonNegative
+from vqspeech.model.config import Count, Fraction, NonNegative, Positive
 from vqspeech.model.prior.config import NetworkConfig
 from vqspeech.training.preset_file import PresetFile, packaged_presets, read_preset_file
 
@@ -28,12 +28,12 @@ class PriorOptimizerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_o
         clip: largest norm of the gradient.
     """
 
-    adam: Annotated[float, Meta(gt=0)]
+    adam: Positive
     muon: NonNegative
     weight_decay: NonNegative
-    warm_up: Annotated[int, Meta(ge=0)]
+    warm_up: Annotated[int, Meta(ge=0, le=1_000_000_000)]
     decay_from: Fraction
-    clip: Annotated[float, Meta(gt=0)]
+    clip: Positive
 
 
 class PriorTrainingConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

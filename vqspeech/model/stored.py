@@ -1,0 +1,78 @@
+"""Parts of a stored network, which may be anybody's: its config, its tensors, and whether they fit each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from vqspeech.errors import InputError, decoding
+from vqspeech.yaml_text import read_yaml
+
+#: Numbers in a network, at most (4 GB in float32): more is a damaged or a hostile config.
+_LARGEST = 1 << 30
+
+Config = TypeVar("Config", bound=msgspec.Struct)
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def read_config(path: Path, kind: type[Config]) -> Config:
+    """Read the config of a stored network.
+
+    Raises:
+        InputError: it is no such config; names the key.
+    """
+    tree = read_yaml(path)
+    with decoding("not the config of a model", where=path, cure="take it from the backup"):
+        return msgspec.convert(tree, kind)
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read a safetensors file.
+
+    Raises:
+        InputError: it is damaged, or holds a number that is not finite.
+    """
+    with decoding("damaged", where=path, cure="take it from the backup"):
+        tensors = load_file(path)
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise InputError(f"{name[:80]} holds NaN or infinite numbers", where=path, cure="take it from the backup")
+    return tensors
+
+
+def build(make: Callable[[], Network], *, where: Path | str) -> Network:
+    """Make a network of a config, unless it would fill the memory.
+
+    Args:
+        make: makes it.
+        where: the config, for the message.
+
+    Raises:
+        InputError: it would be too large, or no network can be of such sizes.
+    """
+    cure = "correct its sizes"
+    with decoding("no network can be of these sizes", where=where, cure=cure):
+        with torch.device("meta"):  # shapes alone, without memory
+            size = sum(tensor.numel() for tensor in make().state_dict().values())
+        if size > _LARGEST:
+            raise InputError(f"a network of {size:,} numbers", where=where, cure=cure)
+        return make()
+
+
+def fill(network: nn.Module, tensors: Mapping[str, Tensor], *, where: Path) -> None:
+    """Give a network its stored tensors.
+
+    Raises:
+        InputError: they do not fit.
+    """
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        problem = str(error).splitlines()[1] if "\n" in str(error) else str(error)
+        raise InputError(f"does not fit config.yaml: {problem}", where=where, cure="copy the whole folder") from None
