@@ -35,17 +35,20 @@ MARGIN = 2.0
 
 
 @torch.no_grad()
-def rounded_logits(wavenet: WaveNet, previous: Tensor, layers: Tensor, *, seed: int | None) -> Tensor:
+def rounded_logits(
+    wavenet: WaveNet, previous: Tensor, layers: Tensor, current: Tensor | None = None, *, seed: int | None
+) -> Tensor:
     """Logits in float64, with what rounding to float32 may change.
 
     Args:
         wavenet: with float32 weights, which are taken as exact.
         previous: ``(batch, time)`` classes, as for ``WaveNet.forward``.
         layers: ``(batch, frames, layers, 2 gate)`` float32, from ``WaveNet.condition``, taken as exact.
+        current: of several bands, as for ``WaveNet.forward``.
         seed: of the signs; None for exact values.
 
     Returns:
-        ``(batch, time, classes)`` float64.
+        ``(batch, time, classes)`` float64, or ``(batch, time, bands, classes)``.
     """
     c = wavenet.config
     weights = {name: value.double() for name, value in wavenet.state_dict().items()}
@@ -64,7 +67,11 @@ def rounded_logits(wavenet: WaveNet, previous: Tensor, layers: Tensor, *, seed: 
 
     time = previous.shape[1]
     conditioning = layers.double().repeat_interleave(time // layers.shape[1], 1)
-    x = weights["embedding.weight"][previous]  # (batch, time, residual)
+    tables = weights["embedding.weight"].chunk(c.bands)
+    embedded = [tables[band][previous.view(*previous.shape[:2], -1)[..., band]] for band in range(c.bands)]
+    x = sum(embedded[1:], start=embedded[0])  # (batch, time, residual)
+    if c.bands > 1:
+        x = changed(x, c.bands * UNIT * sum(values.abs() for values in embedded))
     gated = []
     for layer, dilation in enumerate(c.dilations):
         taps = [F.pad(x, (0, 0, back * dilation, 0))[:, :time] for back in range(c.kernel - 1, -1, -1)]
@@ -74,12 +81,23 @@ def rounded_logits(wavenet: WaveNet, previous: Tensor, layers: Tensor, *, seed: 
         residual = product(gated[-1], weights[f"residual.{layer}.weight"], weights[f"residual.{layer}.bias"])
         x = changed(x + residual, UNIT * (x + residual).abs())
     skip = F.relu(product(torch.cat(gated, -1), weights["skip.weight"], weights["skip.bias"]))
-    hidden = F.relu(product(skip, weights["hidden.weight"], weights["hidden.bias"]))
-    return product(hidden, weights["output.weight"], weights["output.bias"])
+    hidden = product(skip, weights["hidden.weight"], weights["hidden.bias"]).chunk(c.bands, -1)
+    outputs = zip(weights["output.weight"].chunk(c.bands), weights["output.bias"].chunk(c.bands), strict=True)
+    logits = []
+    for band, (weight, bias) in enumerate(outputs):
+        total = hidden[band]
+        for lower in range(band):
+            assert current is not None
+            total = total + wavenet.below_table(lower, band).double()[current[..., lower]]
+            total = changed(total, UNIT * total.abs())
+        logits.append(product(F.relu(total), weight, bias))
+    return logits[0] if c.bands == 1 else torch.stack(logits, 2)
 
 
-def fp32_error(wavenet: WaveNet, previous: Tensor, layers: Tensor) -> tuple[Tensor, float]:
+def fp32_error(
+    wavenet: WaveNet, previous: Tensor, layers: Tensor, current: Tensor | None = None
+) -> tuple[Tensor, float]:
     """The exact logits, and how far from them those computed in float32 may be."""
-    exact = rounded_logits(wavenet, previous, layers, seed=None)
-    changes = [rounded_logits(wavenet, previous, layers, seed=seed) - exact for seed in range(3)]
+    exact = rounded_logits(wavenet, previous, layers, current, seed=None)
+    changes = [rounded_logits(wavenet, previous, layers, current, seed=seed) - exact for seed in range(3)]
     return exact, MARGIN * float(torch.stack(changes).abs().max())

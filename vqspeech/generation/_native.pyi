@@ -5,6 +5,8 @@ from numpy.typing import NDArray
 
 from vqspeech.generation.engine import Precision
 
+INTERFACE: int
+
 class Network:
     def __init__(
         self,
@@ -12,6 +14,7 @@ class Network:
         level: str,
         precision: str,
         cycle: int,
+        bands: int,
         embedding: NDArray[np.float32],
         dilated: NDArray[np.float32],
         residual: NDArray[np.float32],
@@ -22,6 +25,7 @@ class Network:
         hidden_bias: NDArray[np.float32],
         output: NDArray[np.float32],
         output_bias: NDArray[np.float32],
+        below: NDArray[np.float32],
         peaks: NDArray[np.float32],
     ) -> None: ...
     @property
@@ -35,7 +39,9 @@ class Streams:
     def push(
         self, steering: NDArray[np.float32], uniforms: NDArray[np.float32], temperature: float
     ) -> NDArray[np.int64]: ...
-    def score(self, steering: NDArray[np.float32], given: NDArray[np.int64]) -> NDArray[np.float32]: ...
+    def score(
+        self, steering: NDArray[np.float32], given: NDArray[np.int64], current: NDArray[np.int64]
+    ) -> NDArray[np.float32]: ...
 
 def available() -> list[tuple[str, Precision]]: ...
 def peak(level: str, precision: str) -> float: ...

@@ -27,25 +27,32 @@ class Session(Protocol):
     def push(self, layers: Tensor, uniforms: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.int64]:
         """Draw the samples of the next frames.
 
+        With several bands, a step of the decoder stands for as many samples as it has bands: the numbers of one step
+        are those of its bands in turn, from the lowest.
+
         Args:
             layers: ``(streams, frames, layers, 2 gate)`` float32, from ``WaveNet.condition``.
             uniforms: ``(streams, frames x hop)``, one number in [0, 1) for each sample; decides it.
             temperature: divides the logits; 0 takes the most likely class.
 
         Returns:
-            ``(streams, frames x hop)`` classes.
+            ``(streams, frames x hop)`` classes; ``(streams, frames x hop / bands, bands)`` of several bands.
         """
         ...
 
-    def score(self, layers: Tensor, previous: NDArray[np.int64]) -> NDArray[np.float32]:
+    def score(
+        self, layers: Tensor, previous: NDArray[np.int64], current: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float32]:
         """Advance over given samples and tell what would have been drawn from (teacher forcing).
 
         Args:
             layers: as for ``push``.
-            previous: ``(streams, frames x hop)``, at ``t`` the class of sample ``t - 1``.
+            previous: ``(streams, frames x hop)``, at ``t`` the class of sample ``t - 1``; of several bands
+                ``(streams, steps, bands)``.
+            current: of several bands ``(streams, steps, bands)``, at ``t`` the classes of step ``t``; otherwise None.
 
         Returns:
-            ``(streams, frames x hop, classes)`` logits.
+            ``(streams, frames x hop, classes)`` logits; ``(streams, steps, bands, classes)`` of several bands.
         """
         ...
 

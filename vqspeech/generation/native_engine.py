@@ -19,6 +19,9 @@ except ImportError as error:  # not built, or built for another Python
     MISSING = f"the compiled engine is not there: {error}"
 else:
     MISSING = ""
+    if getattr(_native, "INTERFACE", 1) != 2:
+        _native = None  # type: ignore[assignment]
+        MISSING = "the compiled engine is of an earlier version: run tools/setup.sh"
 
 if TYPE_CHECKING:
     from vqspeech.generation._native import Network, Streams
@@ -72,18 +75,21 @@ class NativeEngine:
         self.level = level or levels(precision)[0]
         self.threads = threads
         self.width = STREAMS_PER_THREAD * threads
+        self._bands = wavenet.config.bands
         self._network = pack(wavenet, precision, self.level)
 
     def open(self, streams: int) -> NativeSession:
         """Begin ``streams`` fresh streams."""
-        return NativeSession(_native.Streams(self._network, count=streams, threads=self.threads))
+        return NativeSession(_native.Streams(self._network, count=streams, threads=self.threads), self._bands)
 
 
 class NativeSession:
     """Streams of one ``NativeEngine``; see ``engine.Session``."""
 
-    def __init__(self, native: Streams) -> None:
+    def __init__(self, native: Streams, bands: int) -> None:
         self._native = native
+        # Behind the axis of streams: a single band has no axis of its own.
+        self._shape = (-1,) if bands == 1 else (-1, bands)
 
     @property
     def streams(self) -> int:
@@ -92,11 +98,19 @@ class NativeSession:
 
     def push(self, layers: Tensor, uniforms: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.int64]:
         """Draw the samples of the next frames; see ``engine.Session.push``."""
-        return self._native.push(steering=_floats(layers), uniforms=uniforms, temperature=temperature)
+        drawn = self._native.push(steering=_floats(layers), uniforms=uniforms, temperature=temperature)
+        return drawn.reshape(self.streams, *self._shape)
 
-    def score(self, layers: Tensor, previous: NDArray[np.int64]) -> NDArray[np.float32]:
+    def score(
+        self, layers: Tensor, previous: NDArray[np.int64], current: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float32]:
         """Advance over given samples; see ``engine.Session.score``."""
-        return self._native.score(steering=_floats(layers), given=previous)
+        given, drawn = (
+            np.zeros((0, 0), np.int64) if classes is None else classes.reshape(len(classes), -1)
+            for classes in (previous, current)
+        )
+        logits = self._native.score(steering=_floats(layers), given=given, current=drawn)
+        return logits.reshape(len(logits), *self._shape, logits.shape[-1])
 
     def keep(self, streams: Sequence[int]) -> None:
         """Go on with these streams alone; see ``engine.Session.keep``."""
@@ -122,6 +136,7 @@ def pack(wavenet: WaveNet, precision: Precision, level: str) -> Network:
         level=level,
         precision=precision,
         cycle=wavenet.config.cycle,
+        bands=wavenet.config.bands,
         embedding=state["embedding.weight"],
         dilated=np.stack([state[f"dilated.{layer}.weight"] for layer in layers]),
         residual=np.stack([state[f"residual.{layer}.weight"] for layer in layers]),
@@ -132,6 +147,7 @@ def pack(wavenet: WaveNet, precision: Precision, level: str) -> Network:
         hidden_bias=state["hidden.bias"],
         output=state["output.weight"],
         output_bias=state["output.bias"],
+        below=state.get("below.weight", np.zeros(0, np.float32)),
         peaks=state["activation_peaks"],
     )
 

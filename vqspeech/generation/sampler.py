@@ -126,12 +126,14 @@ def generate(
         progress: called with the samples done and the samples of all utterances.
 
     Returns:
-        One ``(frames x hop,)`` array of classes for each utterance, in the order given.
+        One ``(frames x hop,)`` array of classes for each utterance, in the order given; of several bands
+        ``(frames x hop / bands, bands)``.
     """
     ranges.SEED.check(seed, "seed")
     ranges.TEMPERATURE.check(temperature, "temperature")
     runner = make_engine(wavenet, engine, precision, threads) if isinstance(engine, str) else engine
-    results: list[NDArray[np.int64]] = [np.zeros(0, np.int64)] * len(frames)
+    bands = wavenet.config.bands
+    results: list[NDArray[np.int64]] = [np.zeros((0, bands) if bands > 1 else 0, np.int64)] * len(frames)
     stretches = [
         Stretch(lambda sequence=sequence: sequence, wavenet.condition, len(sequence))  # type: ignore[misc]
         for sequence in frames
@@ -163,7 +165,7 @@ def draw_stretches(
         progress: as for ``generate``.
 
     Yields:
-        The index of a stretch and its ``(length x hop,)`` classes, for all but the empty ones.
+        The index of a stretch and its classes as ``generate`` gives them, for all but the empty ones.
     """
     if temperature < ranges.LEAST_TEMPERATURE:
         temperature = 0.0
@@ -195,7 +197,7 @@ def _together(
     advanced: Callable[[int], None],
 ) -> list[NDArray[np.int64]]:
     """Draw stretches in streams that all start at once."""
-    results = [np.empty(stretch.length * hop, np.int64) for stretch in stretches]
+    pieces: list[list[NDArray[np.int64]]] = [[] for _ in stretches]
     frames = [stretch.frames() for stretch in stretches]
     uniforms = [Uniforms(seed, stretch.position) for stretch in stretches]
     session = engine.open(len(stretches))
@@ -209,11 +211,11 @@ def _together(
         numbers = np.stack([uniforms[i].draw((stop - start) * hop) for i in going])
         drawn = session.push(layers, numbers, temperature)
         for row, i in enumerate(going):
-            results[i][start * hop : stop * hop] = drawn[row]
+            pieces[i].append(drawn[row])
         advanced(drawn.size)
         start = stop
         rows = [row for row, i in enumerate(going) if stretches[i].length > stop]
         if len(rows) < len(going):
             session.keep(rows)
             going = [going[row] for row in rows]
-    return results
+    return [np.concatenate(drawn) for drawn in pieces]

@@ -28,11 +28,13 @@ class TorchEngine:
         self.width = width
         self.config = wavenet.config
         self.classes = wavenet.classes
+        self.bands = wavenet.config.bands
         with torch.no_grad():
             gate = self.config.gate
             skips = torch.split(wavenet.skip.weight, gate, 1)
-            self.embedding = wavenet.embedding.weight.float().clone()
-            self.device = self.embedding.device
+            # (classes, residual) for each band
+            self.embedding = [table.float().clone() for table in wavenet.embedding.weight.chunk(self.bands)]
+            self.device = self.embedding[0].device
             # Ready for addmm: (in, out).
             weights = wavenet.state_dict()
             layers = range(self.config.layers)
@@ -42,8 +44,14 @@ class TorchEngine:
             silent = torch.zeros_like(wavenet.skip.bias)
             self.mix_bias = [torch.cat([weights[f"residual.{layer}.bias"], silent]).float() for layer in layers]
             self.skip_bias = wavenet.skip.bias.float().clone()
-            self.hidden, self.hidden_bias = _columns(wavenet.hidden.weight), wavenet.hidden.bias.float().clone()
-            self.output, self.output_bias = _columns(wavenet.output.weight), wavenet.output.bias.float().clone()
+            # For each band: hidden layer, output, and what classes of lower bands add.
+            bands = range(self.config.bands)
+            hidden, output = wavenet.hidden.weight.chunk(len(bands)), wavenet.output.weight.chunk(len(bands))
+            self.hidden = [_columns(weight) for weight in hidden]
+            self.hidden_bias = [bias.float().clone() for bias in wavenet.hidden.bias.chunk(len(bands))]
+            self.output = [_columns(weight) for weight in output]
+            self.output_bias = [bias.float().clone() for bias in wavenet.output.bias.chunk(len(bands))]
+            self.below = [[wavenet.below_table(a, b).float().clone() for a in range(b)] for b in bands]
 
     def open(self, streams: int) -> TorchSession:
         """Begin ``streams`` fresh streams."""
@@ -61,7 +69,8 @@ class TorchSession:
             torch.zeros((c.kernel - 1) * dilation, streams, c.residual, device=engine.device)
             for dilation in c.dilations
         ]
-        self._previous = torch.full((streams,), engine.classes // 2, dtype=torch.long, device=engine.device)
+        silence = engine.classes // 2
+        self._previous = torch.full((streams, engine.bands), silence, dtype=torch.long, device=engine.device)
         self._time = 0
 
     @property
@@ -72,25 +81,33 @@ class TorchSession:
     @torch.inference_mode()
     def push(self, layers: Tensor, uniforms: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.int64]:
         """Draw the samples of the next frames; see ``engine.Session.push``."""
-        device = self._engine.device
-        numbers = torch.from_numpy(np.array(uniforms)).to(device)
+        device, bands = self._engine.device, self._engine.bands
+        numbers = torch.from_numpy(np.array(uniforms)).to(device).unflatten(1, (-1, bands))
         conditioning = layers.to(device, torch.float32)
         hop = numbers.shape[1] // conditioning.shape[1]
-        drawn = torch.empty(numbers.shape, dtype=torch.long, device=device)
+        drawn = torch.empty(numbers.shape, dtype=torch.long, device=device)  # (streams, steps, bands)
         for t in range(numbers.shape[1]):
-            self._previous = draw(self._step(self._previous, conditioning[:, t // hop]), numbers[:, t], temperature)
-            drawn[:, t] = self._previous
-        return drawn.cpu().numpy()
+            skip = self._stack(self._previous, conditioning[:, t // hop])
+            for band in range(bands):
+                drawn[:, t, band] = draw(self._logits(skip, band, drawn[:, t]), numbers[:, t, band], temperature)
+            self._previous = drawn[:, t]
+        return _without_one_band(drawn, 2, bands).cpu().numpy()
 
     @torch.inference_mode()
-    def score(self, layers: Tensor, previous: NDArray[np.int64]) -> NDArray[np.float32]:
+    def score(
+        self, layers: Tensor, previous: NDArray[np.int64], current: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float32]:
         """Advance over given samples; see ``engine.Session.score``."""
-        device = self._engine.device
-        given = torch.from_numpy(np.array(previous)).to(device)
+        device, bands = self._engine.device, self._engine.bands
+        before = torch.from_numpy(np.array(previous)).to(device).view(self.streams, -1, bands)
+        given = before if current is None else torch.from_numpy(np.array(current)).to(device)
         conditioning = layers.to(device, torch.float32)
-        hop = given.shape[1] // conditioning.shape[1]
-        logits = [self._step(given[:, t], conditioning[:, t // hop]) for t in range(given.shape[1])]
-        return torch.stack(logits, 1).cpu().numpy()
+        hop = before.shape[1] // conditioning.shape[1]
+        logits = []
+        for t in range(before.shape[1]):
+            skip = self._stack(before[:, t], conditioning[:, t // hop])
+            logits.append(torch.stack([self._logits(skip, band, given[:, t]) for band in range(bands)], 1))
+        return _without_one_band(torch.stack(logits, 1), 2, bands).cpu().numpy()
 
     def keep(self, streams: Sequence[int]) -> None:
         """Go on with these streams alone; see ``engine.Session.keep``."""
@@ -98,10 +115,12 @@ class TorchSession:
         self._queues = [queue[:, index] for queue in self._queues]
         self._previous = self._previous[index]
 
-    def _step(self, previous: Tensor, conditioning: Tensor) -> Tensor:
-        """``(streams,)`` classes and ``(streams, layers, 2 gate)`` -> ``(streams, classes)`` logits."""
+    def _stack(self, previous: Tensor, conditioning: Tensor) -> Tensor:
+        """``(streams, bands)`` classes and ``(streams, layers, 2 gate)`` -> ``(streams, skip)``, after the ReLU."""
         e, c, t = self._engine, self._engine.config, self._time
-        x = e.embedding[previous]
+        x = e.embedding[0][previous[:, 0]]
+        for band in range(1, e.bands):
+            x = x + e.embedding[band][previous[:, band]]
         skip = e.skip_bias
         for layer, (queue, dilation) in enumerate(zip(self._queues, c.dilations, strict=True)):
             span = len(queue)
@@ -113,8 +132,20 @@ class TorchSession:
             x = x + mixed[:, : c.residual]
             skip = skip + mixed[:, c.residual :]
         self._time += 1
-        hidden = torch.addmm(e.hidden_bias, torch.relu(skip), e.hidden)
-        return torch.addmm(e.output_bias, torch.relu(hidden), e.output)
+        return torch.relu(skip)
+
+    def _logits(self, skip: Tensor, band: int, current: Tensor) -> Tensor:
+        """Logits of a band, ``(streams, classes)``, given ``(streams, bands)`` with the classes of lower bands."""
+        e = self._engine
+        hidden = torch.addmm(e.hidden_bias[band], skip, e.hidden[band])
+        for lower, table in enumerate(e.below[band]):
+            hidden = hidden + table[current[:, lower]]
+        return torch.addmm(e.output_bias[band], torch.relu(hidden), e.output[band])
+
+
+def _without_one_band(values: Tensor, axis: int, bands: int) -> Tensor:
+    """A single band has no axis of its own."""
+    return values.squeeze(axis) if bands == 1 else values
 
 
 def draw(logits: Tensor, uniforms: Tensor, temperature: float) -> Tensor:

@@ -29,16 +29,18 @@ template <class P> struct Kernel {
             }
     }
 
-    // Take the logits of sample `t` of the call: give them back, or draw the sample.
-    static INLINE void take(const Network& net, const Work& work, int n, long t) {
+    // Take the logits of a band of sample `t` of the call: give them back, or draw its class.
+    static INLINE void take(const Network& net, const Work& work, int n, long t, int band) {
         Stream& stream = *work.streams[n];
         const int classes = net.sizes.classes, each = net.classes / lanes;
+        const long place = t * net.sizes.bands + band;
         if (work.given) {
-            float* const row = work.logits[n] + t * classes;
+            float* const row = work.logits[n] + place * classes;
             for (int c = 0; c < classes; c++) row[c] = stream.logits[c % each * lanes + c / each];
+            if (work.current) stream.current[band] = work.current[n][place];
         } else {
-            stream.previous = work.drawn[n][t] =
-                Draw<I>::from(stream.logits, classes, net.classes, work.temperature, work.uniforms[n][t]);
+            stream.current[band] = work.drawn[n][place] =
+                Draw<I>::from(stream.logits, classes, net.classes, work.temperature, work.uniforms[n][place]);
         }
     }
 
@@ -77,13 +79,15 @@ template <class P> struct Kernel {
 
     // Samples `from` to `to` of the call, which began at time `begin`.
     static void run(const Network& net, const Work& work, long begin, long from, long to) {
-        const int layers = net.sizes.layers;
+        const int layers = net.sizes.layers, bands = net.sizes.bands;
         const long items = 2 * static_cast<long>(net.skips.size());
         Handoff* const handoff = work.handoff;
         for (long t = from; t < to; t++) {
             const long time = begin + t;
             if (work.given)
-                for (int n = 0; n < work.count; n++) work.streams[n]->previous = work.given[n][t];
+                for (int n = 0; n < work.count; n++)
+                    for (int band = 0; band < bands; band++)
+                        work.streams[n]->previous[band] = work.given[n][t * bands + band];
             if (t % work.hop == 0) load_steering(net, work, t / work.hop);
             if (handoff) complete(net, work, begin, t * items);  // it reads what embed() overwrites
             Parts::embed(net, work, time);
@@ -98,8 +102,15 @@ template <class P> struct Kernel {
                 }
             }
             if (handoff) complete(net, work, begin, (t + 1) * items - 1);
-            Parts::outputs(net, work);
-            for (int n = 0; n < work.count; n++) take(net, work, n, t);
+            Parts::hidden(net, work);
+            for (int band = 0; band < bands; band++) {
+                Parts::outputs(net, work, band);
+                for (int n = 0; n < work.count; n++) take(net, work, n, t, band);
+            }
+            if (work.given) continue;
+            for (int n = 0; n < work.count; n++)
+                for (int band = 0; band < bands; band++)
+                    work.streams[n]->previous[band] = work.streams[n]->current[band];
         }
         if (handoff) complete(net, work, begin, to * items);
     }

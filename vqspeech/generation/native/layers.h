@@ -78,9 +78,14 @@ template <class P> struct Layers {
         const Layer& first = net.layers[0];
         for (int n = 0; n < work.count; n++) {
             Stream& stream = *work.streams[n];
-            const float* const row = net.embedding + stream.previous * net.residual;
-            for (int i = 0; i < net.residual; i += lanes) I::store(stream.x + i, I::load(row + i));
-            stream.rings[0][time & (first.span - 1)] = static_cast<Word>(stream.previous);
+            Word* const slot = stream.rings[0] + (time & (first.span - 1)) * first.words;
+            for (int b = 0; b < net.sizes.bands; b++) {
+                const long place = b * static_cast<long>(net.sizes.classes) + stream.previous[b];
+                const float* const row = net.embedding + place * net.residual;
+                for (int i = 0; i < net.residual; i += lanes)
+                    I::store(stream.x + i, b ? I::load(stream.x + i) + I::load(row + i) : I::load(row + i));
+                slot[b] = static_cast<Word>(stream.previous[b]);
+            }
         }
     }
 
@@ -89,16 +94,21 @@ template <class P> struct Layers {
         if (net.layers[l].residual.words > net.gate_words) P::put(stream.fine_gated, vector, z, net.fine_gated);
     }
 
-    // The gated units of the first layer: the sum of what each tap makes of the class it sees.
+    // The gated units of the first layer: the sum of what each tap makes of the classes it sees.
     static INLINE void look_up(const Network& net, Stream& stream, long time) {
         const Layer& first = net.layers[0];
+        const int bands = net.sizes.bands;
+        const auto sums_of = [&](int tap, int band) INLINE_LAMBDA {
+            const long seen = stream.rings[0][((time - tap) & (first.span - 1)) * first.words + band];
+            return net.looked_up + ((tap * bands + band) * (net.sizes.classes + 1L) + seen) * 2 * net.gate;
+        };
         for (int row = 0; row < 2 * net.gate; row += 2 * lanes) {
             Float a = I::load(stream.steering + row), b = I::load(stream.steering + row + lanes);
-            for (int tap = 0; tap < net.sizes.kernel; tap++) {
-                const long seen = stream.rings[0][(time - tap) & (first.span - 1)];
-                const float* const sums = net.looked_up + (tap * (net.sizes.classes + 1L) + seen) * 2 * net.gate + row;
-                a = a + I::load(sums), b = b + I::load(sums + lanes);
-            }
+            for (int tap = 0; tap < net.sizes.kernel; tap++)
+                for (int band = 0; band < bands; band++) {
+                    const float* const sums = sums_of(tap, band) + row;
+                    a = a + I::load(sums), b = b + I::load(sums + lanes);
+                }
             put_gated(net, stream, 0, row / (2 * lanes), P::gated_unit(a, b));
         }
     }
@@ -174,26 +184,50 @@ template <class P> struct Layers {
         });
     }
 
-    // From the skip sum to the logits.
-    static NOINLINE void outputs(const Network& net, const Work& work) {
+    // From the skip sum to the hidden layers of all bands, as far as they do not depend on each other.
+    static NOINLINE void hidden(const Network& net, const Work& work) {
         in_groups(work, [&](int count, Stream* const* streams) INLINE_LAMBDA {
             const Word *inputs[kColumns], *starts[kColumns];
             for (int n = 0; n < count; n++) inputs[n] = streams[n]->summed, starts[n] = net.hidden.start;
             product(
                 net.hidden, count, inputs, starts,
                 [&](int, int row) INLINE_LAMBDA { return I::load(net.hidden.bias + row); },
-                [&](int n, int row, Float sums) INLINE_LAMBDA {
-                    P::put(streams[n]->hidden, row / lanes, I::max(sums, I::set(0)), net.hidden_input);
-                });
-            for (int n = 0; n < count; n++) inputs[n] = streams[n]->hidden, starts[n] = net.logits.start;
+                [&](int n, int row, Float sums) INLINE_LAMBDA { I::store(streams[n]->hidden_sums + row, sums); });
+        });
+    }
+
+    // The hidden layer of a band, with what the classes of lower bands add.
+    static INLINE void activate(const Network& net, Stream& stream, int band) {
+        const float* rows[kBands];
+        for (int lower = 0; lower < band; lower++) {
+            const long pair = band * (band - 1) / 2 + lower;
+            rows[lower] = net.below + (pair * net.sizes.classes + stream.current[lower]) * net.output;
+        }
+        const float* const sums = stream.hidden_sums + static_cast<long>(band) * net.output;
+        for (int i = 0; i < net.output; i += lanes) {
+            Float x = I::load(sums + i);
+            for (int lower = 0; lower < band; lower++) x = x + I::load(rows[lower] + i);
+            P::put(stream.hidden, i / lanes, I::max(x, I::set(0)), net.hidden_inputs[band]);
+        }
+    }
+
+    // From the hidden layer to the logits of a band.
+    static NOINLINE void outputs(const Network& net, const Work& work, int band) {
+        in_groups(work, [&](int count, Stream* const* streams) INLINE_LAMBDA {
+            const Word *inputs[kColumns], *starts[kColumns];
+            const Matrix& logits = net.logits[band];
+            for (int n = 0; n < count; n++) {
+                activate(net, *streams[n], band);
+                inputs[n] = streams[n]->hidden, starts[n] = logits.start;
+            }
             const auto store = [&](int n, int row, Float sums) INLINE_LAMBDA { I::store(streams[n]->logits + row, sums); };
             product(
-                net.logits, count, inputs, starts,
-                [&](int, int row) INLINE_LAMBDA { return I::load(net.logits.bias + row); }, store);
-            if (!net.logit_rests.vectors) return;
-            for (int n = 0; n < count; n++) starts[n] = net.logit_rests.start;
+                logits, count, inputs, starts, [&](int, int row) INLINE_LAMBDA { return I::load(logits.bias + row); }, store);
+            if (net.logit_rests.empty()) return;
+            const Matrix& rests = net.logit_rests[band];
+            for (int n = 0; n < count; n++) starts[n] = rests.start;
             product(
-                net.logit_rests, count, inputs, starts,
+                rests, count, inputs, starts,
                 [&](int n, int row) INLINE_LAMBDA { return I::load(streams[n]->logits + row); }, store);
         });
     }

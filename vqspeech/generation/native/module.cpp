@@ -39,33 +39,38 @@ const Engine& find(const std::string& level, const std::string& precision) {
     throw std::invalid_argument("this processor has no " + precision + " at level " + level);
 }
 
-std::shared_ptr<Network> make_network(const std::string& level, const std::string& precision, int cycle,
+std::shared_ptr<Network> make_network(const std::string& level, const std::string& precision, int cycle, int bands,
                                       const Floats& embedding, const Floats& dilated, const Floats& residual,
                                       const Floats& residual_bias, const Floats& skip, const Floats& skip_bias,
                                       const Floats& hidden, const Floats& hidden_bias, const Floats& output,
-                                      const Floats& output_bias, const Floats& peaks) {
+                                      const Floats& output_bias, const Floats& below, const Floats& peaks) {
     require(embedding.ndim() == 2 && dilated.ndim() == 3 && skip.ndim() == 2 && hidden.ndim() == 2, "wrong dimensions");
     Sizes s{};
+    require(bands > 0 && bands <= kBands, "unsupported number of bands");
     s.cycle = cycle;
-    s.classes = static_cast<int>(embedding.shape(0));
+    s.bands = bands;
+    s.classes = static_cast<int>(embedding.shape(0)) / bands;
     s.residual = static_cast<int>(embedding.shape(1));
     s.layers = static_cast<int>(dilated.shape(0));
     s.gate = static_cast<int>(dilated.shape(1)) / 2;
     s.kernel = static_cast<int>(dilated.shape(2)) / s.residual;
     s.skip = static_cast<int>(skip.shape(0));
-    s.output = static_cast<int>(hidden.shape(0));
+    s.output = static_cast<int>(hidden.shape(0)) / bands;
     require(s.layers > 0 && s.kernel > 1 && cycle > 0 && cycle < 31, "unsupported sizes");
     require(dilated.shape(2) == s.kernel * s.residual, "dilated does not fit embedding");
     require(residual.size() == static_cast<py::ssize_t>(s.layers) * s.residual * s.gate, "wrong residual");
     require(residual_bias.size() == static_cast<py::ssize_t>(s.layers) * s.residual, "wrong residual_bias");
     require(skip.shape(1) == s.layers * s.gate && skip_bias.size() == s.skip, "wrong skip");
-    require(hidden.shape(1) == s.skip && hidden_bias.size() == s.output, "wrong hidden");
-    require(output.size() == static_cast<py::ssize_t>(s.classes) * s.output && output_bias.size() == s.classes,
-            "wrong output");
-    require(peaks.size() == s.layers + 2, "wrong peaks");
+    require(embedding.shape(0) == bands * s.classes, "wrong embedding");
+    require(hidden.shape(0) == bands * s.output && hidden.shape(1) == s.skip && hidden_bias.size() == hidden.shape(0),
+            "wrong hidden");
+    const py::ssize_t classes = static_cast<py::ssize_t>(bands) * s.classes;
+    require(output.size() == classes * s.output && output_bias.size() == classes, "wrong output");
+    require(below.size() == classes * (bands - 1) / 2 * s.output, "wrong below");
+    require(peaks.size() == s.layers + 1 + bands, "wrong peaks");
     const Weights weights{embedding.data(), dilated.data(),     residual.data(), residual_bias.data(),
                           skip.data(),      skip_bias.data(),   hidden.data(),   hidden_bias.data(),
-                          output.data(),    output_bias.data(), peaks.data()};
+                          output.data(),    output_bias.data(), below.data(),    peaks.data()};
     return std::make_shared<Network>(s, weights, find(level, precision));
 }
 
@@ -95,6 +100,7 @@ class Streams {
         streams_ = std::move(kept);
     }
 
+    // Uniform numbers and classes of several bands: those of a sample one after the other.
     py::array push(const Floats& steering, const Floats& uniforms, float temperature) {
         require(uniforms.ndim() == 2 && temperature >= 0, "wrong uniforms or temperature");
         Classes drawn({uniforms.shape(0), uniforms.shape(1)});
@@ -108,14 +114,19 @@ class Streams {
         return drawn;
     }
 
-    py::array score(const Floats& steering, const Classes& given) {
-        require(given.ndim() == 2, "wrong classes");
-        for (py::ssize_t i = 0; i < given.size(); i++)
-            require(given.data()[i] >= 0 && given.data()[i] < network_->sizes.classes, "no such class");
-        Floats logits(std::vector<py::ssize_t>{given.shape(0), given.shape(1), network_->sizes.classes});
+    py::array score(const Floats& steering, const Classes& given, const Classes& current) {
+        const Sizes& s = network_->sizes;
+        const bool several = s.bands > 1;
+        require(given.ndim() == 2 && (!several || (current.ndim() == 2 && current.size() == given.size() &&
+                                                   current.shape(0) == given.shape(0))), "wrong classes");
+        for (const Classes* classes : {&given, &current})
+            for (py::ssize_t i = 0; i < classes->size(); i++)
+                require(classes->data()[i] >= 0 && classes->data()[i] < s.classes, "no such class");
+        Floats logits(std::vector<py::ssize_t>{given.shape(0), given.shape(1), s.classes});
         Call call(*this, steering, given.shape(0), given.shape(1));
         for (int i = 0; i < count(); i++) {
             call.given.push_back(given.data(i));
+            if (several) call.current.push_back(current.data(i));
             call.logits.push_back(logits.mutable_data(i));
         }
         advance(call);
@@ -124,13 +135,15 @@ class Streams {
 
   private:
     struct Call {
-        Call(const Streams& owner, const Floats& frames, py::ssize_t rows, py::ssize_t count) : samples(count) {
+        Call(const Streams& owner, const Floats& frames, py::ssize_t rows, py::ssize_t count)
+            : samples(count / owner.network_->sizes.bands) {
             const Sizes& s = owner.network_->sizes;
             require(owner.count() > 0, "no streams are left");
             require(!owner.broken_, "these streams were interrupted in the middle of a sample");
             require(frames.ndim() == 4 && frames.shape(0) == owner.count() && rows == owner.count(), "wrong streams");
             require(frames.shape(2) == s.layers && frames.shape(3) == 2 * s.gate, "wrong conditioning");
-            require(frames.shape(1) > 0 && samples > 0 && samples % frames.shape(1) == 0, "samples are no whole frames");
+            require(frames.shape(1) > 0 && samples > 0 && count % s.bands == 0 && samples % frames.shape(1) == 0,
+                    "samples are no whole frames");
             hop = static_cast<int>(samples / frames.shape(1));
             for (int i = 0; i < owner.count(); i++) {
                 streams.push_back(owner.streams_[i].get());
@@ -150,6 +163,7 @@ class Streams {
                 w.drawn = drawn.data() + first;
             } else {
                 w.given = given.data() + first;
+                w.current = current.empty() ? nullptr : current.data() + first;
                 w.logits = logits.data() + first;
             }
             w.stop = &stop;
@@ -162,7 +176,7 @@ class Streams {
         std::vector<Stream*> streams;
         std::vector<const float*> steering, uniforms;
         std::vector<int64_t*> drawn;
-        std::vector<const int64_t*> given;
+        std::vector<const int64_t*> given, current;
         std::vector<float*> logits;
     };
 
@@ -275,12 +289,13 @@ double bandwidth(const std::string& level, long bytes) {
 
 PYBIND11_MODULE(_native, m) {
     using namespace vqspeech;
+    m.attr("INTERFACE") = 2;  // counted up with every change of what Python passes
     m.doc() = "The compiled engine of autoregressive generation; see vqspeech.generation.native_engine.";
     py::class_<Network, std::shared_ptr<Network>>(m, "Network")
-        .def(py::init(&make_network), py::kw_only(), py::arg("level"), py::arg("precision"), py::arg("cycle"),
+        .def(py::init(&make_network), py::kw_only(), py::arg("level"), py::arg("precision"), py::arg("cycle"), py::arg("bands"),
              py::arg("embedding"), py::arg("dilated"), py::arg("residual"), py::arg("residual_bias"), py::arg("skip"),
              py::arg("skip_bias"), py::arg("hidden"), py::arg("hidden_bias"), py::arg("output"), py::arg("output_bias"),
-             py::arg("peaks"))
+             py::arg("below"), py::arg("peaks"))
         .def_readonly("bytes", &Network::bytes);
     py::class_<Streams>(m, "Streams")
         .def(py::init([](std::shared_ptr<Network> network, int count, int threads) {
@@ -290,7 +305,7 @@ PYBIND11_MODULE(_native, m) {
         .def_property_readonly("count", &Streams::count)
         .def("keep", &Streams::keep, py::arg("streams"))
         .def("push", &Streams::push, py::arg("steering"), py::arg("uniforms"), py::arg("temperature"))
-        .def("score", &Streams::score, py::arg("steering"), py::arg("given"));
+        .def("score", &Streams::score, py::arg("steering"), py::arg("given"), py::arg("current"));
     m.def("available", &available, "(level, precision) that this processor can run, best level first.");
     m.def("peak", &peak, py::arg("level"), py::arg("precision"), "Multiply-adds a second of one core from registers.");
     m.def("bandwidth", &bandwidth, py::arg("level"), py::arg("size"), "Bytes a second that one core reads of so many.");

@@ -39,15 +39,16 @@ Network::Network(const Sizes& s, const Weights& w, const Engine& chosen) : sizes
     const auto fine_gate = [&](int l) { return p == Precision::int8 && l < kFineGates; };
 
     const auto of = [&](size_t rows, size_t columns) { return Packer::bytes(p, rows, columns); };
-    bytes = chunks * of(skip, static_cast<size_t>(skip_layers) * gate) + of(output, skip) +
-            (p == Precision::int8 ? 2 : 1) * of(classes, output);
+    bytes = chunks * of(skip, static_cast<size_t>(skip_layers) * gate) + of(s.bands * output, skip) +
+            s.bands * (p == Precision::int8 ? 2 : 1) * of(classes, output);
     for (int l = 0; l < s.layers; l++) {
         if (l) bytes += s.kernel * of(2 * gate, (fine_input(l) ? 2 : 1) * residual) + of(2 * gate, 0);
         bytes += of(residual, (fine_gate(l) ? 2 : 1) * gate);
     }
-    const size_t embedded = static_cast<size_t>(s.classes) * residual;
-    const size_t seen = static_cast<size_t>(s.kernel) * (s.classes + 1) * 2 * gate;
-    arena_ = std::make_unique<Arena>(bytes + sizeof(float) * (embedded + seen) + 2 * kLine);
+    const size_t embedded = static_cast<size_t>(s.bands) * s.classes * residual;
+    const size_t seen = static_cast<size_t>(s.kernel) * s.bands * (s.classes + 1) * 2 * gate;
+    const size_t pairs = static_cast<size_t>(s.bands) * (s.bands - 1) / 2;
+    arena_ = std::make_unique<Arena>(bytes + sizeof(float) * (embedded + seen + pairs * s.classes * output) + 3 * kLine);
     Packer packer(*arena_, engine);
 
     // Signed activations are stored with an offset, as the processor multiplies unsigned by signed bytes.
@@ -57,7 +58,7 @@ Network::Network(const Sizes& s, const Weights& w, const Engine& chosen) : sizes
     };
     fine_gated = {kUnitFactor, kUnitOffset, gate_words};
     summed = {1 / step(s.layers, 255), 0};
-    hidden_input = {1 / step(s.layers + 1, 255), 0};
+    for (int b = 0; b < s.bands; b++) hidden_inputs.push_back({1 / step(s.layers + 1 + b, 255), 0});
 
     // The dilated convolutions, those of the sigmoids halved as gated_unit() takes them.
     const long stride = static_cast<long>(s.kernel) * s.residual;
@@ -105,7 +106,7 @@ Network::Network(const Sizes& s, const Weights& w, const Engine& chosen) : sizes
         // Products of past taps are made a sample ahead, so the present input may take the place of the oldest; the
         // first layer has no such products.
         for (layer.span = 1; layer.span < (s.kernel - 1) * layer.dilation + (l ? 0 : 1);) layer.span *= 2;
-        layer.words = l ? (fine_input(l) ? 2 : 1) * residual_words : 1;
+        layer.words = l ? (fine_input(l) ? 2 : 1) * residual_words : s.bands;
         layer.input = {1 / step(l, 127), 128, fine_input(l) ? residual_words : 0};
         if (l) layer.current = tap(l, s.kernel - 1);
         if (l + 1 < s.layers) layer.residual = pack_residual(l);
@@ -113,20 +114,26 @@ Network::Network(const Sizes& s, const Weights& w, const Engine& chosen) : sizes
         const int first = l / skip_layers * skip_layers;
         if (l + 1 == std::min(s.layers, first + skip_layers)) skips.push_back(pack_skip(first, l + 1));
     }
-    Source source{w.hidden, s.skip, places(s.output, output), places(s.skip, skip), w.hidden_bias};
+    Source source{w.hidden, s.skip, {}, places(s.skip, skip), w.hidden_bias};
+    for (int b = 0; b < s.bands; b++) {
+        const Places one = places(s.output, output, static_cast<long>(b) * s.output);
+        source.rows.insert(source.rows.end(), one.begin(), one.end());
+    }
     source.step = step(s.layers, 255);
     hidden = packer.pack(source);
-    source = {w.output, s.output, Places(classes, -1), places(s.output, output), w.output_bias, kNever};
-    source.step = step(s.layers + 1, 255);
+    // What goes wrong in the last matrix is in the logits at once (measured: more than half of the divergence that
+    // weights in 8 bits bring), so its weights keep the rests of their rounding.
+    std::vector<float> rests;
+    if (p == Precision::int8) rests = Packer::rests(w.output, static_cast<size_t>(s.bands) * s.classes, s.output);
     const int each = classes / lanes;  // classes of a lane
-    for (int c = 0; c < s.classes; c++) source.rows[c % each * lanes + c / each] = c;
-    logits = packer.pack(source);
-    if (p == Precision::int8) {
-        // What goes wrong in the last matrix is in the logits at once (measured: more than half of the divergence that
-        // weights in 8 bits bring), so its weights keep the rests of their rounding.
-        const std::vector<float> rests = Packer::rests(w.output, s.classes, s.output);
+    for (int b = 0; b < s.bands; b++) {
+        source = {w.output, s.output, Places(classes, -1), places(s.output, output), w.output_bias, kNever};
+        source.step = step(s.layers + 1 + b, 255);
+        for (int c = 0; c < s.classes; c++) source.rows[c % each * lanes + c / each] = b * s.classes + c;
+        logits.push_back(packer.pack(source));
+        if (p != Precision::int8) continue;
         source.values = rests.data(), source.bias = nullptr, source.absent = 0;
-        logit_rests = packer.pack(source);
+        logit_rests.push_back(packer.pack(source));
     }
     for (int l = 1; l < s.layers; l++) {
         Layer& layer = layers[l];
@@ -139,26 +146,32 @@ Network::Network(const Sizes& s, const Weights& w, const Engine& chosen) : sizes
     }
 }
 
-// The embedding, and what the taps of the first layer make of it: exact, and less work than products, as few classes
-// make few different inputs.
+// The embedding, what the taps of the first layer make of it, and what classes of lower bands add: exact, and less work
+// than products, as few classes make few different inputs.
 void Network::embed(const Weights& w, const std::vector<float>& dilated, const std::vector<long>& halves) {
     const Sizes& s = sizes;
-    float* const table = arena_->take<float>(static_cast<size_t>(s.classes) * residual);
-    for (int k = 0; k < s.classes; k++) std::copy_n(w.embedding + k * s.residual, s.residual, table + k * residual);
+    const long rows = static_cast<long>(s.bands) * s.classes;
+    float* const table = arena_->take<float>(rows * residual);
+    for (long k = 0; k < rows; k++) std::copy_n(w.embedding + k * s.residual, s.residual, table + k * residual);
     embedding = table;
-    float* next = arena_->take<float>(static_cast<size_t>(s.kernel) * (s.classes + 1) * halves.size());
+    float* next = arena_->take<float>(static_cast<size_t>(s.kernel) * s.bands * (s.classes + 1) * halves.size());
     looked_up = next;
     for (int back = 0; back < s.kernel; back++)
-        for (int k = 0; k <= s.classes; k++)
-            for (const long row : halves) {
-                float sum = 0;
-                if (k < s.classes && row >= 0) {
-                    const float* const weights = dilated.data() + (row * s.kernel + s.kernel - 1 - back) * s.residual;
-                    const float* const values = w.embedding + static_cast<long>(k) * s.residual;
-                    for (int c = 0; c < s.residual; c++) sum += weights[c] * values[c];
+        for (int b = 0; b < s.bands; b++)
+            for (int k = 0; k <= s.classes; k++)
+                for (const long row : halves) {
+                    float sum = 0;
+                    if (k < s.classes && row >= 0) {
+                        const float* const weights = dilated.data() + (row * s.kernel + s.kernel - 1 - back) * s.residual;
+                        const float* const values = w.embedding + (static_cast<long>(b) * s.classes + k) * s.residual;
+                        for (int c = 0; c < s.residual; c++) sum += weights[c] * values[c];
+                    }
+                    *next++ = sum;
                 }
-                *next++ = sum;
-            }
+    const long added = rows * (s.bands - 1) / 2;
+    float* const lower = arena_->take<float>(added * output);
+    for (long k = 0; k < added; k++) std::copy_n(w.below + k * s.output, s.output, lower + k * output);
+    below = lower;
 }
 
 }  // namespace vqspeech

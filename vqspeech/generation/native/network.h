@@ -34,6 +34,7 @@ struct Matrix {
 };
 
 constexpr int kPanel = 4;
+constexpr int kBands = 16;          // at most
 
 // How an activation becomes 8 bits: round(factor x + offset), clipped to 0 ... 255. What the rounding left over may
 // follow `rest` words behind it, as round(kRest left over) + kRestOffset; 0 for none.
@@ -61,14 +62,15 @@ struct Layer {
     Quantizer input;
 };
 
+// Of several bands, `output` and `classes` are those of each; a sample is then a step, with one class of every band.
 struct Sizes {
-    int layers, cycle, kernel, residual, gate, skip, output, classes;
+    int layers, cycle, kernel, residual, gate, skip, output, classes, bands;
 };
 
 // Weights as the module stores them, row-major float32.
 struct Weights {
     const float *embedding, *dilated, *residual, *residual_bias, *skip, *skip_bias, *hidden, *hidden_bias, *output,
-        *output_bias, *peaks;
+        *output_bias, *below, *peaks;
 };
 
 struct Stream;
@@ -84,15 +86,20 @@ struct Network {
     // Widths padded to whole vectors, and the words of an activation of that width.
     int residual, gate, skip, output, classes;
     int residual_words, gate_words, skip_words, output_words;
-    const float* embedding = nullptr;    // (classes, residual)
-    // The first layer looks up what each tap, the newest first, makes of each class, and last of the zeros before the
-    // first sample: (kernel, classes + 1, 2 gate). Its ring holds classes, it has no `past` and no `current`.
+    const float* embedding = nullptr;    // (bands, classes, residual)
+    // The first layer looks up what each tap, the newest first, makes of each class of each band, and last of the zeros
+    // before the first sample: (kernel, bands, classes + 1, 2 gate). Its ring holds classes, it has no `past` and no
+    // `current`.
     const float* looked_up = nullptr;
     std::vector<Layer> layers;
     int skip_layers;                // layers whose gated units enter one product of the skip sum
     std::vector<Matrix> skips;
-    Matrix hidden, logits, logit_rests;  // the last for 8 bits alone
-    Quantizer fine_gated, summed, hidden_input;
+    Matrix hidden;                  // rows of all bands
+    std::vector<Matrix> logits, logit_rests;  // of each band; the last for 8 bits alone
+    // What classes of a lower band add to a band's hidden layer: (pairs, classes, output), pairs as (0, 1), (0, 2), (1, 2) ...
+    const float* below = nullptr;
+    Quantizer fine_gated, summed;
+    std::vector<Quantizer> hidden_inputs;     // of each band
     size_t bytes = 0;               // of packed weights
 
   private:
@@ -105,12 +112,13 @@ struct Stream {
     Stream(const Network& network, int block, int index);
 
     long time = 0;
-    int64_t previous;
+    int64_t *previous, *current;    // classes of each band: of the sample before, and of this one as they come
     std::vector<int> blocks;        // of each layer
     std::vector<Word*> rings;       // (span, residual words) of each layer
     std::vector<Word*> past;        // (block, 2 gate) accumulators of each layer
     float* steering;                // (layers, 2 gate) of the current frame
     float *x, *sum;                 // residual stream, skip sum
+    float* hidden_sums;             // (bands, output), before lower bands are added
     float* logits;                  // class c is in lane c / n of vector c % n, with n vectors in all
     Word *gated, *summed, *hidden;  // inputs of the products: (layers, gate words), ...
     Word* fine_gated;               // the gated units of one layer with their rests
@@ -126,12 +134,12 @@ struct Work {
     int hop;
     const float* const* steering;     // (frames, layers, 2 gate)
     // Either samples are drawn ...
-    const float* const* uniforms;     // (samples,)
+    const float* const* uniforms;     // (samples, bands)
     float temperature;
-    int64_t* const* drawn;            // (samples,)
-    // ... or they are given, at t the class of sample t - 1, and scored; null otherwise.
-    const int64_t* const* given;
-    float* const* logits;             // (samples, classes)
+    int64_t* const* drawn;            // (samples, bands)
+    // ... or they are given, at t the classes of sample t - 1 and those of sample t, and scored; null otherwise.
+    const int64_t *const *given, *const *current;
+    float* const* logits;             // (samples, bands, classes)
     const std::atomic<bool>* stop;
     Handoff* handoff;                 // set when a second thread computes past taps and skip sums
 };

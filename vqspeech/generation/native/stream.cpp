@@ -6,10 +6,10 @@
 
 namespace vqspeech {
 
-Stream::Stream(const Network& n, int block, int index) : previous(n.sizes.classes / 2) {
+Stream::Stream(const Network& n, int block, int index) {
     const size_t layers = n.layers.size(), rows = static_cast<size_t>(2) * n.gate;
     size_t words = layers * (rows + n.gate_words) + n.residual + n.skip + n.classes + 2 * n.gate_words + n.skip_words +
-                   n.output_words + 16 * kLine;
+                   n.output_words + static_cast<size_t>(n.sizes.bands) * n.output + 4 * n.sizes.bands + 18 * kLine;
     for (const Layer& layer : n.layers) {
         blocks.push_back(std::min(block, layer.dilation));
         words += round_up(static_cast<size_t>(layer.span) * layer.words, kLine) + round_up(blocks.back() * rows, kLine);
@@ -20,6 +20,10 @@ Stream::Stream(const Network& n, int block, int index) : previous(n.sizes.classe
     arena_->take<char>(skew);
     x = arena_->take<float>(n.residual);
     sum = arena_->take<float>(n.skip);
+    previous = arena_->take<int64_t>(n.sizes.bands);
+    current = arena_->take<int64_t>(n.sizes.bands);
+    std::fill_n(previous, n.sizes.bands, n.sizes.classes / 2);
+    hidden_sums = arena_->take<float>(static_cast<size_t>(n.sizes.bands) * n.output);
     logits = arena_->take<float>(n.classes);
     summed = arena_->take<Word>(n.skip_words);
     hidden = arena_->take<Word>(n.output_words);
