@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -29,6 +29,8 @@ from vqspeech.pitch import INTONATIONS, SEMITONE, TYPICAL_DEVIATION, Intonation,
 
 #: A file, ``-`` for stdin, a Kaldi pipe, or a waveform ``(samples,)`` at the model's sample rate.
 Recording: TypeAlias = str | os.PathLike[str] | ArrayLike
+#: What makes the waveform.
+Through: TypeAlias = Literal["decoder", "mel"]
 #: Called with samples drawn and samples to be drawn.
 Progress: TypeAlias = Callable[[int, int], None]
 
@@ -268,6 +270,7 @@ class Model:
         speaker: str | Sequence[str],
         *,
         pitch: Sequence[ArrayLike | None] | None = None,
+        through: Through = "decoder",
         seed: int = 0,
         temperature: float = 1.0,
         progress: Progress | None = None,
@@ -278,6 +281,8 @@ class Model:
             sequences: each ``(frames,)`` integers.
             speaker: one of ``speakers`` or a blend for all sequences, or one for each.
             pitch: as for ``decode``, one for each sequence; None for none.
+            through: ``decoder``, or ``mel``: the waveform is made of the bands that the mel head predicts, by Griffin
+                and Lim's iteration, which tells in seconds what the codes keep.
             seed: as for ``decode``; each sequence becomes what it becomes alone.
             temperature: as for ``decode``.
             progress: as for ``decode``.
@@ -302,6 +307,8 @@ class Model:
             plans.append(
                 ConditioningPlan(self.network, checked, self.voice(name), self._checked_pitch(given, len(checked)))
             )
+        if through == "mel":
+            return self._invert(plans, seed=seed)
         return speak(
             self.network,
             plans,
@@ -311,6 +318,18 @@ class Model:
             post_filter=self.post_filter,
             progress=progress,
         )
+
+    def _invert(self, plans: Sequence[ConditioningPlan], *, seed: int) -> list[NDArray[np.float32]]:
+        from vqspeech.generation.mel_inversion import invert_mel
+
+        made = []
+        for plan in plans:
+            bands = plan.mel(0, len(plan))
+            if bands is None:
+                raise InputError("the model has no mel head", where=self.folder, cure="go through the decoder")
+            hop = self.network.config.conditioner.hop
+            made.append(invert_mel(bands, sample_rate=self.sample_rate, hop=hop, seed=seed))
+        return made
 
     def _checked_pitch(self, pitch: ArrayLike | None, codes: int) -> Tensor | None:
         """Pitch as ``(frames, 3)`` float32 where the network is; None for a model that it does not condition."""

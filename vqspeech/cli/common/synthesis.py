@@ -23,7 +23,7 @@ from vqspeech.pipes import Pipe
 from vqspeech.pitch import INTONATIONS
 
 if TYPE_CHECKING:
-    from vqspeech.api import Model
+    from vqspeech.api import Model, Through
 
 #: Seconds of speech that a stream has to say in a group of utterances: several of usual length, one after the other.
 _STREAM_SECONDS = 15
@@ -167,6 +167,7 @@ def speak(
     *,
     seed: int,
     temperature: float,
+    through: Through = "decoder",
 ) -> None:
     """Say everything, many at a time, and tell how long it took.
 
@@ -176,6 +177,7 @@ def speak(
         speaker: one voice for all, or one for each.
         seed: as for ``Model.decode``.
         temperature: as for ``Model.decode``.
+        through: as for ``Model.decode_many``.
     """
     from vqspeech import audio
     from vqspeech.cli.common.progress import bar
@@ -183,12 +185,14 @@ def speak(
     parts = (
         ((speech, speaker) for speech in speeches) if isinstance(speaker, str) else zip(speeches, speaker, strict=True)
     )
+    means = f"{model.engine.name}, {model.engine.precision}" if through == "decoder" else "mel head, Griffin-Lim"
     for group in _groups(parts, model):
         began = time.monotonic()
         waveforms = model.decode_many(
             [speech.codes for speech, _ in group],
             [voice for _, voice in group],
             pitch=[speech.pitch for speech, _ in group],
+            through=through,
             seed=seed,
             temperature=temperature,
             progress=bar("speaking", "sample"),
@@ -202,8 +206,7 @@ def speak(
         last = group[-1][0].target
         what = last if len(group) == 1 else f"{len(group)} files, the last of them {last}"
         print(
-            f"{what}: {seconds:.1f} s of speech in {took:.1f} s, {seconds / took:.2f} x real time "
-            f"({model.engine.name}, {model.engine.precision})",
+            f"{what}: {seconds:.1f} s of speech in {took:.1f} s, {seconds / took:.2f} x real time ({means})",
             file=sys.stderr,
         )
 

@@ -97,6 +97,12 @@ def _add_rest(parser: argparse.ArgumentParser) -> None:
         "command without it then finds all done, and writes the report",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for RESULTS.json, report.html and wav/")
+    parser.add_argument(
+        "--through",
+        choices=("decoder", "mel"),
+        default="decoder",
+        help="mel: Griffin-Lim of what the mel head predicts, to see in minutes what codes keep; default: decoder",
+    )
     parser.add_argument("--f0", choices=INTONATIONS, default="source", help="as for convert; default: source")
     add_model(parser)
     add_allow_pipes(parser)
@@ -341,7 +347,14 @@ def _convert(options: argparse.Namespace, model: Model, pairs: Sequence[Pair]) -
                     made.append(Speech(codes, len(levelled), str(paths[pair.name]), pitch))
             return made
 
-        speak(model, speeches(), target, seed=options.seed, temperature=options.temperature)
+        speak(
+            model,
+            speeches(),
+            target,
+            seed=options.seed,
+            temperature=options.temperature,
+            through=options.through,
+        )
     return {name: (lambda path=path: audio.read(path)) for name, path in paths.items()}  # type: ignore[misc]
 
 
@@ -353,6 +366,7 @@ def _claim(options: argparse.Namespace, model: Model, folder: Path) -> None:
         "temperature": options.temperature,
         "post_filter": model.post_filter,
         "f0": options.f0,
+        "through": options.through,
         "precision": model.engine.precision,
     }
     note = folder / "made_by.json"
