@@ -24,16 +24,18 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.setitem(sys.modules, spec.name, module)
     spec.loader.exec_module(module)
     tiny = WaveNetConfig(layers=3, cycle=3, kernel=2, residual=8, gate=8, skip=8, output=8)
-    monkeypatch.setattr(module, "SIZES", {"small": tiny, "paper": tiny})
+    bands = WaveNetConfig(layers=3, cycle=3, kernel=2, residual=8, gate=8, skip=8, output=8, bands=4)
+    monkeypatch.setattr(module, "SIZES", {"small": tiny, "bands": bands})
     return module
 
 
+@pytest.mark.parametrize("size", ["small", "bands"])
 def test_every_case_is_a_row(
-    bench: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    size: str, bench: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "rows.json"
     monkeypatch.setattr(
-        sys, "argv", ["generation.py", "--short", "--sizes", "small", "--rounds", "1", "--json", str(path)]
+        sys, "argv", ["generation.py", "--short", "--sizes", size, "--rounds", "1", "--json", str(path)]
     )
     bench.main()
     rows = json.loads(path.read_text())
@@ -50,14 +52,16 @@ def test_every_case_is_a_row(
     assert "at most" in capsys.readouterr().out
 
 
-def test_multiply_adds_are_those_of_the_matrices(bench: ModuleType) -> None:
-    wavenet = bench.random_wavenet(bench.SIZES["small"])
+@pytest.mark.parametrize(("size", "bands"), [("small", 1), ("bands", 4)])
+def test_multiply_adds_are_those_of_the_matrices(size: str, bands: int, bench: ModuleType) -> None:
+    wavenet = bench.random_wavenet(bench.SIZES[size])
     weights = sum(p.numel() for n, p in wavenet.named_parameters() if n.endswith("weight") and p.dim() == 2)
+    weights -= 0 if wavenet.below is None else wavenet.below.weight.numel()
     # Not among the products: what is looked up, what is projected once a frame, the last residual, which nobody reads.
     weights -= wavenet.embedding.weight.numel() + wavenet.conditioning.weight.numel()
     weights -= wavenet.dilated[0].weight.numel() + wavenet.residual[-1].weight.numel()
     total, reread = bench.macs(wavenet)
-    assert total == weights
+    assert total == weights // bands
     assert reread < total
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -49,49 +50,57 @@ def test_peaks_are_the_largest_over_all_batches(kernel: int) -> None:
     assert wavenet.form == "plain"
 
 
+@dataclass(frozen=True)
+class Speech:
+    """Real speech as a decoder takes it: ``previous``, conditioning of all layers, and ``current``."""
+
+    previous: Tensor
+    layers: Tensor
+    current: Tensor
+
+    def end(self, seconds: float = 0.5) -> Speech:
+        """Its last part: float64 takes its time."""
+        frames = round(self.layers.shape[1] * seconds / 1.5)
+        steps = frames * self.previous.shape[1] // self.layers.shape[1]
+        return Speech(self.previous[:, -steps:], self.layers[:, -frames:], self.current[:, -steps:])
+
+
 @pytest.fixture(scope="module")
 def model() -> vqspeech.Model:
     return vqspeech.load()
 
 
 @pytest.fixture(scope="module")
-def held_out(model: vqspeech.Model) -> list[tuple[Tensor, Tensor]]:
-    """Real speech as ``previous`` classes and conditioning frames, up to a second and a half of each recording."""
+def held_out(model: vqspeech.Model) -> list[Speech]:
+    """Up to a second and a half of each recording."""
     recordings = sorted(SPEECH.glob("*.flac"))
     assert len(recordings) == 4
     return list(_teacher_forced(model, recordings))
 
 
 @torch.no_grad()
-def _teacher_forced(model: vqspeech.Model, recordings: list[Path]) -> Iterator[tuple[Tensor, Tensor]]:
+def _teacher_forced(model: vqspeech.Model, recordings: list[Path]) -> Iterator[Speech]:
     network = model.network
     for index, recording in enumerate(recordings):
         waveform = torch.from_numpy(model.read(recording)[: 3 * model.sample_rate // 2])[None]
         waveform = waveform[:, : waveform.shape[1] // network.config.code_hop * network.config.code_hop]
         speaker = torch.tensor([index % len(network.speakers)])
         frames = network.frames(network.quantize(waveform).values, speaker)
-        classes = network.companding.classes(waveform)
-        silence = torch.full_like(classes[:, :1], network.companding.silence)
-        yield torch.cat([silence, classes[:, :-1]], 1), frames
+        previous, current = network.decoder_classes(F.pad(waveform, (1, 0)), 0, frames.shape[1])
+        yield Speech(previous, network.decoder.condition(frames), current)
 
 
-def shortened(pair: tuple[Tensor, Tensor], seconds: float = 0.5) -> tuple[Tensor, Tensor]:
-    """The end of a piece of speech: float64 takes its time."""
-    previous, frames = pair
-    count = round(len(frames[0]) * seconds / 1.5)
-    return previous[:, -count * previous.shape[1] // frames.shape[1] :], frames[:, -count:]
-
-
-def log_chances(wavenet: WaveNet, engine: NativeEngine, previous: Tensor, frames: Tensor) -> Tensor:
-    """Teacher-forced log-probabilities of an engine, ``(batch, time, classes)`` float64."""
-    logits = engine.open(len(previous)).score(wavenet.condition(frames), previous.numpy())
-    return torch.from_numpy(logits).double().log_softmax(-1)
+def scores(engine: NativeEngine, speech: Speech) -> Tensor:
+    """Teacher-forced logits of an engine, float64."""
+    current = speech.current.numpy() if speech.current.ndim == 3 else None
+    logits = engine.open(1).score(speech.layers, speech.previous.numpy(), current)
+    return torch.from_numpy(logits).double()
 
 
 @pytest.mark.parametrize(("precision", "most"), [("bf16", 1e-4), ("int8", 1e-3)])
 @torch.no_grad()
 def test_a_trained_model_is_nearly_the_same_in_few_bits(
-    precision: native_engine.Precision, most: float, model: vqspeech.Model, held_out: list[tuple[Tensor, Tensor]]
+    precision: native_engine.Precision, most: float, model: vqspeech.Model, held_out: list[Speech]
 ) -> None:
     decoder = model.network.decoder
     reason = native_engine.unsupported(decoder, precision)
@@ -99,27 +108,25 @@ def test_a_trained_model_is_nearly_the_same_in_few_bits(
         pytest.skip(reason)
     engine = NativeEngine(decoder, precision=precision)
     divergences = []
-    for previous, frames in held_out:
-        expected = decoder(previous, frames).double().log_softmax(-1)
-        got = log_chances(decoder, engine, previous, frames)
-        divergences.append((expected.exp() * (expected - got)).sum(-1))
-    assert torch.cat(divergences, 1).mean() <= most
+    for speech in held_out:
+        expected = decoder.logits(speech.previous, speech.layers, speech.current).double().log_softmax(-1)
+        got = scores(engine, speech).log_softmax(-1)
+        divergence = (expected.exp() * (expected - got)).sum(-1)
+        divergences.append(divergence.view(divergence.shape[1], -1))  # (time, bands)
+    assert torch.cat(divergences).mean(0).max() <= most
 
 
 @torch.no_grad()
-def test_a_trained_model_in_fp32_is_as_exact_as_fp32_can_be(
-    model: vqspeech.Model, held_out: list[tuple[Tensor, Tensor]]
-) -> None:
+def test_a_trained_model_in_fp32_is_as_exact_as_fp32_can_be(model: vqspeech.Model, held_out: list[Speech]) -> None:
     decoder = model.network.decoder
     reason = native_engine.unsupported(decoder, "fp32")
     if reason:
         pytest.skip(reason)
     engine = NativeEngine(decoder)
-    for previous, frames in (shortened(pair) for pair in held_out[::2]):
-        layers = decoder.condition(frames)
-        exact, bound = fp32_error(decoder, previous, layers)
-        logits = torch.from_numpy(engine.open(1).score(layers, previous.numpy())).double()
-        for computed in (logits, decoder(previous, frames).double()):
+    for speech in (speech.end() for speech in held_out[::2]):
+        exact, bound = fp32_error(decoder, speech.previous, speech.layers, speech.current)
+        logits = scores(engine, speech)
+        for computed in (logits, decoder.logits(speech.previous, speech.layers, speech.current).double()):
             assert (computed - exact).abs().max() <= bound
         # Logits that are off by at most B are off by at most B**2 / 2 in divergence (Hoeffding's lemma).
         expected, got = exact.log_softmax(-1), logits.log_softmax(-1)
@@ -133,16 +140,16 @@ def test_a_trained_model_in_fp32_is_as_exact_as_fp32_can_be(
 
 @torch.no_grad()
 def test_the_bound_of_fp32_is_tight_enough_to_see_one_matrix_in_bf16(
-    model: vqspeech.Model, held_out: list[tuple[Tensor, Tensor]]
+    model: vqspeech.Model, held_out: list[Speech]
 ) -> None:
     decoder = copy.deepcopy(model.network.decoder)
-    previous, frames = shortened(held_out[0])
-    layers = decoder.condition(frames)
-    exact, bound = fp32_error(decoder, previous, layers)
+    speech = held_out[0].end()
+    exact, bound = fp32_error(decoder, speech.previous, speech.layers, speech.current)
     for name, weight in decoder.named_parameters():
         if name not in ("dilated.9.weight", "residual.3.weight", "skip.weight", "output.weight"):
             continue
         kept = weight.clone()
         weight.copy_(weight.bfloat16())
-        assert (rounded_logits(decoder, previous, layers, seed=None) - exact).abs().max() > bound, name
+        changed = rounded_logits(decoder, speech.previous, speech.layers, speech.current, seed=None)
+        assert (changed - exact).abs().max() > bound, name
         weight.copy_(kept)

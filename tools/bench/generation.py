@@ -34,6 +34,9 @@ HOP = 64
 SIZES = {
     "small": WaveNetConfig(layers=20, cycle=10, kernel=2, residual=64, gate=64, skip=128, output=128),
     "paper": WaveNetConfig(layers=30, cycle=10, kernel=2, residual=256, gate=256, skip=256, output=256),
+    # A step draws four values: a quarter of the steps, three times the multiply-adds of each.
+    "bands": WaveNetConfig(layers=14, cycle=7, kernel=2, residual=128, gate=128, skip=256, output=128, bands=4),
+    "bands-96": WaveNetConfig(layers=14, cycle=7, kernel=2, residual=96, gate=96, skip=192, output=96, bands=4),
 }
 
 
@@ -95,20 +98,27 @@ def random_wavenet(config: WaveNetConfig) -> WaveNet:
     """A WaveNet of random weights, with the scales that the 8-bit engine needs; speed does not depend on training."""
     torch.manual_seed(0)
     wavenet = WaveNet(config, classes=CLASSES, condition_channels=64).eval()
-    measure_activation_peaks(wavenet, [(torch.randint(CLASSES, (1, 16 * HOP)), torch.randn(1, 16, 64))])
+    classes = random_classes(wavenet, 16 * HOP)
+    measure_activation_peaks(wavenet, [(classes, torch.randn(1, 16, 64), classes)])
     return wavenet
+
+
+def random_classes(wavenet: WaveNet, samples: int) -> torch.Tensor:
+    """``(1, samples)``, or ``(1, samples / bands, bands)``."""
+    bands = wavenet.config.bands
+    return torch.randint(wavenet.classes, (1, samples) if bands == 1 else (1, samples // bands, bands))
 
 
 def full(wavenet: WaveNet) -> Callable[[int], None]:
     """Draw samples as without queues: the whole receptive field for every sample."""
     field_size = wavenet.config.receptive_field
     frames = torch.randn(1, 1, wavenet.conditioning.in_features)
-    past = torch.randint(wavenet.classes, (1, field_size))
+    past = random_classes(wavenet, field_size)
 
     @torch.inference_mode()
     def run(samples: int) -> None:
-        for _ in range(samples):
-            wavenet(past, frames)
+        for _ in range(-(-samples // wavenet.config.bands)):
+            wavenet(past, frames, past)
 
     return run
 
@@ -123,7 +133,8 @@ def cached(engine: Engine, wavenet: WaveNet, streams: int, most: int) -> Callabl
     uniforms = np.random.default_rng(0).random((streams, frames * HOP), dtype=np.float32)
 
     def run(samples: int) -> None:
-        whole = -(-samples // HOP) * HOP if samples >= HOP else samples
+        unit = HOP if samples >= HOP else wavenet.config.bands
+        whole = -(-samples // unit) * unit
         # Fewer samples than a frame are one short frame.
         session.push(layers[:, : max(1, whole // HOP)], np.ascontiguousarray(uniforms[:, :whole]))
 
@@ -171,7 +182,7 @@ def cases_of(
 
 
 def macs(wavenet: WaveNet) -> tuple[int, int]:
-    """Multiply-adds a sample; and those whose weights one stream reads anew for each (past taps serve eight).
+    """Multiply-adds per sample; and those whose weights one stream reads anew for each (past taps serve eight).
 
     The dilated convolution of the first layer is looked up.
     """
@@ -180,8 +191,8 @@ def macs(wavenet: WaveNet) -> tuple[int, int]:
     past = sum((c.kernel - 1) * tap for _ in c.dilations[1:])
     reread = sum((c.kernel - 1) * tap // min(8, dilation) for dilation in c.dilations[1:])
     rest = (c.layers - 1) * (tap + c.gate * c.residual)
-    rest += c.layers * c.gate * c.skip + c.skip * c.output + c.output * wavenet.classes
-    return past + rest, reread + rest
+    rest += c.layers * c.gate * c.skip + c.bands * (c.skip * c.output + c.output * wavenet.classes)
+    return (past + rest) // c.bands, (reread + rest) // c.bands
 
 
 def measure_roofs(size: str, wavenet: WaveNet, sample_rate: int) -> dict[Precision, Roof]:
@@ -192,13 +203,14 @@ def measure_roofs(size: str, wavenet: WaveNet, sample_rate: int) -> dict[Precisi
     for precision, width in widths.items():
         for level in native_engine.levels(precision)[:1]:
             peak = max(native_engine.peak(level, precision) for _ in range(3))
-            read = max(native_engine.bandwidth(level, width * reread) for _ in range(3))
+            step = wavenet.config.bands * reread  # what is read until it is read again
+            read = max(native_engine.bandwidth(level, width * step) for _ in range(3))
             roof = Roof(peak / total / sample_rate, read / width / reread / sample_rate)
             roofs[precision] = roof
             print(
                 f"{size:9} {precision:5} one core at most: {peak / 1e9:4.0f} G multiply-adds/s, or "
                 f"{roof.multiplying:6.2f} x real time (many streams); {read / 1e9:4.0f} GB/s of "
-                f"{width * reread / 1e6:.1f} MB weights a sample, or {roof.reading:6.2f} x (one stream)"
+                f"{width * step / 1e6:.1f} MB weights per step, or {roof.reading:6.2f} x (one stream)"
             )
     return roofs
 
@@ -220,10 +232,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--short", action="store_true", help="fewer cases and rounds, in under a minute")
     parser.add_argument("--json", metavar="FILE", help="write the rows there")
-    parser.add_argument("--sizes", nargs="+", choices=["small", "paper", "packaged"], default=None)
+    parser.add_argument("--sizes", nargs="+", choices=[*SIZES, "packaged"], default=None)
     parser.add_argument("--rounds", type=int, default=None, help="runs of each case (7; 3 with --short)")
     options = parser.parse_args()
-    sizes = options.sizes or (["small", "packaged"] if options.short else ["small", "paper", "packaged"])
+    sizes = options.sizes or (["small", "packaged"] if options.short else [*SIZES, "packaged"])
     rounds = options.rounds or (3 if options.short else 7)
     seconds, most = (0.1, 4096) if options.short else (0.3, 16_384)
     print(f"engine: {describe_engine()}; {os.cpu_count()} cores; {rounds} rounds")
