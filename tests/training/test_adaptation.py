@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_models import make_model
+from small_models import make_config, make_model
 from small_training import voice
 
 from vqspeech.errors import InputError
@@ -206,3 +206,26 @@ def codes_of(network: VQVAE) -> list[int]:
     with torch.no_grad():
         codes: list[int] = network.quantize(torch.from_numpy(voice(640, 1))[None]).codes[0].tolist()
     return codes
+
+
+def test_a_voice_is_fitted_with_the_pitch_of_its_recordings() -> None:
+    changes = {"block": "modulated", "pitch": True, "dilations": [1, -1, 1, -2]}
+    network = make_model(make_config(conditioner=changes)).eval()
+    fit = make_fit(network)
+    assert fit.pitch_statistics is not None
+    assert fit.pitch is not None
+    speaker, start = network.voice({1: 1.0}), 40
+    per_code = network.conditioner.frames_per_code
+    with torch.no_grad():
+        whole = network.frames(network.quantizer.lookup(fit.codes[None]), torch.tensor([1]), fit.pitch[None])
+        crop = whole[:, start * per_code : (start + fit.crop) * per_code]
+        torch.testing.assert_close(fit._frames(speaker, [start]), crop, rtol=1e-4, atol=1e-5)
+        without = fit._frames(speaker, [start, start], np.array([True, False]))
+    torch.testing.assert_close(without[:1], crop, rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(without[1], without[0])
+    fitted = fit.run(steps=6)
+    network.speaker_stats.unigrams.fill_(1)
+    added = add_voice(network, "dora", fitted.adapter, torch.zeros(9, 5), fit.pitch_statistics)
+    assert added.speaker_stats.pitch[-1].tolist() == pytest.approx(
+        [fit.pitch_statistics.mean, fit.pitch_statistics.deviation]
+    )

@@ -88,7 +88,8 @@ def run(options: argparse.Namespace) -> None:
         from vqspeech.model.checkpoint import save_model
 
         said = torch.cat([model.vectors(waveform) for waveform in waveforms])
-        save_model(add_voice(model.network, options.speaker, fitted.adapter, said), folder)
+        adapted = add_voice(model.network, options.speaker, fitted.adapter, said, fit.pitch_statistics)
+        save_model(adapted, folder)
         (folder / "README.md").write_text(
             _card(options.speaker, base, model, fitted, len(found), fit.seconds), encoding="utf-8"
         )

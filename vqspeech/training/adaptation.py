@@ -27,6 +27,7 @@ from vqspeech.files import save_checkpoint
 from vqspeech.melspectrogram import log_mel
 from vqspeech.model.speaker_conditioning import SpeakerAdapter, Voice, VoiceComponent
 from vqspeech.model.vqvae import VQVAE
+from vqspeech.pitch import PitchStatistics, contour, relative, statistics
 
 #: Share of the speech, its last part, that is held out, and the least that either part must have, in seconds.
 HELD_OUT, LEAST_SECONDS = 1 / 6, 1.5
@@ -38,6 +39,8 @@ HELD_OUT_SEGMENTS, NEAREST_SEGMENTS = 40, 8
 VECTOR_RATE, RATE = 0.05, 5e-4
 #: Of the mel head's error beside the nats per sample: the post-filter relies on the new voice's bands.
 MEL_WEIGHT = 0.5
+#: Share of the segments from which pitch is withheld, so that the voice needs none.
+PITCH_DROPOUT = 0.3
 #: Steps between two evaluations (and two checkpoints).
 EVALUATE_EVERY = 20
 #: Evaluations without a better one after which no more steps are taken.
@@ -108,6 +111,10 @@ class VoiceFit:
         # With the one sample before the first, which pre-emphasis asks for.
         self.samples = torch.from_numpy(np.concatenate([np.zeros(1, np.float32), *padded]))
         self.codes = torch.from_numpy(np.concatenate(codes).astype(np.int64))
+        self.pitch_statistics: PitchStatistics | None = None
+        self.pitch: Tensor | None = None
+        if config.conditioner.pitch:
+            self.pitch_statistics, self.pitch = self._tracked(padded)
         self.context = network.conditioner.context
         # Samples that feel the unheard past of a segment are not scored; at least half of it is.
         self.skip = config.decoder.receptive_field
@@ -122,6 +129,16 @@ class VoiceFit:
             )
         self.train = range(self.context, first_held_out - self.crop - self.context)
         self.dev = range(first_held_out + self.context, len(self.codes) - self.crop - self.context + 1)
+
+    def _tracked(self, waveforms: Sequence[NDArray[np.float32]]) -> tuple[PitchStatistics, Tensor]:
+        """Statistics of the speaker's F0, and the pitch of all recordings, ``(frames, PITCH_FEATURES)``."""
+        config = self.network.config
+        hop, rate = config.conditioner.hop, config.audio.sample_rate
+        f0 = np.concatenate(
+            [contour(waveform, rate, (np.arange(len(waveform) // hop) + 0.5) * hop / rate) for waveform in waveforms]
+        )
+        found = statistics(f0, hop / rate)
+        return found, torch.from_numpy(relative(f0, found))
 
     @property
     def seconds(self) -> float:
@@ -198,18 +215,35 @@ class VoiceFit:
         starts = [int(start) for start in rng.integers(self.train.start, self.train.stop, BATCH)]
         optimizer.zero_grad()
         voice = voice_of(adapter, self.network)
-        frames = self._frames(voice, starts)
+        frames = self._frames(voice, starts, rng.random(BATCH) >= PITCH_DROPOUT)
         nll = self._nll(voice, starts, frames).mean()
         (nll + MEL_WEIGHT * self._mel_error(voice, starts, frames)).backward()
         torch.nn.utils.clip_grad_norm_(adapter.parameters(), 1.0)
         optimizer.step()
 
-    def _frames(self, voice: Voice, starts: Sequence[int]) -> Tensor:
-        """Conditioning frames of segments that begin at the codes ``starts``: ``(segments, frames, channels)``."""
+    def _frames(self, voice: Voice, starts: Sequence[int], with_pitch: NDArray[np.bool_] | None = None) -> Tensor:
+        """Conditioning frames of segments.
+
+        Args:
+            voice: whose.
+            starts: their first codes.
+            with_pitch: ``(segments,)``, whether each is given its pitch; None for all.
+
+        Returns:
+            ``(segments, frames, channels)``.
+        """
         network, device = self.network, self.network.quantizer.codebook.device
         reach = range(-self.context, self.crop + self.context)
         codes = torch.stack([self.codes[start + reach.start : start + reach.stop] for start in starts]).to(device)
-        frames = voice.frames(network.quantizer.lookup(codes))
+        pitch = None
+        if self.pitch is not None:
+            scale = network.conditioner.frames_per_code
+            spans = [slice((start + reach.start) * scale, (start + reach.stop) * scale) for start in starts]
+            pitch = torch.stack([self.pitch[span] for span in spans])  # (segments, frames, PITCH_FEATURES)
+            if with_pitch is not None:
+                pitch = pitch * torch.from_numpy(with_pitch)[:, None, None]
+            pitch = pitch.to(device)
+        frames = voice.frames(network.quantizer.lookup(codes), pitch)
         edge = self.context * network.conditioner.frames_per_code
         return frames[:, edge : frames.shape[1] - edge]
 
@@ -305,7 +339,9 @@ def _weights(adapter: SpeakerAdapter) -> dict[str, Tensor]:
     return {name: tensor.detach().clone() for name, tensor in adapter.state_dict().items()}
 
 
-def add_voice(network: VQVAE, name: str, adapter: SpeakerAdapter, vectors: Tensor) -> VQVAE:
+def add_voice(
+    network: VQVAE, name: str, adapter: SpeakerAdapter, vectors: Tensor, pitch: PitchStatistics | None = None
+) -> VQVAE:
     """A copy of a model with one more voice, the last; all else is the same to the bit.
 
     Args:
@@ -313,6 +349,7 @@ def add_voice(network: VQVAE, name: str, adapter: SpeakerAdapter, vectors: Tenso
         name: of the voice.
         adapter: the voice's own conditioning network.
         vectors: the encoder's output for its recordings, ``(n, dimension)``.
+        pitch: of its recordings, for a model that pitch conditions.
 
     Returns:
         The copy, on the CPU, in evaluation mode.
@@ -330,4 +367,6 @@ def add_voice(network: VQVAE, name: str, adapter: SpeakerAdapter, vectors: Tenso
     copy.load_state_dict(weights)
     if network.speaker_stats.computed(range(len(network.speakers))):
         copy.speaker_stats.update(len(network.speakers), vectors.cpu(), copy.quantizer)
+    if pitch is not None:
+        copy.speaker_stats.pitch[-1] = torch.tensor([pitch.mean, pitch.deviation])
     return copy.eval()
