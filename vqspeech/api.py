@@ -19,9 +19,9 @@ from vqspeech.errors import InputError
 from vqspeech.generation import EngineName, Precision, make_engine
 from vqspeech.generation.conditioning import ConditioningPlan
 from vqspeech.generation.postfilter import STRENGTH
-from vqspeech.generation.synthesis import speak
+from vqspeech.generation.synthesis import synthesise
 from vqspeech.model.checkpoint import PRETRAINED, checksum, codes_checksum, load_model, model_folder
-from vqspeech.model.chunking import blockwise
+from vqspeech.model.chunking import apply_chunked
 from vqspeech.model.conditioner import PITCH_FEATURES
 from vqspeech.model.speaker_conditioning import Voice
 from vqspeech.model.vqvae import VQVAE
@@ -179,7 +179,7 @@ class Model:
         shaped = network.companding.shape(torch.from_numpy(padded)[None]).to(self._device)
         # What is normalised over the whole utterance cannot be cut.
         whole = len(padded) if network.config.encoder.hears_all else 0
-        z = blockwise(
+        z = apply_chunked(
             network.encoder,
             shaped,
             block=max(whole, _BLOCK_SECONDS * self.sample_rate // hop * hop),
@@ -309,7 +309,7 @@ class Model:
             )
         if through == "mel":
             return self._invert(plans, seed=seed)
-        return speak(
+        return synthesise(
             self.network,
             plans,
             engine=self.engine,

@@ -13,7 +13,7 @@ from vqspeech.generation import make_engine
 from vqspeech.generation import postfilter as module
 from vqspeech.generation.conditioning import ConditioningPlan
 from vqspeech.generation.postfilter import post_filter, refine
-from vqspeech.generation.synthesis import speak
+from vqspeech.generation.synthesis import synthesise
 from vqspeech.melspectrogram import DIVISOR, log_mel
 
 RATE, HOP, BANDS = 16_000, 64, 20
@@ -78,8 +78,8 @@ def test_a_model_brings_its_speech_nearer_to_its_mel_head() -> None:
     network = make_network(mel_bands=5)
     codes = torch.randint(CODES, (120,), generator=torch.Generator().manual_seed(0))
     voice, engine = network.voice({1: 1.0}), make_engine(network.decoder)
-    plain = speak(network, [ConditioningPlan(network, codes, voice)], engine=engine, seed=3)[0]
-    refined = speak(network, [ConditioningPlan(network, codes, voice)], engine=engine, seed=3, post_filter=1.0)[0]
+    plain = synthesise(network, [ConditioningPlan(network, codes, voice)], engine=engine, seed=3)[0]
+    refined = synthesise(network, [ConditioningPlan(network, codes, voice)], engine=engine, seed=3, post_filter=1.0)[0]
     assert refined.shape == plain.shape
 
     def distance(waveform: Tensor) -> float:

@@ -14,7 +14,7 @@ from torch import Tensor
 from vqspeech.generation import Engine, chunks, generate, make_engine
 from vqspeech.generation.conditioning import ConditioningPlan
 from vqspeech.generation.native_engine import MISSING
-from vqspeech.generation.synthesis import pieces, speak
+from vqspeech.generation.synthesis import find_chunks, synthesise
 from vqspeech.generation.torch_engine import TorchEngine
 from vqspeech.model.speaker_conditioning import SpeakerAdapter, Voice
 from vqspeech.model.vqvae import VQVAE
@@ -39,7 +39,7 @@ def spoken(
     network: VQVAE, sequences: Sequence[Tensor], *, engine: Engine | None = None, voice: int = 1, seed: int = 3
 ) -> list[NDArray[np.float32]]:
     plans = [ConditioningPlan(network, codes, network.voice({voice: 1.0})) for codes in sequences]
-    return speak(network, plans, engine=engine or make_engine(network.decoder), seed=seed)
+    return synthesise(network, plans, engine=engine or make_engine(network.decoder), seed=seed)
 
 
 def by_one_stream(network: VQVAE, codes: Tensor, *, voice: int = 1, seed: int = 3) -> NDArray[np.float32]:
@@ -58,19 +58,19 @@ def test_a_short_sequence_is_one_stream() -> None:
 def test_a_model_without_a_mel_head_cuts_nothing() -> None:
     network = make_network(mel_bands=0)
     codes = sequence(0.3)
-    assert len(pieces(ConditioningPlan(network, codes, network.voice({1: 1.0})))) == 1
+    assert len(find_chunks(ConditioningPlan(network, codes, network.voice({1: 1.0})))) == 1
     assert np.array_equal(spoken(network, [codes])[0], by_one_stream(network, codes))
 
 
 def test_a_long_sequence_is_cut_and_begins_as_one_stream_does() -> None:
     network = make_network(mel_bands=5)
     codes = sequence(0.3)
-    first, second, *_ = pieces(ConditioningPlan(network, codes, network.voice({1: 1.0})))
+    first, second, *_ = find_chunks(ConditioningPlan(network, codes, network.voice({1: 1.0})))
     seam = first.stop * HOP - round(0.002 * RATE)
-    cut, whole = spoken(network, [codes])[0], by_one_stream(network, codes)
-    assert len(cut) == len(whole) == len(codes) * HOP
-    assert np.array_equal(cut[:seam], whole[:seam])
-    assert not np.array_equal(cut[seam:], whole[seam:])
+    chunked, whole = spoken(network, [codes])[0], by_one_stream(network, codes)
+    assert len(chunked) == len(whole) == len(codes) * HOP
+    assert np.array_equal(chunked[:seam], whole[:seam])
+    assert not np.array_equal(chunked[seam:], whole[seam:])
     assert second.begin < second.start
 
 
@@ -94,7 +94,7 @@ def test_however_many_streams_an_engine_likes_the_samples_are_the_same() -> None
 def test_each_sequence_has_its_voice() -> None:
     network = make_network(mel_bands=5)
     codes, voices = sequence(0.05), [network.voice({speaker: 1.0}) for speaker in (0, 2)]
-    both = speak(
+    both = synthesise(
         network,
         [ConditioningPlan(network, codes, voice) for voice in voices],
         engine=make_engine(network.decoder),
@@ -112,10 +112,10 @@ def test_a_voice_with_a_network_of_its_own_speaks_beside_others() -> None:
     voices = [network.voice(shares) for shares in ({0: 1.0}, {3: 1.0}, blend)]
     engine = make_engine(network.decoder)
     plans = [ConditioningPlan(network, codes, voice) for voice in voices]
-    together = speak(network, plans, engine=engine, seed=3)
+    together = synthesise(network, plans, engine=engine, seed=3)
     assert np.array_equal(together[0], spoken(shared, [codes], voice=0)[0])
     for plan, waveform in zip(plans, together, strict=True):
-        assert np.array_equal(waveform, speak(network, [plan], engine=engine, seed=3)[0])
+        assert np.array_equal(waveform, synthesise(network, [plan], engine=engine, seed=3)[0])
     assert not np.array_equal(together[1], together[2])
 
 
@@ -128,14 +128,14 @@ def test_frames_of_a_piece_are_those_of_the_whole(monkeypatch: pytest.MonkeyPatc
     with torch.no_grad():
         expected = network.frames(network.quantizer.lookup(codes[None]), torch.tensor([0]))[0]
     torch.testing.assert_close(whole, expected, rtol=0, atol=0)
-    cuts = pieces(kept)
+    cuts = find_chunks(kept)
     monkeypatch.setattr("vqspeech.generation.conditioning._KEPT_SECONDS", 0)
     monkeypatch.setattr("vqspeech.generation.conditioning._BLOCK_SECONDS", 0.05)
     computed = ConditioningPlan(network, codes, voice)
     for begin, stop in ((0, 1), (3, 50), (100, len(codes)), (0, len(codes))):
         part = computed.frames(begin, stop)
         torch.testing.assert_close(part, whole[begin * per_code : stop * per_code], rtol=1e-4, atol=1e-5)
-    assert pieces(computed) == cuts
+    assert find_chunks(computed) == cuts
 
 
 def test_the_conditioning_of_an_utterance_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +144,7 @@ def test_the_conditioning_of_an_utterance_is_computed_once(monkeypatch: pytest.M
     calls: list[int] = []
     compute = Voice.frames
     monkeypatch.setattr(Voice, "frames", lambda *given: (calls.append(1), compute(*given))[1])
-    speak(network, [plan], engine=make_engine(network.decoder), post_filter=0.5)
+    synthesise(network, [plan], engine=make_engine(network.decoder), post_filter=0.5)
     assert len(calls) == 1
 
 
@@ -152,7 +152,7 @@ def test_progress_reaches_what_is_to_be_drawn() -> None:
     network = make_network(mel_bands=5)
     seen: list[tuple[int, int]] = []
     sequences = [sequence(0.2), sequence(0.05)]
-    speak(
+    synthesise(
         network,
         [ConditioningPlan(network, codes, network.voice({0: 1.0})) for codes in sequences],
         engine=make_engine(network.decoder),

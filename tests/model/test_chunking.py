@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from small_models import make_config, make_model
 from torch import Tensor
 
-from vqspeech.model.chunking import blockwise
+from vqspeech.model.chunking import apply_chunked
 
 MODELS = [
     make_model(make_config(encoder=encoder, conditioner=conditioner)).eval()
@@ -24,9 +24,9 @@ MODELS = [
 
 
 def counting(network: Any, seen: list[int]) -> Any:
-    def count(piece: Tensor) -> Tensor:
-        seen.append(piece.shape[-1])
-        return network(piece)
+    def count(chunk: Tensor) -> Tensor:
+        seen.append(chunk.shape[-1])
+        return network(chunk)
 
     return count
 
@@ -37,11 +37,11 @@ def test_the_encoder_in_blocks_is_the_encoder(model: Any, codes: int, block: int
     torch.manual_seed(seed)
     hop = model.config.code_hop
     context = -(-model.encoder.context // hop) * hop
-    waveform, pieces = torch.randn(1, codes * hop), []
-    network = counting(model.encoder, pieces)
-    z = blockwise(network, waveform, block=block * hop, context=context, scale=1 / hop)
+    waveform, chunks = torch.randn(1, codes * hop), []
+    network = counting(model.encoder, chunks)
+    z = apply_chunked(network, waveform, block=block * hop, context=context, scale=1 / hop)
     torch.testing.assert_close(z, model.encoder(waveform), rtol=1e-4, atol=1e-4)
-    assert max(pieces) <= block * hop + 2 * context
+    assert max(chunks) <= block * hop + 2 * context
 
 
 @given(model=st.sampled_from(MODELS), codes=st.integers(1, 150), block=st.integers(1, 20), seed=st.integers(0, 99))
@@ -50,24 +50,24 @@ def test_the_conditioner_in_blocks_is_the_conditioner(model: Any, codes: int, bl
     torch.manual_seed(seed)
     values, speaker = torch.randn(1, 5, codes), torch.tensor([1])
 
-    def network(piece: Tensor) -> Tensor:
-        return model.frames(piece, speaker).transpose(1, 2)
+    def network(chunk: Tensor) -> Tensor:
+        return model.frames(chunk, speaker).transpose(1, 2)
 
     conditioner = model.conditioner
-    frames = blockwise(network, values, block=block, context=conditioner.context, scale=conditioner.frames_per_code)
+    frames = apply_chunked(network, values, block=block, context=conditioner.context, scale=conditioner.frames_per_code)
     torch.testing.assert_close(frames, network(values), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("time", [1, 9, 10, 11, 30, 31])
 def test_every_sample_is_there_once_and_in_order(time: int) -> None:
     signal = torch.arange(float(time))[None, None]
-    assert torch.equal(blockwise(lambda piece: piece, signal, block=10, context=0, scale=1), signal)
-    assert torch.equal(blockwise(lambda piece: piece, signal, block=3, context=2, scale=1), signal)
+    assert torch.equal(apply_chunked(lambda chunk: chunk, signal, block=10, context=0, scale=1), signal)
+    assert torch.equal(apply_chunked(lambda chunk: chunk, signal, block=3, context=2, scale=1), signal)
 
 
 def test_too_little_context_would_be_heard() -> None:
     """The tests above can fail: with no context the seams show."""
     model = MODELS[0]
     waveform = torch.randn(1, 64 * 16)
-    z = blockwise(model.encoder, waveform, block=256, context=0, scale=1 / 16)
+    z = apply_chunked(model.encoder, waveform, block=256, context=0, scale=1 / 16)
     assert (z - model.encoder(waveform)).abs().max() > 1e-3

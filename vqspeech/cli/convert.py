@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from vqspeech.cli.common.model import add_generation, add_model, load
 from vqspeech.cli.common.pipes import add_allow_pipes
 from vqspeech.cli.common.sources import Source, sources
-from vqspeech.cli.common.synthesis import Faults, Speech, Targets, add_f0, add_speaker, speak
+from vqspeech.cli.common.synthesis import Faults, Speech, Targets, add_f0, add_speaker, synthesise
 
 if TYPE_CHECKING:
     from vqspeech.api import Model
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     model.voice(voice)
     faults = Faults("convert", alone=len(found) == 1)
     speeches = _speeches(model, wanted, options, faults)
-    speak(model, speeches, voice, seed=options.seed, temperature=options.temperature)
+    synthesise(model, speeches, voice, seed=options.seed, temperature=options.temperature)
     targets.say_skipped()
     return faults.status
 

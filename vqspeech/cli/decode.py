@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 from vqspeech.cli.common.model import add_generation, add_model, load
-from vqspeech.cli.common.synthesis import Speech, Targets, add_speaker, speak
+from vqspeech.cli.common.synthesis import Speech, Targets, add_speaker, synthesise
 from vqspeech.errors import InputError
 
 
@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> None:
     made_by = archive.info.checksum
     if made_by is not None and made_by != model.code_info.checksum:
         raise InputError("made by another model", where=options.codes, cure="name it with --model")
-    speak(
+    synthesise(
         model,
         (Speech(archive.sequences[name], None, path) for name in names if (path := targets.path(name, "-"))),
         options.speaker,

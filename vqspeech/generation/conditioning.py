@@ -7,7 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from vqspeech.model.chunking import blockwise
+from vqspeech.model.chunking import apply_chunked
 from vqspeech.model.conditioner import PITCH_FEATURES
 from vqspeech.model.speaker_conditioning import Voice
 from vqspeech.model.vqvae import VQVAE
@@ -73,7 +73,7 @@ class ConditioningPlan:
         rows = self.codes[None].float()  # (1, codes); exact, for codebooks are far smaller than 2^24
         if self.pitch is not None:
             rows = torch.cat([rows, self.pitch.view(len(self.codes), -1).t()])  # (1 + features per code, codes)
-        made = blockwise(
+        made = apply_chunked(
             self._chunk,
             rows[None, :, begin - left : stop + context],
             block=round(_BLOCK_SECONDS * network.config.code_rate),

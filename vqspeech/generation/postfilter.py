@@ -79,6 +79,6 @@ def refine(plan: ConditioningPlan, waveform: Tensor, *, strength: float) -> Tens
         begin, end = max(0, start - around), min(len(waveform), start + block + around)
         bands = plan.mel(begin // hop, end // hop)
         assert bands is not None
-        piece = post_filter(waveform[begin:end], bands, sample_rate=rate, hop=config.conditioner.hop, strength=strength)
-        refined[start : start + block] = piece[start - begin : start - begin + block]
+        chunk = post_filter(waveform[begin:end], bands, sample_rate=rate, hop=config.conditioner.hop, strength=strength)
+        refined[start : start + block] = chunk[start - begin : start - begin + block]
     return refined

@@ -81,8 +81,8 @@ def describe_engine() -> str:
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """What one stream draws: an utterance, or a piece of one.
+class StreamRequest:
+    """A request for one stream: an utterance, or a chunk of one.
 
     Attributes:
         frames: makes its conditioning frames, ``(length, channels)``, when its turn comes.
@@ -117,7 +117,7 @@ def generate(
     Args:
         wavenet: the decoder.
         frames: each ``(frames, condition_channels)``.
-        hop: samples a frame.
+        hop: samples per frame.
         seed: of the uniform numbers, which are the same for every utterance.
         temperature: divides the logits; 0 takes the most likely class.
         engine: a name as for ``make_engine``, or an engine made of ``wavenet`` before.
@@ -134,42 +134,42 @@ def generate(
     runner = make_engine(wavenet, engine, precision, threads) if isinstance(engine, str) else engine
     bands = wavenet.config.bands
     results: list[NDArray[np.int64]] = [np.zeros((0, bands) if bands > 1 else 0, np.int64)] * len(frames)
-    stretches = [
-        Stretch(lambda sequence=sequence: sequence, wavenet.condition, len(sequence))  # type: ignore[misc]
+    requests = [
+        StreamRequest(lambda sequence=sequence: sequence, wavenet.condition, len(sequence))  # type: ignore[misc]
         for sequence in frames
     ]
-    for index, classes in draw_stretches(
-        runner, stretches, hop=hop, seed=seed, temperature=temperature, progress=progress
+    for index, classes in draw_requests(
+        runner, requests, hop=hop, seed=seed, temperature=temperature, progress=progress
     ):
         results[index] = classes
     return results
 
 
-def draw_stretches(
+def draw_requests(
     engine: Engine,
-    stretches: Sequence[Stretch],
+    requests: Sequence[StreamRequest],
     *,
     hop: int,
     seed: int = 0,
     temperature: float = 1.0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """Draw stretches as many at a time as the engine likes; only those in hand take memory.
+    """Draw requests, ``engine.width`` at a time; only these take memory.
 
     Args:
         engine: made of the decoder.
-        stretches: in any order; what a stretch becomes does not depend on the others.
-        hop: samples a frame.
+        requests: in any order; the result of one does not depend on the others.
+        hop: samples per frame.
         seed: as for ``generate``.
         temperature: as for ``generate``.
         progress: as for ``generate``.
 
     Yields:
-        The index of a stretch and its classes as ``generate`` gives them, for all but the empty ones.
+        The index of a request and its classes as ``generate`` gives them, for all but the empty ones.
     """
     if temperature < ranges.LEAST_TEMPERATURE:
         temperature = 0.0
-    total = hop * sum(stretch.length for stretch in stretches)
+    total = hop * sum(request.length for request in requests)
     done = 0
 
     def advanced(samples: int) -> None:
@@ -178,44 +178,44 @@ def draw_stretches(
         if progress is not None:
             progress(done, total)
 
-    # Stretches of like length run together, so that few streams wait for the longest.
+    # Requests of like length run together, so that few streams wait for the longest.
     order = sorted(
-        (i for i in range(len(stretches)) if stretches[i].length), key=lambda i: stretches[i].length, reverse=True
+        (i for i in range(len(requests)) if requests[i].length), key=lambda i: requests[i].length, reverse=True
     )
     for first in range(0, len(order), engine.width):
         batch = order[first : first + engine.width]
-        drawn = _together(engine, [stretches[i] for i in batch], hop, seed, temperature, advanced)
+        drawn = _together(engine, [requests[i] for i in batch], hop, seed, temperature, advanced)
         yield from zip(batch, drawn, strict=True)
 
 
 def _together(
     engine: Engine,
-    stretches: list[Stretch],
+    requests: list[StreamRequest],
     hop: int,
     seed: int,
     temperature: float,
     advanced: Callable[[int], None],
 ) -> list[NDArray[np.int64]]:
-    """Draw stretches in streams that all start at once."""
-    pieces: list[list[NDArray[np.int64]]] = [[] for _ in stretches]
-    frames = [stretch.frames() for stretch in stretches]
-    uniforms = [Uniforms(seed, stretch.position) for stretch in stretches]
-    session = engine.open(len(stretches))
+    """Draw requests in streams that all start at once."""
+    chunks: list[list[NDArray[np.int64]]] = [[] for _ in requests]
+    frames = [request.frames() for request in requests]
+    uniforms = [Uniforms(seed, request.position) for request in requests]
+    session = engine.open(len(requests))
     block = max(1, BLOCK_SAMPLES // hop)
-    going = list(range(len(stretches)))
+    going = list(range(len(requests)))
     start = 0
     while going:
-        stop = min(start + block, min(stretches[i].length for i in going))
+        stop = min(start + block, min(requests[i].length for i in going))
         with torch.no_grad():
-            layers = torch.stack([stretches[i].conditioning(frames[i][start:stop]) for i in going]).float()
+            layers = torch.stack([requests[i].conditioning(frames[i][start:stop]) for i in going]).float()
         numbers = np.stack([uniforms[i].draw((stop - start) * hop) for i in going])
         drawn = session.push(layers, numbers, temperature)
         for row, i in enumerate(going):
-            pieces[i].append(drawn[row])
+            chunks[i].append(drawn[row])
         advanced(drawn.size)
         start = stop
-        rows = [row for row, i in enumerate(going) if stretches[i].length > stop]
+        rows = [row for row, i in enumerate(going) if requests[i].length > stop]
         if len(rows) < len(going):
             session.keep(rows)
             going = [going[row] for row in rows]
-    return [np.concatenate(drawn) for drawn in pieces]
+    return [np.concatenate(drawn) for drawn in chunks]

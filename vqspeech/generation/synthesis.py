@@ -1,4 +1,4 @@
-"""From code sequences to waveforms: every utterance drawn by the same engine, long ones in pieces."""
+"""From code sequences to waveforms: every utterance by the same engine, long ones in chunks."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vqspeech.generation.chunks import FADE, Piece, add, cut, warm_up
+from vqspeech.generation.chunks import FADE, Chunk, overlap_add, split_at_pauses, warm_up
 from vqspeech.generation.conditioning import ConditioningPlan
 from vqspeech.generation.engine import Engine
 from vqspeech.generation.postfilter import refine
-from vqspeech.generation.sampler import Stretch, draw_stretches
+from vqspeech.generation.sampler import StreamRequest, draw_requests
 from vqspeech.model.vqvae import VQVAE
 
 #: Seconds whose loudness is computed at a time.
@@ -22,7 +22,7 @@ _BLOCK_SECONDS = 30
 
 
 @torch.no_grad()
-def speak(
+def synthesise(
     network: VQVAE,
     plans: Sequence[ConditioningPlan],
     *,
@@ -32,7 +32,7 @@ def speak(
     post_filter: float = 0.0,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[NDArray[np.float32]]:
-    """Speak code sequences.
+    """Generate the waveforms of code sequences.
 
     The samples of an utterance depend on the model, its codes, voice and pitch, ``seed``, ``temperature`` and
     ``post_filter`` alone.
@@ -50,20 +50,20 @@ def speak(
         One ``(codes x code_hop,)`` waveform for each sequence.
     """
     hop = network.config.code_hop
-    spoken = [np.zeros(len(plan) * hop, np.float32) for plan in plans]
-    parts = [(utterance, piece) for utterance, plan in enumerate(plans) for piece in pieces(plan)]
-    stretches = [
-        Stretch(
-            partial(plans[utterance].frames, piece.begin, piece.stop),
+    waveforms = [np.zeros(len(plan) * hop, np.float32) for plan in plans]
+    parts = [(utterance, chunk) for utterance, plan in enumerate(plans) for chunk in find_chunks(plan)]
+    requests = [
+        StreamRequest(
+            partial(plans[utterance].frames, chunk.begin, chunk.stop),
             conditioning=plans[utterance].voice.conditioning,
-            length=(piece.stop - piece.begin) * network.conditioner.frames_per_code,
-            position=piece.begin * hop,
+            length=(chunk.stop - chunk.begin) * network.conditioner.frames_per_code,
+            position=chunk.begin * hop,
         )
-        for utterance, piece in parts
+        for utterance, chunk in parts
     ]
-    drawn = draw_stretches(
+    drawn = draw_requests(
         engine,
-        stretches,
+        requests,
         hop=network.config.conditioner.hop,
         seed=seed,
         temperature=temperature,
@@ -71,27 +71,27 @@ def speak(
     )
     fade = round(FADE * network.config.audio.sample_rate)
     for part, classes in drawn:
-        utterance, piece = parts[part]
+        utterance, chunk = parts[part]
         waveform = network.companding.waveform(torch.from_numpy(classes))
-        add(spoken[utterance], waveform, piece, code_hop=hop, fade=fade)
+        overlap_add(waveforms[utterance], waveform, chunk, code_hop=hop, fade=fade)
     if post_filter:
         for utterance, plan in enumerate(plans):
-            drawn_speech = torch.from_numpy(spoken[utterance]).to(plan.codes.device)
-            spoken[utterance] = refine(plan, drawn_speech, strength=post_filter).cpu().numpy()
-    return spoken
+            drawn_speech = torch.from_numpy(waveforms[utterance]).to(plan.codes.device)
+            waveforms[utterance] = refine(plan, drawn_speech, strength=post_filter).cpu().numpy()
+    return waveforms
 
 
 @torch.no_grad()
-def pieces(plan: ConditioningPlan) -> list[Piece]:
-    """Cut an utterance in the pauses that the mel head predicts.
+def find_chunks(plan: ConditioningPlan) -> list[Chunk]:
+    """Split an utterance in the pauses that the mel head predicts.
 
     Args:
-        plan: its conditioning; that of a model without a mel head tells of no pause, and the utterance stays whole.
+        plan: its conditioning; without a mel head no pauses are known, and the utterance stays whole.
     """
     network = plan.network
     config = network.config
     if network.conditioner.mel_head is None or not len(plan):
-        return [Piece(0, 0, len(plan))]
+        return [Chunk(0, 0, len(plan))]
     block = round(_BLOCK_SECONDS * config.code_rate)
     loudness = torch.cat([_loudness(plan, at, min(at + block, len(plan))) for at in range(0, len(plan), block)])
     settle = warm_up(
@@ -99,7 +99,7 @@ def pieces(plan: ConditioningPlan) -> list[Piece]:
         sample_rate=config.audio.sample_rate,
         code_hop=config.code_hop,
     )
-    return cut(loudness.cpu().numpy(), code_rate=config.code_rate, warm_up=settle)
+    return split_at_pauses(loudness.cpu().numpy(), code_rate=config.code_rate, warm_up=settle)
 
 
 def _loudness(plan: ConditioningPlan, begin: int, stop: int) -> Tensor:

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 import vqspeech
-from vqspeech.cli.common.synthesis import Speech, speak
+from vqspeech.cli.common.synthesis import Speech, synthesise
 from vqspeech.cli.main import main
 from vqspeech.generation.native_engine import NativeSession
 
@@ -32,7 +32,7 @@ def heard(speech: Speech) -> np.ndarray:
 
 def test_each_utterance_may_have_a_voice_of_its_own(loaded: vqspeech.Model, tmp_path: Path) -> None:
     said, voices = speeches(tmp_path, [8, 5, 8]), ["anna", "bert", "bert"]
-    speak(loaded, said, iter(voices), seed=1, temperature=1.0)
+    synthesise(loaded, said, iter(voices), seed=1, temperature=1.0)
     for speech, voice in zip(said, voices, strict=True):
         expected = loaded.decode(speech.codes, voice, seed=1)
         np.testing.assert_allclose(heard(speech), expected.clip(-1, 1), atol=1 / 32768)
@@ -45,7 +45,7 @@ def test_groups_are_written_one_after_the_other(
     monkeypatch.setattr("vqspeech.cli.common.synthesis._STREAM_SECONDS", 0.008)
     width = loaded.engine.width
     said = speeches(tmp_path, [width, width, 3 * width, 1])
-    speak(loaded, said, "anna", seed=1, temperature=1.0)
+    synthesise(loaded, said, "anna", seed=1, temperature=1.0)
     lines = capsys.readouterr().err.splitlines()
     assert [line.split(":")[0] for line in lines] == [
         f"2 files, the last of them {said[1].target}",

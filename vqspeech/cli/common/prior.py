@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vqspeech import ranges
 from vqspeech.cli.common.model import add_model, add_post_filter
-from vqspeech.cli.common.synthesis import Speech, Targets, speak
+from vqspeech.cli.common.synthesis import Speech, Targets, synthesise
 from vqspeech.errors import InputError
 
 if TYPE_CHECKING:
@@ -137,5 +137,5 @@ def deliver(options: argparse.Namespace, model: Model, sequences: Sequence[NDArr
         for name, sequence in zip(names, sequences, strict=True)
         if (path := targets.path(name, name))
     ]
-    speak(model, speeches, options.speaker, seed=options.seed, temperature=options.wave_temperature)
+    synthesise(model, speeches, options.speaker, seed=options.seed, temperature=options.wave_temperature)
     targets.say_skipped()

@@ -160,7 +160,7 @@ class Faults:
             print(f"vqspeech {self.command}: {error}", file=sys.stderr)
 
 
-def speak(
+def synthesise(
     model: Model,
     speeches: Iterable[Speech],
     speaker: str | Iterable[str],

@@ -326,7 +326,7 @@ def _given(
 def _convert(options: argparse.Namespace, model: Model, pairs: Sequence[Pair]) -> dict[str, Reader]:
     """Convert what is not there yet, target after target, many streams at a time."""
     from vqspeech import audio
-    from vqspeech.cli.common.synthesis import Speech, speak
+    from vqspeech.cli.common.synthesis import Speech, synthesise
 
     folder: Path = options.out / "wav"
     _claim(options, model, folder)
@@ -347,7 +347,7 @@ def _convert(options: argparse.Namespace, model: Model, pairs: Sequence[Pair]) -
                     made.append(Speech(codes, len(levelled), str(paths[pair.name]), pitch))
             return made
 
-        speak(
+        synthesise(
             model,
             speeches(),
             target,
