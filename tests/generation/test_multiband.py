@@ -15,7 +15,7 @@ from torch import Tensor
 from vqspeech.generation import Generator, generate, make_engine, native_engine
 from vqspeech.generation.conditioning import ConditioningPlan
 from vqspeech.generation.native_engine import NativeEngine
-from vqspeech.generation.synthesis import speak
+from vqspeech.generation.synthesis import synthesise
 from vqspeech.generation.torch_engine import TorchEngine, draw
 from vqspeech.model.calibration import measure_activation_peaks
 from vqspeech.model.wavenet import WaveNet
@@ -160,7 +160,7 @@ def test_a_generator_speaks_what_is_spoken_at_once(bands: int) -> None:
     engine = make_engine(network.decoder)
     with torch.no_grad():
         plan = ConditioningPlan(network, torch.tensor(codes), network.voice({1: 1.0}))
-        whole = speak(network, [plan], engine=engine, seed=3)[0]
+        whole = synthesise(network, [plan], engine=engine, seed=3)[0]
     generator = Generator(network, 1, seed=3, engine=engine)
     pieces = [generator.push(code) for code in codes]
     came = sum(len(piece) for piece in pieces)
@@ -174,7 +174,7 @@ def test_a_long_utterance_is_cut_and_runs_together() -> None:
     network = make_network(mel_bands=5, bands=4)
     codes = torch.from_numpy(np.random.default_rng(0).integers(0, CODES, 20_000))
     plan = ConditioningPlan(network, codes, network.voice({0: 1.0}))
-    waveform = speak(network, [plan], engine=make_engine(network.decoder), seed=3, post_filter=0.5)[0]
+    waveform = synthesise(network, [plan], engine=make_engine(network.decoder), seed=3, post_filter=0.5)[0]
     assert len(waveform) == len(codes) * network.config.code_hop
     assert np.isfinite(waveform).all()
     parts = [waveform[start : start + 4000].std() for start in range(0, len(waveform) - 4000, 4000)]
