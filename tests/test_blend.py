@@ -64,7 +64,7 @@ def test_faults_are_one_line_with_a_cure(text: str, problem: str) -> None:
     with pytest.raises(InputError) as caught:
         parse_voice(text, SPEAKERS)
     assert problem in str(caught.value)
-    assert caught.value.cure
+    assert caught.value.hint
     assert "\n" not in str(caught.value)
 
 

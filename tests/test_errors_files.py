@@ -1,4 +1,4 @@
-"""Errors are one line with a place and a cure; files appear whole or not at all."""
+"""Errors are one line with a place and a hint; files appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from vqspeech.files import atomic_open, atomic_path, locked, path_in
         (InputError("is empty", where="wav.scp"), "wav.scp: is empty"),
         (InputError("has one field", where=Path("d/wav.scp"), line=3), "d/wav.scp:3: has one field"),
         (
-            InputError("is empty", where="a.wav", cure="record it again"),
+            InputError("is empty", where="a.wav", hint="record it again"),
             "a.wav: is empty (record it again)",
         ),
-        (InputError("two\nlines  here", cure="and\nmore"), "two lines here (and more)"),
+        (InputError("two\nlines  here", hint="and\nmore"), "two lines here (and more)"),
         (
             MissingExtraError("fastabx", extra="abx", purpose="ABX"),
             "ABX needs fastabx (pip install 'vqspeech[abx]')",
@@ -39,8 +39,8 @@ def test_an_error_is_one_line(error: InputError, line: str) -> None:
 
 
 def test_an_error_keeps_its_parts() -> None:
-    error = InputError("has one field", where=Path("d/wav.scp"), line=3, cure="add the path")
-    assert (error.problem, error.where, error.line, error.cure) == (
+    error = InputError("has one field", where=Path("d/wav.scp"), line=3, hint="add the path")
+    assert (error.problem, error.where, error.line, error.hint) == (
         "has one field",
         os.path.join("d", "wav.scp"),  # noqa: PTH118 - what is compared is a string
         3,

@@ -133,9 +133,9 @@ class Model:
         else:
             waveform = np.asarray(recording, np.float32)
             if waveform.ndim != 1 or not len(waveform):
-                raise InputError(f"a waveform of shape {waveform.shape}", cure="give one channel: (samples,)")
+                raise InputError(f"a waveform of shape {waveform.shape}", hint="give one channel: (samples,)")
             if not np.isfinite(waveform).all():
-                raise InputError("a waveform with NaN or infinite samples", cure="mend it")
+                raise InputError("a waveform with NaN or infinite samples", hint="mend it")
         return audio.normalise_level(waveform, self.sample_rate, self.network.config.audio.rms)
 
     def encode(self, recording: Recording, speaker: str | None = None) -> NDArray[np.int32]:
@@ -214,12 +214,12 @@ class Model:
         """
         config = self.network.config
         if f0 not in INTONATIONS:
-            raise InputError(f"no f0 {f0!r}", cure=f"use {', '.join(INTONATIONS)}")
+            raise InputError(f"no f0 {f0!r}", hint=f"use {', '.join(INTONATIONS)}")
         if not config.conditioner.pitch or f0 == "target":
             if f0_shift:
                 raise InputError(
                     f"an f0_shift of {f0_shift:g} semitones, but pitch does not condition this conversion",
-                    cure="use a model with pitch, and f0 source or flat",
+                    hint="use a model with pitch, and f0 source or flat",
                 )
             return None
         hop, rate = config.conditioner.hop, self.sample_rate
@@ -297,10 +297,10 @@ class Model:
         ranges.TEMPERATURE.check(temperature, "temperature")
         names = [speaker] * len(sequences) if isinstance(speaker, str) else list(speaker)
         if len(names) != len(sequences):
-            raise InputError(f"{len(names)} speakers for {len(sequences)} sequences", cure="give one for each, or one")
+            raise InputError(f"{len(names)} speakers for {len(sequences)} sequences", hint="give one for each, or one")
         pitches = [None] * len(sequences) if pitch is None else list(pitch)
         if len(pitches) != len(sequences):
-            raise InputError(f"{len(pitches)} pitch contours for {len(sequences)} sequences", cure="give one for each")
+            raise InputError(f"{len(pitches)} pitch contours for {len(sequences)} sequences", hint="give one for each")
         plans = []
         for codes, name, given in zip(sequences, names, pitches, strict=True):
             checked = self._checked(codes)
@@ -326,7 +326,7 @@ class Model:
         for plan in plans:
             bands = plan.mel(0, len(plan))
             if bands is None:
-                raise InputError("the model has no mel head", where=self.folder, cure="go through the decoder")
+                raise InputError("the model has no mel head", where=self.folder, hint="go through the decoder")
             hop = self.network.config.conditioner.hop
             made.append(invert_mel(bands, sample_rate=self.sample_rate, hop=hop, seed=seed))
         return made
@@ -338,7 +338,7 @@ class Model:
         frames = np.asarray(pitch, np.float32)
         wanted = (codes * self.network.conditioner.frames_per_code, PITCH_FEATURES)
         if frames.shape != wanted or not np.isfinite(frames).all():
-            raise InputError(f"pitch of shape {frames.shape}, not {wanted}", cure="take it from Model.pitch")
+            raise InputError(f"pitch of shape {frames.shape}, not {wanted}", hint="take it from Model.pitch")
         return torch.from_numpy(frames).to(self._device)
 
     def _checked(self, codes: ArrayLike) -> Tensor:
@@ -346,9 +346,9 @@ class Model:
         sequence = np.asarray(codes)
         size = self.network.config.quantizer.codes
         if sequence.ndim != 1 or not len(sequence) or not np.issubdtype(sequence.dtype, np.integer):
-            raise InputError("codes must be integers of shape (frames,)", cure="encode a recording")
+            raise InputError("codes must be integers of shape (frames,)", hint="encode a recording")
         if sequence.min() < 0 or sequence.max() >= size:
-            raise InputError(f"a code outside 0 to {size - 1}", cure="decode with the model that made the codes")
+            raise InputError(f"a code outside 0 to {size - 1}", hint="decode with the model that made the codes")
         return torch.from_numpy(sequence.astype(np.int64)).to(self._device)
 
     def voice(self, speaker: str) -> Voice:

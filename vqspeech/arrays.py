@@ -23,17 +23,17 @@ def read_npy(path: str | os.PathLike[str]) -> NDArray[Any]:
         OSError: it cannot be read.
     """
     path = Path(path)
-    cure = "write it with numpy.save"
-    with decoding("no NumPy array of numbers", where=path, cure=cure), path.open("rb") as file:
+    hint = "write it with numpy.save"
+    with decoding("no NumPy array of numbers", where=path, hint=hint), path.open("rb") as file:
         version = np.lib.format.read_magic(file)
         if version not in _HEADERS:
-            raise InputError(f"a NumPy file of version {version[0]}.{version[1]}", where=path, cure=cure)
+            raise InputError(f"a NumPy file of version {version[0]}.{version[1]}", where=path, hint=hint)
         shape, _, dtype = _HEADERS[version](file)
         if dtype.kind not in "biuf":
-            raise InputError(f"an array of {str(dtype)[:60]}, not of numbers", where=path, cure=cure)
+            raise InputError(f"an array of {str(dtype)[:60]}, not of numbers", where=path, hint=hint)
         # Before memory is taken for it: a damaged header asks for as much as it likes.
         if any(side < 0 for side in shape) or math.prod(shape) * dtype.itemsize > path.stat().st_size:
-            raise InputError("cut short", where=path, cure="copy it again from its source")
+            raise InputError("cut short", where=path, hint="copy it again from its source")
         file.seek(0)
         array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
         return array

@@ -86,7 +86,7 @@ def read(
         pieces = list(_resampled(_mono_blocks(file, where, first, last), file.samplerate, rate))
     if not pieces:
         past = f" after {start:g} s" if start else ""
-        raise InputError(f"no samples{past}", where=where, cure="record it again or leave it out")
+        raise InputError(f"no samples{past}", where=where, hint="record it again or leave it out")
     return np.concatenate(pieces)
 
 
@@ -116,7 +116,7 @@ def write(target: str | Path, waveform: ArrayLike, rate: int = SAMPLE_RATE) -> N
     pcm = np.clip(np.rint(samples.astype(np.float64) * _PCM_16), -_PCM_16, _PCM_16 - 1).astype(np.int16)
     file_format = "WAV" if where == "stdout" else Path(target).suffix.lower().lstrip(".").upper()
     if file_format not in ("WAV", "FLAC"):
-        raise InputError("cannot write this kind of audio file", where=where, cure="name it .wav or .flac")
+        raise InputError("cannot write this kind of audio file", where=where, hint="name it .wav or .flac")
     # In memory first: a header holds the length, and stdout may be a pipe, where nobody can go back to fill it in; nor
     # does libsndfile tell of a full disk by an OSError.
     buffer = io.BytesIO()
@@ -241,11 +241,11 @@ def _opened(source: str | Path | BinaryIO) -> Iterator[soundfile.SoundFile]:
         try:
             stream = stack.enter_context(_seekable(source))
             if not stream.read(1):
-                raise InputError("the file is empty", where=where, cure="record it again or leave it out")
+                raise InputError("the file is empty", where=where, hint="record it again or leave it out")
             stream.seek(0)
         except FileNotFoundError as error:
-            cure = "download it first, for example with vqspeech fetch" if "://" in where else "check the path"
-            raise InputError("no such file", where=where, cure=cure) from error
+            hint = "download it first, for example with vqspeech fetch" if "://" in where else "check the path"
+            raise InputError("no such file", where=where, hint=hint) from error
         except OSError as error:
             raise InputError(f"cannot be read: {error.strerror or error}", where=where) from error
         except ValueError as error:
@@ -258,11 +258,11 @@ def _opened(source: str | Path | BinaryIO) -> Iterator[soundfile.SoundFile]:
             raise InputError(
                 "not audio in a known format (WAV, FLAC, OGG, Opus, MP3, …)",
                 where=where,
-                cure="convert it to WAV first, for example with ffmpeg",
+                hint="convert it to WAV first, for example with ffmpeg",
             ) from error
         if not _RATES[0] <= file.samplerate <= _RATES[1]:
             raise InputError(
-                f"a sample rate of {file.samplerate} Hz", where=where, cure="the header is damaged; copy it again"
+                f"a sample rate of {file.samplerate} Hz", where=where, hint="the header is damaged; copy it again"
             )
         # soundfile seeks after each read of a seekable file, which fails in a FLAC stream of unknown length.
         file.seekable = lambda: False
@@ -284,9 +284,9 @@ def _seekable(source: str | Path | BinaryIO) -> Iterator[IO[bytes]]:
             path = Path(source)
             mode = path.stat().st_mode
             if stat.S_ISDIR(mode):
-                raise InputError("is a folder, not a recording", where=path, cure="name a file in it")
+                raise InputError("is a folder, not a recording", where=path, hint="name a file in it")
             if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
-                raise InputError("is a device, not a recording", where=path, cure="use - for what comes by stdin")
+                raise InputError("is a device, not a recording", where=path, hint="use - for what comes by stdin")
             with path.open("rb") as file:
                 if stat.S_ISREG(mode):
                     yield file
@@ -308,9 +308,9 @@ def _spooled(stream: IO[bytes]) -> Iterator[IO[bytes]]:
         while block := stream.read(1 << 20):
             size += len(block)
             if size == len(block) >= 1 << 16 and not any(block):
-                raise InputError("nothing but zeros, no audio file", cure="give a recording")
+                raise InputError("nothing but zeros, no audio file", hint="give a recording")
             if size > _MOST_BYTES:
-                raise InputError(f"more than {_MOST_BYTES >> 30} GiB", cure="give a recording that ends")
+                raise InputError(f"more than {_MOST_BYTES >> 30} GiB", hint="give a recording that ends")
             spool.write(block)
         spool.seek(0)
         yield spool
@@ -326,7 +326,7 @@ def _command_output(pipe: Pipe) -> Iterator[IO[bytes]]:
             raise InputError(
                 f"the command failed with status {done.returncode}" + (f": {said[-1]}" if said else ""),
                 where=pipe,
-                cure="run it by hand",
+                hint="run it by hand",
             )
         output.seek(0)
         yield output
@@ -367,7 +367,7 @@ def _blocks(file: soundfile.SoundFile, where: str) -> Iterator[NDArray[np.float3
             raise InputError(
                 f"damaged after {done / file.samplerate:.2f} s: {said}",
                 where=where,
-                cure="copy it again from its source",
+                hint="copy it again from its source",
             ) from error
         if not count:
             return
@@ -382,7 +382,7 @@ def _mono_blocks(file: soundfile.SoundFile, where: str, first: int, last: int | 
         wanted = block[max(0, first - position) : None if last is None else max(0, last - position)]
         taken += len(wanted)
         if taken > LONGEST * file.samplerate:
-            raise InputError(f"longer than {LONGEST // 3600} hours", where=where, cure="cut it into parts")
+            raise InputError(f"longer than {LONGEST // 3600} hours", where=where, hint="cut it into parts")
         if len(wanted):
             mono = wanted.mean(axis=1, dtype=np.float64).astype(np.float32)
             _require_finite(mono, where, rate=file.samplerate, offset=max(first, position))
@@ -420,7 +420,7 @@ def _require_finite(waveform: NDArray[Any], where: str, *, rate: int, offset: in
         first = int(np.argmin(finite))
         kind = "not a number (NaN)" if np.isnan(waveform[first]) else "infinite"
         raise InputError(
-            f"the sample at {(offset + first) / rate:.4f} s is {kind}", where=where, cure="export it again"
+            f"the sample at {(offset + first) / rate:.4f} s is {kind}", where=where, hint="export it again"
         )
 
 

@@ -26,7 +26,7 @@ def parse_voice(text: str, speakers: Sequence[str], *, where: str | os.PathLike[
         The share of each speaker named, in the order given; the shares add up to 1.
 
     Raises:
-        InputError: a speaker is unknown (the cure tells the nearest names) or named twice, or a weight is missing or
+        InputError: a speaker is unknown (the hint has the nearest names) or named twice, or a weight is missing or
             not a positive number.
     """
     if text in speakers or not re.search("[:,]", text):
@@ -36,10 +36,10 @@ def parse_voice(text: str, speakers: Sequence[str], *, where: str | os.PathLike[
     for part in text.split(","):
         name, _, weight = part.strip().rpartition(":")
         if not name:
-            raise InputError(f"no weight for {weight!r} in {text!r}", cure=f"write a blend as {EXAMPLE}")
+            raise InputError(f"no weight for {weight!r} in {text!r}", hint=f"write a blend as {EXAMPLE}")
         require_speaker(name, speakers, where=where)
         if name in weights:
-            raise InputError(f"{name!r} is there twice in {text!r}", cure="add its weights up")
+            raise InputError(f"{name!r} is there twice in {text!r}", hint="add its weights up")
         weights[name] = _weight(weight, text)
     largest = max(weights.values())
     # Divided twice, so that no sum of large weights overflows and equal weights are equal shares whatever their size.
@@ -75,7 +75,7 @@ def require_speaker(name: str, speakers: Sequence[str], *, where: str | os.PathL
     raise InputError(
         f"no speaker {name!r}" + (f"; nearest: {', '.join(near)}" if near else ""),
         where=where,
-        cure="vqspeech speakers lists them",
+        hint="vqspeech speakers lists them",
     )
 
 
@@ -85,5 +85,5 @@ def _weight(text: str, blend: str) -> float:
     except ValueError:
         weight = math.nan
     if not (weight > 0 and math.isfinite(weight)):
-        raise InputError(f"{text!r} is no weight in {blend!r}", cure="weights are positive numbers")
+        raise InputError(f"{text!r} is no weight in {blend!r}", hint="weights are positive numbers")
     return weight

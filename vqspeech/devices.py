@@ -30,16 +30,16 @@ def find_device(name: str) -> torch.device:
     except (RuntimeError, ValueError):
         device = None
     if device is None or device.type not in ("cpu", "cuda"):
-        raise InputError(f"no device {name!r}", cure="use auto, cpu, cuda or cuda:N")
+        raise InputError(f"no device {name!r}", hint="use auto, cpu, cuda or cuda:N")
     if device.type == "cpu":
         return torch.device("cpu")
     if not torch.cuda.is_available():
-        raise InputError("no GPU that torch can use", cure="use --device cpu, or set up with --cuda")
+        raise InputError("no GPU that torch can use", hint="use --device cpu, or set up with --cuda")
     count = torch.cuda.device_count()
     index = torch.cuda.current_device() if device.index is None else device.index
     if index >= count:
         listed = ", ".join(f"cuda:{number}" for number in range(count))
-        raise InputError(f"no device {name!r}", cure=f"there is {listed}")
+        raise InputError(f"no device {name!r}", hint=f"there is {listed}")
     device = torch.device("cuda", index)  # set_device takes none without an index
     torch.cuda.set_device(device)
     torch.backends.cuda.matmul.allow_tf32 = False
@@ -50,7 +50,7 @@ def find_device(name: str) -> torch.device:
 def _local_rank() -> int:
     rank = os.environ.get("LOCAL_RANK", "")
     if not rank.isdecimal():
-        raise InputError("several processes, but LOCAL_RANK is not set", cure="start them with torchrun")
+        raise InputError("several processes, but LOCAL_RANK is not set", hint="start them with torchrun")
     return int(rank)
 
 

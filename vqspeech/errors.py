@@ -18,7 +18,7 @@ class InputError(ValueError):
         problem: what is wrong, in one line.
         where: the file (or option, or config key) in which it is wrong.
         line: the line of that file, counted from 1.
-        cure: what the user can do about it, in one line.
+        hint: what the user can do about it, in one line.
     """
 
     def __init__(
@@ -27,14 +27,14 @@ class InputError(ValueError):
         *,
         where: str | os.PathLike[str] | None = None,
         line: int | None = None,
-        cure: str | None = None,
+        hint: str | None = None,
     ) -> None:
         self.problem = problem
         self.where = None if where is None else os.fspath(where)
         self.line = line
-        self.cure = cure
+        self.hint = hint
         place = "" if self.where is None else f"{self.where}:{line}: " if line else f"{self.where}: "
-        super().__init__(" ".join(f"{place}{problem}{f' ({cure})' if cure else ''}".split()))
+        super().__init__(" ".join(f"{place}{problem}{f' ({hint})' if hint else ''}".split()))
 
 
 class MissingExtraError(InputError):
@@ -47,7 +47,7 @@ class MissingExtraError(InputError):
     """
 
     def __init__(self, package: str, *, extra: str, purpose: str) -> None:
-        super().__init__(f"{purpose} needs {package}", cure=f"pip install 'vqspeech[{extra}]'")
+        super().__init__(f"{purpose} needs {package}", hint=f"pip install 'vqspeech[{extra}]'")
 
 
 class RenamedWarning(FutureWarning):
@@ -71,7 +71,7 @@ def warn_renamed(
 
 @contextmanager
 def decoding(
-    problem: str, *, where: str | os.PathLike[str] | None = None, line: int | None = None, cure: str | None = None
+    problem: str, *, where: str | os.PathLike[str] | None = None, line: int | None = None, hint: str | None = None
 ) -> Iterator[None]:
     """Turn whatever a library raises over bytes that it cannot decode into one ``InputError``.
 
@@ -82,7 +82,7 @@ def decoding(
         problem: what the bytes are not; the library's first line is added.
         where: as for ``InputError``.
         line: as for ``InputError``.
-        cure: as for ``InputError``.
+        hint: as for ``InputError``.
     """
     try:
         yield
@@ -95,4 +95,4 @@ def decoding(
         if isinstance(error, MemoryError | RecursionError):
             said = "too large or too deep"
         line = getattr(error, "lineno", None) if line is None else line
-        raise InputError(f"{problem}: {said[:200]}", where=where, line=line, cure=cure) from error
+        raise InputError(f"{problem}: {said[:200]}", where=where, line=line, hint=hint) from error

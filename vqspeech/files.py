@@ -47,7 +47,7 @@ def path_in(folder: str | os.PathLike[str], name: str, suffix: str = "") -> Path
         InputError: ``name`` would lead elsewhere, or cannot be a file's.
     """
     if fault := name_fault(name):
-        raise InputError(fault, where=folder, cure="rename the utterance or the speaker")
+        raise InputError(fault, where=folder, hint="rename the utterance or the speaker")
     return Path(folder) / f"{name}{suffix}"
 
 
@@ -74,7 +74,7 @@ def locked(target: str | os.PathLike[str]) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(handle)
-            raise InputError("another process is writing it", where=target, cure="wait until it has ended") from None
+            raise InputError("another process is writing it", where=target, hint="wait until it has ended") from None
         except OSError:  # some network file systems have no locks
             break
         # Whoever had it before us has removed the file that we opened: then it is not the lock any more.

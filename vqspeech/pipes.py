@@ -59,5 +59,5 @@ def require_allowed(pipe: Pipe) -> None:
     """
     if os.environ.get(_VARIABLE) != "1":
         raise InputError(
-            "a command, which is not run unless you say so", where=pipe, cure="look at it, then use --allow-pipes"
+            "a command, which is not run unless you say so", where=pipe, hint="look at it, then use --allow-pipes"
         )

@@ -64,7 +64,7 @@ class _Range:
         except (TypeError, ValueError, OverflowError):
             inside = False
         if not inside:
-            raise InputError(f"{name} is {str(value)[:40]}", cure=f"give {self}")
+            raise InputError(f"{name} is {str(value)[:40]}", hint=f"give {self}")
 
     def _parsed(self, text: str, convert: type[int] | type[float]) -> Any:
         try:

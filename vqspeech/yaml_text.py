@@ -26,16 +26,16 @@ def parse_yaml(text: str, *, where: str | os.PathLike[str], loader: type[yaml.Sa
         InputError: naming the line, for what is no YAML, or too long or too deep for a config.
     """
     if len(text) > _LONGEST or text.count("[") + text.count("{") > _MOST_BRACKETS:
-        raise InputError("too long or too deep for a config", where=where, cure="compare with one of the package")
+        raise InputError("too long or too deep for a config", where=where, hint="compare with one of the package")
     try:
-        with decoding("not YAML", where=where, cure="mend the syntax"):
+        with decoding("not YAML", where=where, hint="mend the syntax"):
             return yaml.load(text, loader)
     except InputError as error:
         mark = getattr(error.__cause__, "problem_mark", None)
         if mark is None:
             raise
         problem = getattr(error.__cause__, "problem", "")
-        raise InputError(f"not YAML: {problem}", where=where, line=mark.line + 1, cure="mend the syntax") from None
+        raise InputError(f"not YAML: {problem}", where=where, line=mark.line + 1, hint="mend the syntax") from None
 
 
 def read_yaml(path: str | os.PathLike[str], loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> Any:
@@ -43,6 +43,6 @@ def read_yaml(path: str | os.PathLike[str], loader: type[yaml.SafeLoader] = yaml
     path = Path(path)
     with path.open("rb") as file:
         raw = file.read(_LONGEST + 1)
-    with decoding("not a YAML text", where=path, cure="give a config"):
+    with decoding("not a YAML text", where=path, hint="give a config"):
         text = raw.decode("utf-8")
     return parse_yaml(text, where=path, loader=loader)

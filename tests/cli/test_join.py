@@ -1,4 +1,4 @@
-"""vqspeech split --into and join: what jobs make of the pieces, joined, is what one job would have made."""
+"""vqspeech split --into and join: what jobs make of the shards, joined, is what one job would have made."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from vqspeech import codes
 from vqspeech.cli.main import main
-from vqspeech.datadir import DataDir, Utterance, pieces
+from vqspeech.datadir import DataDir, Utterance, shards
 from vqspeech.errors import InputError
 
 INFO = codes.CodeInfo(64, 0.01, 0.005, "m", "sha256:1")
@@ -32,12 +32,12 @@ def folder(tmp_path: Path) -> Path:
 def test_pieces_are_stretches_of_nearly_equal_length(number: int, wanted: int) -> None:
     data = data_of(number)
     if wanted > number:
-        with pytest.raises(InputError, match="fewer pieces"):
-            pieces(data, wanted)
+        with pytest.raises(InputError, match="fewer shards"):
+            shards(data, wanted)
         return
-    found = pieces(data, wanted)
-    assert [u for piece in found for u in piece] == list(data)
-    sizes = [len(piece) for piece in found]
+    found = shards(data, wanted)
+    assert [u for shard in found for u in shard] == list(data)
+    sizes = [len(shard) for shard in found]
     assert max(sizes) - min(sizes) <= 1
 
 
@@ -53,9 +53,9 @@ def test_joined_pieces_are_the_whole_byte_for_byte(folder: Path, into: int) -> N
     assert main(["split", str(folder / "data"), str(split), "--into", str(into)]) == 0
     lines = (folder / "whole" / "phones.ctm").read_text().splitlines(keepends=True)
     for number in range(1, into + 1):
-        piece = DataDir.read(split / str(number))
-        codes.write(split / str(number) / "codes.txt", codes.Codes(INFO, {u.id: rows[u.id] for u in piece}))
-        (split / str(number) / "phones.ctm").write_text("".join(line for line in lines if line.split()[0] in piece))
+        shard = DataDir.read(split / str(number))
+        codes.write(split / str(number) / "codes.txt", codes.Codes(INFO, {u.id: rows[u.id] for u in shard}))
+        (split / str(number) / "phones.ctm").write_text("".join(line for line in lines if line.split()[0] in shard))
     assert main(["join", str(split), str(folder / "joined"), "codes.txt", "phones.ctm"]) == 0
     for name in ("codes.txt", "codes.json", "phones.ctm"):
         assert (folder / "joined" / name).read_bytes() == (folder / "whole" / name).read_bytes()
@@ -71,7 +71,7 @@ def test_a_piece_without_the_table_is_told_of(folder: Path, capsys: pytest.Captu
     split, first, _ = split_in_two(folder)
     (first / "phones.ctm").write_text("s0-000 1 0 1 a\n")
     assert main(["join", str(split), str(folder / "out"), "phones.ctm"]) == 2
-    assert "split/2/phones.ctm: this piece has none" in capsys.readouterr().err
+    assert "split/2/phones.ctm: this shard has none" in capsys.readouterr().err
     assert not (folder / "out").exists()
 
 
@@ -88,7 +88,7 @@ def test_an_optional_table_may_be_missing(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("second", "problem"),
-    [("s0-000 1 2\n", "is in another piece too"), ("s2-001 1 2", "cut short")],
+    [("s0-000 1 2\n", "is in another shard too"), ("s2-001 1 2", "cut short")],
 )
 def test_faults_of_a_table(folder: Path, second: str, problem: str, capsys: pytest.CaptureFixture[str]) -> None:
     split, one, two = split_in_two(folder)
@@ -106,13 +106,13 @@ def test_codes_of_two_models_are_not_joined(folder: Path, capsys: pytest.Capture
     codes.write(two / "codes.txt", codes.Codes(INFO, {"s2-001": np.arange(3)}))
     (two / "codes.json").write_text(json.dumps({"codebook_size": 65}))
     assert main(["join", str(split), str(folder / "out"), "codes.txt"]) == 2
-    assert "make all pieces with one model" in capsys.readouterr().err
+    assert "make all shards with one model" in capsys.readouterr().err
 
 
 def test_missing_pieces(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "split" / "1").mkdir(parents=True)
     (folder / "split" / "3").mkdir()
     assert main(["join", str(folder / "split"), str(folder / "out"), "a"]) == 2
-    assert "piece 2 is missing" in capsys.readouterr().err
+    assert "shard 2 is missing" in capsys.readouterr().err
     assert main(["join", str(folder / "data"), str(folder / "out"), "a"]) == 2
-    assert "no pieces" in capsys.readouterr().err
+    assert "no shards" in capsys.readouterr().err

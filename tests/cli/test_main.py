@@ -119,7 +119,7 @@ def test_a_commands_help_is_its_files_first_words(command: ModuleType, capsys: p
 @pytest.mark.parametrize(
     ("error", "status", "message"),
     [
-        (InputError("is empty", where="a.wav", cure="record it"), 2, "a.wav: is empty (record it)"),
+        (InputError("is empty", where="a.wav", hint="record it"), 2, "a.wav: is empty (record it)"),
         (PermissionError(13, "Permission denied", "a.wav"), 2, "a.wav: Permission denied"),
         (OSError(28, "No space left on device"), 2, "No space left on device"),
         (KeyboardInterrupt(), 130, "interrupted"),

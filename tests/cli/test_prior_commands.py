@@ -58,7 +58,7 @@ def prior(words: list[str], tmp_path: Path) -> str:
     return str(tmp_path / "exp")
 
 
-def complaint(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+def issue(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     capsys.readouterr()
     assert main(words) == 2
     error = capsys.readouterr().err.strip()
@@ -112,9 +112,9 @@ def test_bad_input_of_training_is_one_line(
         (["--device", "abacus"], "no device"),
         (["--codes", str(tmp_path / "none.txt")], "No such file"),
     ):
-        assert problem in complaint([*words, *added], capsys)
+        assert problem in issue([*words, *added], capsys)
     unknown = archive(tmp_path / "unknown.txt", info, 4)
-    assert "anna-unknown0 has no speaker" in complaint([*words, "--codes", unknown], capsys)
+    assert "anna-unknown0 has no speaker" in issue([*words, "--codes", unknown], capsys)
 
 
 def test_a_sample_is_spoken(model: str, prior: str, tmp_path: Path) -> None:
@@ -206,4 +206,4 @@ def test_bad_input_of_drawing_and_scoring_is_one_line(
         (["score", "--prior", prior, "--codes", str(other)], "another model"),
         (["score", "--prior", prior, "--codes", str(large)], "code 128"),
     ):
-        assert problem in complaint(words, capsys)
+        assert problem in issue(words, capsys)

@@ -242,7 +242,7 @@ def test_phoneme_report(tmp_path: Path) -> None:
         assert main([*shared, "--shard", f"{number}/3"]) == 0
         assert main([*shared, "--shard", f"{number}/3"]) == 0
     assert not (tmp_path / "many").exists()
-    # One job did not come to its end: the report reckons what is missing.
+    # One job did not come to its end: the report computes what is missing.
     assert len(list((tmp_path / "mfccs").glob("*.npy"))) == 2
     assert main(shared) == 0
     assert contents(tmp_path / "one").keys() == {"RESULTS.json", "report.html"}

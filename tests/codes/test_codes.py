@@ -245,16 +245,16 @@ def test_the_writer_refuses_what_could_not_be_read(
 def test_plain_lists_need_only_a_frame_period(tmp_path: Path) -> None:
     path = tmp_path / "units.txt"
     path.write_text("a 5 5 9\nb 0\n")
-    read = codes.read_foreign(path, frame_period=0.02)
+    read = codes.import_units(path, frame_period=0.02)
     assert read.info == codes.CodeInfo(10, 0.02, 0.01)
     assert read.sequences["a"].tolist() == [5, 5, 9]
-    assert codes.read_foreign(path, frame_period=0.02, offset=0.0125, codebook_size=100).info.codebook_size == 100
+    assert codes.import_units(path, frame_period=0.02, offset=0.0125, codebook_size=100).info.codebook_size == 100
 
 
 def test_textless_lines_are_named_by_file(tmp_path: Path) -> None:
     path = tmp_path / "units.txt"
     path.write_text("wavs/a.flac|5 5 9\nb|1,2\n")
-    read = codes.read_foreign(path, frame_period=0.02)
+    read = codes.import_units(path, frame_period=0.02)
     assert {name: units.tolist() for name, units in read.sequences.items()} == {"a": [5, 5, 9], "b": [1, 2]}
 
 
@@ -262,16 +262,16 @@ def test_fairseq_units_are_named_by_their_manifest(tmp_path: Path) -> None:
     path = tmp_path / "dev.km"
     path.write_text("71 12 57\n3 3\n")
     with pytest.raises(InputError, match="manifest"):
-        codes.read_foreign(path, frame_period=0.02)
+        codes.import_units(path, frame_period=0.02)
     (tmp_path / "dev.tsv").write_text("/corpus\n84/121123/84-121123-0000.flac\t32080\n84/84-1.flac\t640\n")
-    read = codes.read_foreign(path, frame_period=0.02)
+    read = codes.import_units(path, frame_period=0.02)
     assert {name: units.tolist() for name, units in read.sequences.items()} == {
         "84-121123-0000": [71, 12, 57],
         "84-1": [3, 3],
     }
     (tmp_path / "dev.tsv").write_text("/corpus\na.flac\t3\n")
     with pytest.raises(InputError, match=r"has 2 lines, but .* names 1 files"):
-        codes.read_foreign(path, frame_period=0.02)
+        codes.import_units(path, frame_period=0.02)
 
 
 @pytest.mark.parametrize(
@@ -287,25 +287,25 @@ def test_units_or_a_manifest_that_are_no_text_are_named_with_the_line(
     lines[line - 1] = b"\xff\xfe" + lines[line - 1]
     (tmp_path / file).write_bytes(b"".join(lines))
     with pytest.raises(InputError, match=message):
-        codes.read_foreign(tmp_path / "dev.km", frame_period=0.02)
+        codes.import_units(tmp_path / "dev.km", frame_period=0.02)
 
 
 def test_a_folder_of_npy_is_read(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.array([[3, 1, 4]]))
     np.save(tmp_path / "b.npy", np.array([2.0, 7.0]))
-    read = codes.read_foreign(tmp_path, frame_period=1 / 75)
+    read = codes.import_units(tmp_path, frame_period=1 / 75)
     assert {name: units.tolist() for name, units in read.sequences.items()} == {"a": [3, 1, 4], "b": [2, 7]}
     np.save(tmp_path / "c.npy", np.zeros((8, 10), int))
     with pytest.raises(InputError, match="one codebook a file"):
-        codes.read_foreign(tmp_path, frame_period=1 / 75)
+        codes.import_units(tmp_path, frame_period=1 / 75)
     (tmp_path / "c.npy").write_bytes(b"no array")
     with pytest.raises(InputError, match=r"c\.npy: no NumPy array"):
-        codes.read_foreign(tmp_path, frame_period=1 / 75)
+        codes.import_units(tmp_path, frame_period=1 / 75)
 
 
 def test_an_empty_folder_has_no_codes(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no codes in it"):
-        codes.read_foreign(tmp_path, frame_period=0.02)
+        codes.import_units(tmp_path, frame_period=0.02)
 
 
 def test_runs_by_hand() -> None:

@@ -11,7 +11,7 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vqspeech.datadir import Complaint, DataDir, Utterance, combine, copy_phones, fix, split, validate
+from vqspeech.datadir import DataDir, Utterance, ValidationIssue, combine, copy_phones, fix, split, validate
 from vqspeech.errors import InputError
 
 SPEAKERS = ("p225", "p226")
@@ -173,9 +173,9 @@ def test_a_sound_directory_has_no_faults(folder: Path) -> None:
 
 
 def faults(folder: Path) -> list[tuple[str, int | None, str]]:
-    complaints = validate(folder)
-    assert all(c.cure and c.problem and "\n" not in str(c) for c in complaints)
-    return [(c.file.name, c.line, c.problem) for c in complaints]
+    issues = validate(folder)
+    assert all(c.hint and c.problem and "\n" not in str(c) for c in issues)
+    return [(c.file.name, c.line, c.problem) for c in issues]
 
 
 def edit(name: str, change: Callable[[bytes], bytes]) -> Callable[[Path], None]:
@@ -270,9 +270,9 @@ def test_text_is_not_needed_when_said_so(folder: Path) -> None:
     assert DataDir.read(folder)["p225_001"].text is None
 
 
-def test_a_complaint_prints_as_one_line() -> None:
-    complaint = Complaint(Path("data/text"), 3, "empty transcript", "correct the line")
-    assert str(complaint) == "data/text:3: empty transcript (correct the line)"
+def test_an_issue_prints_as_one_line() -> None:
+    issue = ValidationIssue(Path("data/text"), 3, "empty transcript", "correct the line")
+    assert str(issue) == "data/text:3: empty transcript (correct the line)"
 
 
 # Repair
@@ -483,7 +483,7 @@ def test_ids_that_lead_out_of_a_folder_are_no_ids(tmp_path: Path, name: str) -> 
     table(tmp_path, "utt2spk", f"{name} {name}")
     table(tmp_path, "spk2utt", f"{name} {name}")
     table(tmp_path, "wav.scp", f"{name} true |")
-    told = [str(complaint) for complaint in validate(tmp_path, require_text=False)]
+    told = [str(issue) for issue in validate(tmp_path, require_text=False)]
     assert any("utt2spk:1: no id" in line for line in told), told
     with pytest.raises(InputError, match="no id"):
         DataDir.read(tmp_path)

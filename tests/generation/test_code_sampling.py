@@ -143,5 +143,5 @@ def test_progress_is_told() -> None:
 def test_what_cannot_be_drawn_is_refused(options: dict[str, object]) -> None:
     with pytest.raises(InputError) as caught:
         sample_codes(make_prior(), **({"length": 5} | options))  # type: ignore[arg-type]
-    assert caught.value.cure
+    assert caught.value.hint
     assert "\n" not in str(caught.value)

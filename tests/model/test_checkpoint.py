@@ -31,11 +31,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "model"
 
 
-def complaint(folder: Path) -> InputError:
+def issue(folder: Path) -> InputError:
     with pytest.raises(InputError) as caught:
         load_model(folder)
     assert "\n" not in str(caught.value)
-    assert caught.value.cure
+    assert caught.value.hint
     return caught.value
 
 
@@ -125,25 +125,25 @@ def test_the_folder_of_an_experiment_stands_for_its_best_model(folder: Path, tmp
 @pytest.mark.parametrize("missing", FILES)
 def test_a_missing_file_is_named(folder: Path, missing: str) -> None:
     (folder / missing).unlink()
-    error = complaint(folder)
+    error = issue(folder)
     assert error.where == str(folder)
     assert missing in error.problem
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    assert str(tmp_path / "nowhere") in str(complaint(tmp_path / "nowhere"))
+    assert str(tmp_path / "nowhere") in str(issue(tmp_path / "nowhere"))
 
 
 @pytest.mark.parametrize("kept", [0, 4, 8, 100, -1])
 def test_truncated_weights_are_named(folder: Path, kept: int) -> None:
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:kept])
-    assert complaint(folder).where == str(weights)
+    assert issue(folder).where == str(weights)
 
 
 def test_a_file_of_something_else_is_named(folder: Path) -> None:
     (folder / "model.safetensors").write_bytes(b"RIFF" + bytes(1000))
-    assert complaint(folder).where == str(folder / "model.safetensors")
+    assert issue(folder).where == str(folder / "model.safetensors")
 
 
 @pytest.mark.parametrize("fault", ["shape", "missing", "extra"])
@@ -157,14 +157,14 @@ def test_tensors_that_do_not_fit_the_config_are_named(folder: Path, fault: str) 
     else:
         tensors["quantizer.codebook2"] = torch.zeros(1)
     save_file(tensors, weights)
-    error = complaint(folder)
+    error = issue(folder)
     assert error.where == str(weights)
     assert "quantizer.codebook" in error.problem
 
 
 def test_another_number_of_speakers_is_told(folder: Path) -> None:
     (folder / "speakers.txt").write_text("ann\nbob\n")
-    assert "conditioner.speakers" in complaint(folder).problem
+    assert "conditioner.speakers" in issue(folder).problem
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_a_config_that_is_wrong_is_named_with_its_key(folder: Path, path: str, v
         node = node[parent]
     node[key] = value
     (folder / "config.yaml").write_text(yaml.safe_dump(tree))
-    error = complaint(folder)
+    error = issue(folder)
     assert error.where == str(folder / "config.yaml")
     assert named in error.problem
 
@@ -195,12 +195,12 @@ def test_a_config_that_is_wrong_is_named_with_its_key(folder: Path, path: str, v
 @pytest.mark.parametrize("text", [b"", b"audio: [", b"\xff\xfe\x00", b"a\x00b", b"- 1"])
 def test_a_config_that_is_no_yaml_mapping_is_named(folder: Path, text: bytes) -> None:
     (folder / "config.yaml").write_bytes(text)
-    assert complaint(folder).where == str(folder / "config.yaml")
+    assert issue(folder).where == str(folder / "config.yaml")
 
 
 def test_speakers_that_are_no_text_are_named(folder: Path) -> None:
     (folder / "speakers.txt").write_bytes(b"ann\nb\xffb\ncyd\n")
-    assert complaint(folder).where == str(folder / "speakers.txt")
+    assert issue(folder).where == str(folder / "speakers.txt")
 
 
 def test_interrupted_the_old_model_stays(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,11 +16,11 @@ from vqspeech.model.quantizer import Quantizer
 from vqspeech.training.config import Preset, presets, read_preset, write_preset
 
 
-def complaint(name: str | Path, *changes: str) -> InputError:
+def issue(name: str | Path, *changes: str) -> InputError:
     with pytest.raises(InputError) as caught:
         read_preset(name, changes)
     assert "\n" not in str(caught.value)
-    assert caught.value.cure
+    assert caught.value.hint
     return caught.value
 
 
@@ -111,7 +111,7 @@ def test_changes_are_applied_on_top_in_order() -> None:
 )
 def test_a_change_that_cannot_be_made_is_told(change: str) -> None:
     key = change.partition("=")[0].rpartition(".")[2]
-    assert key in str(complaint("small", change))
+    assert key in str(issue("small", change))
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_a_change_that_cannot_be_made_is_told(change: str) -> None:
 )
 def test_a_key_that_is_wrong_is_named(tmp_path: Path, path: str, value: Any, named: str) -> None:
     file = changed(tmp_path, path, value)
-    error = complaint(file)
+    error = issue(file)
     assert error.where == str(file)
     assert named in error.problem
 
@@ -156,7 +156,7 @@ def test_a_key_that_is_wrong_is_named(tmp_path: Path, path: str, value: Any, nam
     ],
 )
 def test_keys_that_do_not_fit_together_are_named(changes: list[str], named: str) -> None:
-    error = complaint("small", *changes)
+    error = issue("small", *changes)
     assert named in error.problem
     assert "small.yaml" in str(error.where)
     assert changes[0] in str(error.where)
@@ -165,7 +165,7 @@ def test_keys_that_do_not_fit_together_are_named(changes: list[str], named: str)
 def test_the_line_of_bad_yaml_is_named(tmp_path: Path) -> None:
     file = tmp_path / "bad.yaml"
     file.write_text("model:\n  audio: [1, 2\n  levels: 3\n")
-    error = complaint(file)
+    error = issue(file)
     assert error.where == str(file)
     assert error.line == 3
 
@@ -174,12 +174,12 @@ def test_the_line_of_bad_yaml_is_named(tmp_path: Path) -> None:
 def test_a_file_that_is_no_preset_is_named(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "bad.yaml"
     file.write_bytes(content)
-    assert complaint(file).where == str(file)
+    assert issue(file).where == str(file)
 
 
 @pytest.mark.parametrize("name", ["large", "no/such.yaml", "../small", ""])
 def test_an_unknown_preset_is_answered_with_those_there_are(name: str) -> None:
-    assert "paper-64x" in str(complaint(name))
+    assert "paper-64x" in str(issue(name))
 
 
 def test_a_preset_of_tests_is_sound() -> None:

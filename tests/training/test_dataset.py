@@ -147,7 +147,7 @@ def test_held_out_leaves_out_speakers_the_model_does_not_know() -> None:
 def test_a_dev_part_without_a_known_speaker_is_refused() -> None:
     with pytest.raises(InputError, match="speaker") as caught:
         VQVAETask(make_preset(), make_pack(), make_pack({"zoe": [3000]}))
-    assert caught.value.cure
+    assert caught.value.hint
 
 
 def with_pitch(pack: Pack) -> Pack:

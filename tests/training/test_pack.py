@@ -174,11 +174,11 @@ def test_a_full_disk_is_an_os_error_that_names_a_file_and_packing_goes_on_later(
     assert (tmp_path / "x.pack").read_bytes() == (tmp_path / "whole.pack").read_bytes()
 
 
-def complaint(path: Path) -> InputError:
+def issue(path: Path) -> InputError:
     with pytest.raises(InputError) as caught:
         read_pack(path)
     assert caught.value.where == str(path)
-    assert "vqspeech pack" in str(caught.value.cure)
+    assert "vqspeech pack" in str(caught.value.hint)
     return caught.value
 
 
@@ -187,7 +187,7 @@ def test_a_truncated_pack_is_named(data: Path, tmp_path: Path, kept: int) -> Non
     write(data, tmp_path / "x.pack", perturbed_copies=1)
     content = (tmp_path / "x.pack").read_bytes()
     (tmp_path / "x.pack").write_bytes(content[:kept])
-    complaint(tmp_path / "x.pack")
+    issue(tmp_path / "x.pack")
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_a_truncated_pack_is_named(data: Path, tmp_path: Path, kept: int) -> Non
 )
 def test_a_file_of_something_else_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.pack").write_bytes(content)
-    complaint(tmp_path / "x.pack")
+    issue(tmp_path / "x.pack")
 
 
 def test_an_unreadable_recording_is_named(data: Path, tmp_path: Path) -> None:

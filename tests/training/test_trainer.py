@@ -259,7 +259,7 @@ def refusal(out: Path, preset: Preset | None = None) -> InputError:
     with pytest.raises(InputError) as caught:
         make_trainer(out, preset).run()
     assert "\n" not in str(caught.value)
-    assert caught.value.cure
+    assert caught.value.hint
     return caught.value
 
 
@@ -366,7 +366,7 @@ def test_codes_that_are_worth_nothing_end_the_run_with_a_plain_word(
         trainer.run()
     # The decoder joined at 5; grace ends at 8; two evaluations follow.
     assert trainer.step == 10
-    assert "training.decode_from" in str(caught.value.cure)
+    assert "training.decode_from" in str(caught.value.hint)
 
 
 def test_codes_that_are_worth_something_do_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -394,7 +394,7 @@ def test_a_loss_that_is_no_number_ends_the_run(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no longer a number") as caught:
         trainer.run()
     assert caught.value.where == str(tmp_path)
-    assert "learning rate" in str(caught.value.cure)
+    assert "learning rate" in str(caught.value.hint)
 
 
 def test_weights_that_are_no_numbers_never_replace_a_checkpoint(

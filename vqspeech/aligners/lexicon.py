@@ -57,7 +57,7 @@ def read_lexicon(path: str | os.PathLike[str]) -> dict[str, tuple[str, ...]]:
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise InputError(f"not UTF-8 text: {error.reason}", where=path, cure="save it as UTF-8") from None
+        raise InputError(f"not UTF-8 text: {error.reason}", where=path, hint="save it as UTF-8") from None
     for number, line in enumerate(text.splitlines(), 1):
         fields = line.split()
         if not fields or fields[0].startswith((";;;", "#")):
@@ -69,7 +69,7 @@ def read_lexicon(path: str | os.PathLike[str]) -> dict[str, tuple[str, ...]]:
                 f"{unknown[0]!r} is no phone" if unknown else f"the word {fields[0]!r} has no phones",
                 where=path,
                 line=number,
-                cure=f"a line is a word and its phones, of: {' '.join(ARPABET)}",
+                hint=f"a line is a word and its phones, of: {' '.join(ARPABET)}",
             )
         lexicon.setdefault(_VARIANT.sub("", fields[0]).casefold(), phones)
     return lexicon

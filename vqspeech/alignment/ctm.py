@@ -29,14 +29,14 @@ def read_ctm(path: str | os.PathLike[str]) -> Alignment:
         if not words or text.startswith(";;"):
             continue
         if len(words) not in (5, 6):
-            raise InputError(f"{len(words)} fields", where=path, line=line, cure=CURE)
+            raise InputError(f"{len(words)} fields", where=path, line=line, hint=CURE)
         start = number(words[2], "start", path, line, CURE)
         duration = number(words[3], "duration", path, line, CURE)
         if start < 0 or duration < 0:
-            raise InputError(f"a time below 0: {words[2]} {words[3]}", where=path, line=line, cure=CURE)
+            raise InputError(f"a time below 0: {words[2]} {words[3]}", where=path, line=line, hint=CURE)
         alignment.setdefault(words[0], []).append(Interval(start, start + duration, words[4]))
     if not alignment:
-        raise InputError("no intervals in it", where=path, cure=CURE)
+        raise InputError("no intervals in it", where=path, hint=CURE)
     for intervals in alignment.values():
         _close_rounding(intervals)
     return alignment

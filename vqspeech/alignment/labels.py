@@ -22,20 +22,20 @@ _STATE = re.compile(r"\[(?P<state>\d+)\]$")
 
 
 def _interval(
-    start: float, end: float, label: str, path: Path, line: int, previous: list[Interval], cure: str
+    start: float, end: float, label: str, path: Path, line: int, previous: list[Interval], hint: str
 ) -> Interval:
     if start < 0:
-        raise InputError(f"a start below 0: {start:g}", where=path, line=line, cure=cure)
+        raise InputError(f"a start below 0: {start:g}", where=path, line=line, hint=hint)
     if end < start:
-        raise InputError(f"it ends ({end:g} s) before it starts ({start:g} s)", where=path, line=line, cure=cure)
+        raise InputError(f"it ends ({end:g} s) before it starts ({start:g} s)", where=path, line=line, hint=hint)
     if previous and start < previous[-1].start:
-        raise InputError("it starts before the line above does", where=path, line=line, cure="sort the lines by time")
+        raise InputError("it starts before the line above does", where=path, line=line, hint="sort the lines by time")
     return Interval(start, end, label)
 
 
-def _not_empty(intervals: list[Interval], path: Path, cure: str) -> list[Interval]:
+def _not_empty(intervals: list[Interval], path: Path, hint: str) -> list[Interval]:
     if not intervals:
-        raise InputError("no intervals in it", where=path, cure=cure)
+        raise InputError("no intervals in it", where=path, hint=hint)
     return intervals
 
 
@@ -49,23 +49,23 @@ def read_timit(path: str | os.PathLike[str], *, rate: int = TIMIT_RATE) -> list[
     Raises:
         InputError: naming file and line.
     """
-    path, cure = Path(path), "a line is: first-sample end-sample label"
+    path, hint = Path(path), "a line is: first-sample end-sample label"
     intervals: list[Interval] = []
     for line, text in lines_of(path):
         words = text.split(None, 2)
         if not words:
             continue
         if len(words) < 3:
-            raise InputError(f"{len(words)} fields", where=path, line=line, cure=cure)
-        start, end = (_whole(word, name, path, line, cure) for word, name in zip(words, ("start", "end"), strict=False))
-        intervals.append(_interval(start / rate, end / rate, words[2].strip(), path, line, intervals, cure))
-    return _not_empty(intervals, path, cure)
+            raise InputError(f"{len(words)} fields", where=path, line=line, hint=hint)
+        start, end = (_whole(word, name, path, line, hint) for word, name in zip(words, ("start", "end"), strict=False))
+        intervals.append(_interval(start / rate, end / rate, words[2].strip(), path, line, intervals, hint))
+    return _not_empty(intervals, path, hint)
 
 
-def _whole(word: str, name: str, path: Path, line: int, cure: str) -> int:
-    value = number(word, name, path, line, cure)
+def _whole(word: str, name: str, path: Path, line: int, hint: str) -> int:
+    value = number(word, name, path, line, hint)
     if value != int(value):
-        raise InputError(f"{name} {word!r} is no whole number", where=path, line=line, cure=cure)
+        raise InputError(f"{name} {word!r} is no whole number", where=path, line=line, hint=hint)
     return int(value)
 
 
@@ -100,18 +100,18 @@ def read_lab(path: str | os.PathLike[str]) -> list[Interval]:
     header = next((index for index, (_, text) in enumerate(lines) if text.strip() == "#"), None)
     if header is not None:
         return _read_esps(path, lines[header + 1 :])
-    cure = "a line is: start end label, times in 100 ns"
+    hint = "a line is: start end label, times in 100 ns"
     intervals: list[Interval] = []
     last_state: int | None = None
     for line, text in lines:
         words = text.split()
         if len(words) < 3:
-            raise InputError(f"{len(words)} fields", where=path, line=line, cure=cure)
-        start = _whole(words[0], "start", path, line, cure) * HTK_UNIT
-        end = _whole(words[1], "end", path, line, cure) * HTK_UNIT
+            raise InputError(f"{len(words)} fields", where=path, line=line, hint=hint)
+        start = _whole(words[0], "start", path, line, hint) * HTK_UNIT
+        end = _whole(words[1], "end", path, line, hint) * HTK_UNIT
         state = _STATE.search(words[2])
         phone = central_phone(_STATE.sub("", words[2]))
-        interval = _interval(start, end, phone, path, line, intervals, cure)
+        interval = _interval(start, end, phone, path, line, intervals, hint)
         number_of_state = int(state["state"]) if state else None
         if (
             number_of_state is not None
@@ -123,21 +123,21 @@ def read_lab(path: str | os.PathLike[str]) -> list[Interval]:
         else:
             intervals.append(interval)
         last_state = number_of_state
-    return _not_empty(intervals, path, cure)
+    return _not_empty(intervals, path, hint)
 
 
 def _read_esps(path: Path, lines: list[tuple[int, str]]) -> list[Interval]:
-    cure = "a line is: end-in-seconds number label"
+    hint = "a line is: end-in-seconds number label"
     intervals: list[Interval] = []
     start = 0.0
     for line, text in lines:
         words = text.split()
         if len(words) < 3:
-            raise InputError(f"{len(words)} fields", where=path, line=line, cure=cure)
-        end = number(words[0], "end", path, line, cure)
-        intervals.append(_interval(start, end, words[2], path, line, intervals, cure))
+            raise InputError(f"{len(words)} fields", where=path, line=line, hint=hint)
+        end = number(words[0], "end", path, line, hint)
+        intervals.append(_interval(start, end, words[2], path, line, intervals, hint))
         start = end
-    return _not_empty(intervals, path, cure)
+    return _not_empty(intervals, path, hint)
 
 
 def write_lab(path: str | os.PathLike[str], intervals: Sequence[Interval]) -> None:
@@ -153,20 +153,20 @@ def read_audacity(path: str | os.PathLike[str]) -> list[Interval]:
     Raises:
         InputError: naming file and line.
     """
-    path, cure = Path(path), "a line is: start TAB end TAB label, times in seconds"
+    path, hint = Path(path), "a line is: start TAB end TAB label, times in seconds"
     intervals: list[Interval] = []
     for line, text in lines_of(path):
         if not text.strip() or text.startswith("\\"):
             continue
         words = text.split("\t")
         if len(words) < 2:
-            raise InputError("no tab-separated start and end", where=path, line=line, cure=cure)
+            raise InputError("no tab-separated start and end", where=path, line=line, hint=hint)
         # Audacity writes numbers as the user's country does.
-        start = number(words[0].strip().replace(",", "."), "start", path, line, cure)
-        end = number(words[1].strip().replace(",", "."), "end", path, line, cure)
+        start = number(words[0].strip().replace(",", "."), "start", path, line, hint)
+        end = number(words[1].strip().replace(",", "."), "end", path, line, hint)
         label = words[2].strip() if len(words) > 2 else ""
-        intervals.append(_interval(start, end, label, path, line, intervals, cure))
-    return _not_empty(intervals, path, cure)
+        intervals.append(_interval(start, end, label, path, line, intervals, hint))
+    return _not_empty(intervals, path, hint)
 
 
 def write_audacity(path: str | os.PathLike[str], intervals: Sequence[Interval]) -> None:

@@ -23,20 +23,20 @@ def lines_of(path: Path) -> Iterator[tuple[int, str]]:
         with path.open(encoding="utf-16" if utf16 else "utf-8-sig") as file:
             for line, text in enumerate(file, 1):
                 if "\0" in text:
-                    raise InputError("no text", where=path, line=line, cure="is this an alignment?")
+                    raise InputError("no text", where=path, line=line, hint="is this an alignment?")
                 yield line, text.rstrip("\r\n")
     except UnicodeError as error:
         raise InputError(
-            "neither UTF-8 nor UTF-16 text", where=path, line=line + 1, cure="is this an alignment?"
+            "neither UTF-8 nor UTF-16 text", where=path, line=line + 1, hint="is this an alignment?"
         ) from error
 
 
-def number(word: str, name: str, path: Path, line: int, cure: str) -> float:
+def number(word: str, name: str, path: Path, line: int, hint: str) -> float:
     """A finite number; an InputError says which field of which line is none."""
     try:
         value = float(word)
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise InputError(f"{name} {word!r} is no number", where=path, line=line, cure=cure)
+        raise InputError(f"{name} {word!r} is no number", where=path, line=line, hint=hint)
     return value

@@ -131,7 +131,7 @@ def fold(
     table: Mapping[str, str]
     if isinstance(phones, str):
         if phones not in _FOLDS:
-            raise InputError(f"no phone set {phones!r}", cure=f"there are: {', '.join(get_args(PhoneSet))}")
+            raise InputError(f"no phone set {phones!r}", hint=f"there are: {', '.join(get_args(PhoneSet))}")
         table = _FOLDS[phones]
     else:
         table = phones
@@ -145,7 +145,7 @@ def fold(
             if phone is None:
                 raise InputError(
                     f"{utterance} at {interval.start:.3f} s: no phone for label {interval.label!r}",
-                    cure="choose another --phone-set, or give a --phone-map",
+                    hint="choose another --phone-set, or give a --phone-map",
                 )
             after_closure, closure = closure, canonical(interval.label) in _CLOSURES
             one = phone_class(phone) == "silence" or (after_closure and not closure)
@@ -170,7 +170,7 @@ def read_phone_map(path: str | os.PathLike[str]) -> dict[str, str]:
         if not words or words[0].startswith(";;"):
             continue
         if len(words) != 2:
-            raise InputError(f"{len(words)} fields", where=path, line=line, cure="a line is: label phone")
+            raise InputError(f"{len(words)} fields", where=path, line=line, hint="a line is: label phone")
         if table.setdefault(words[0], words[1]) != words[1]:
-            raise InputError(f"label {words[0]!r} has two phones", where=path, line=line, cure="keep one")
+            raise InputError(f"label {words[0]!r} has two phones", where=path, line=line, hint="keep one")
     return table

@@ -48,13 +48,13 @@ def read(
     """
     path = Path(path)
     if format is not None and format not in get_args(Format):
-        raise InputError(f"no format {format!r}", cure=f"there are: {', '.join(get_args(Format))}")
+        raise InputError(f"no format {format!r}", hint=f"there are: {', '.join(get_args(Format))}")
     if path.is_dir():
         return _read_folder(path, format, tier, rate)
     kind = format or _SUFFIXES.get(path.suffix.lower())
     if kind is None:
         raise InputError(
-            f"the suffix {path.suffix!r} is not an alignment's", where=path, cure="name its format with --phones-format"
+            f"the suffix {path.suffix!r} is not an alignment's", where=path, hint="name its format with --phones-format"
         )
     if kind == "ctm":
         return read_ctm(path)
@@ -89,5 +89,5 @@ def _read_folder(folder: Path, kind: Format | None, tier: str | None, rate: int)
     raise InputError(
         "no alignment in the folder",
         where=folder,
-        cure="it should hold phones.ctm, or .TextGrid, .phn or .lab files",
+        hint="it should hold phones.ctm, or .TextGrid, .phn or .lab files",
     )

@@ -31,9 +31,9 @@ def read_textgrid(path: str | os.PathLike[str], *, tier: str | None = None) -> l
     if tier is None:
         tier = _phone_tier(tiers, path)
     elif tier not in tiers:
-        raise InputError(f"no interval tier {tier!r}", where=path, cure=f"it has: {', '.join(tiers) or 'none'}")
+        raise InputError(f"no interval tier {tier!r}", where=path, hint=f"it has: {', '.join(tiers) or 'none'}")
     if not tiers[tier]:
-        raise InputError(f"tier {tier!r} is empty", where=path, cure="name another tier")
+        raise InputError(f"tier {tier!r} is empty", where=path, hint="name another tier")
     return tiers[tier]
 
 
@@ -44,7 +44,7 @@ def _phone_tier(tiers: Mapping[str, list[Interval]], path: Path) -> str:
     if len(meant) != 1:
         names = ", ".join(tiers) or "none"
         raise InputError(
-            f"{len(meant) or 'no'} tiers could be the phones", where=path, cure=f"name one; it has: {names}"
+            f"{len(meant) or 'no'} tiers could be the phones", where=path, hint=f"name one; it has: {names}"
         )
     return meant[0]
 
@@ -69,7 +69,7 @@ def read_tiers(path: str | os.PathLike[str]) -> dict[str, list[Interval]]:
     except (parselmouth.PraatError, parselmouth.PraatWarning) as error:
         first = str(error).strip().splitlines()[0]
         raise InputError(
-            f"Praat cannot read it: {first}", where=path, cure="open it in Praat and save it again"
+            f"Praat cannot read it: {first}", where=path, hint="open it in Praat and save it again"
         ) from error
     if not isinstance(grid, parselmouth.TextGrid):
         raise InputError(f"a {type(grid).__name__}, not a TextGrid", where=path)
@@ -78,7 +78,7 @@ def read_tiers(path: str | os.PathLike[str]) -> dict[str, list[Interval]]:
         if call(grid, "Is interval tier", index):
             name = call(grid, "Get tier name", index)
             if name in tiers:
-                raise InputError(f"two tiers are named {name!r}", where=path, cure="rename one")
+                raise InputError(f"two tiers are named {name!r}", where=path, hint="rename one")
             tiers[name] = []
     # One call for the whole grid: a call an interval takes seconds an hour of speech.
     table = call(call(grid, "Down to Table", False, _DECIMALS, True, False), "List", False)
@@ -91,7 +91,7 @@ def read_tiers(path: str | os.PathLike[str]) -> dict[str, list[Interval]]:
             raise InputError(
                 "a line break or tab in a label or in the name of a tier",
                 where=path,
-                cure=f"take it out; it stands in or before {row[:40].strip()!r}",
+                hint=f"take it out; it stands in or before {row[:40].strip()!r}",
             ) from error
         if name in tiers:
             tiers[name].append(interval)
@@ -132,7 +132,7 @@ def _filled(intervals: Sequence[Interval], end: float, path: str | os.PathLike[s
             raise InputError(
                 f"{interval.label!r} starts at {interval.start:g} s, before the interval before it ends ({last:g} s)",
                 where=path,
-                cure="a TextGrid tier cannot hold overlaps",
+                hint="a TextGrid tier cannot hold overlaps",
             )
         if interval.start > last + 1e-6:
             filled.append(Interval(last, interval.start, ""))

@@ -57,9 +57,9 @@ def run(options: argparse.Namespace) -> None:
     """Fit the voice, write the model and say what it is worth."""
     _require_name(options.speaker)
     if options.steps < 1:
-        raise InputError(f"{options.steps} steps teach nothing", where="--steps", cure="give 1 or more")
+        raise InputError(f"{options.steps} steps teach nothing", where="--steps", hint="give 1 or more")
     if options.out.exists() and not (options.out.is_dir() and not any(options.out.iterdir())):
-        raise InputError("is there already", where=options.out, cure="name a new folder")
+        raise InputError("is there already", where=options.out, hint="name a new folder")
     found = _recordings(options.data, options.speaker)
 
     import torch
@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> None:
     model = load(options)
     if options.speaker in model.speakers:
         raise InputError(
-            f"the model has a voice {options.speaker!r} already", where="--speaker", cure="choose another name"
+            f"the model has a voice {options.speaker!r} already", where="--speaker", hint="choose another name"
         )
     waveforms = _read(model, found, options.data)
     codes = [model.encode_waveform(waveform) for waveform in waveforms]
@@ -103,7 +103,7 @@ def run(options: argparse.Namespace) -> None:
 def _require_name(name: str) -> None:
     """A name must stand in a line of a list, in a blend and in the name of a file."""
     if not re.fullmatch(r"\w[\w.-]*", name):
-        raise InputError(f"{name!r} cannot be a speaker's name", where="--speaker", cure="use letters, digits, - _ .")
+        raise InputError(f"{name!r} cannot be a speaker's name", where="--speaker", hint="use letters, digits, - _ .")
 
 
 def _recordings(data: Path, speaker: str) -> list[Source]:
@@ -113,7 +113,7 @@ def _recordings(data: Path, speaker: str) -> list[Source]:
         InputError: there are none, or those of several speakers.
     """
     if not data.is_dir():
-        raise InputError("no such folder", where=data, cure="give a folder of recordings, or a data directory")
+        raise InputError("no such folder", where=data, hint="give a folder of recordings, or a data directory")
     if not (data / "wav.scp").is_file():
         return sources([str(data)])
     from vqspeech.datadir import DataDir
@@ -121,7 +121,7 @@ def _recordings(data: Path, speaker: str) -> list[Source]:
     groups = DataDir.read(data).by_speaker()
     if len(groups) > 1 and speaker not in groups:
         raise InputError(
-            f"holds {len(groups)} speakers, none called {speaker!r}", where=data, cure="name one of them with --speaker"
+            f"holds {len(groups)} speakers, none called {speaker!r}", where=data, hint="name one of them with --speaker"
         )
     chosen = groups.get(speaker) or next(iter(groups.values()), ())
     return [Source(u.id, u.recording, u.start, u.end) for u in chosen]
@@ -143,7 +143,7 @@ def _read(model: Model, found: list[Source], data: Path) -> list[NDArray[np.floa
         raise InputError(
             f"{seconds:.1f} s of speech, too little to learn a voice from",
             where=data,
-            cure=f"give {LEAST_SECONDS:.0f} s at the very least; a minute is good",
+            hint=f"give {LEAST_SECONDS:.0f} s at the very least; a minute is good",
         )
     return speech
 

@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Read all, then write."""
     if options.dest.resolve() in [source.resolve() for source in options.sources]:
-        raise InputError("is a source and the destination", where=options.dest, cure="write to another folder")
+        raise InputError("is a source and the destination", where=options.dest, hint="write to another folder")
     data = combine([DataDir.read(source) for source in options.sources])
     data.write(options.dest)
     copy_phones(options.sources, options.dest, data)

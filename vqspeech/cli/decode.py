@@ -31,12 +31,12 @@ def run(options: argparse.Namespace) -> None:
     names = options.utterance or list(archive.sequences)
     for name in names:
         if name not in archive.sequences:
-            raise InputError(f"no utterance {name!r}", where=options.codes, cure="leave --utterance out for all")
+            raise InputError(f"no utterance {name!r}", where=options.codes, hint="leave --utterance out for all")
     targets = Targets(options.out, options.speaker, several=len(names) > 1, force=options.force)
     model = load(options)
     made_by = archive.info.checksum
     if made_by is not None and made_by != model.code_info.checksum:
-        raise InputError("made by another model", where=options.codes, cure="name it with --model")
+        raise InputError("made by another model", where=options.codes, hint="name it with --model")
     synthesise(
         model,
         (Speech(archive.sequences[name], None, path) for name in names if (path := targets.path(name, "-"))),

@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
 
     def encoded(source: Source) -> NDArray[np.int32]:
         if source.name.split() != [source.name]:
-            raise InputError("a name with white space cannot be an id", where=source.recording, cure="rename it")
+            raise InputError("a name with white space cannot be an id", where=source.recording, hint="rename it")
         return model.encode_waveform(model.read(source.recording, start=source.start, end=source.end))
 
     if options.out is None:

@@ -30,6 +30,6 @@ def run(options: argparse.Namespace) -> int:
             print(f"{path}: ... {len(notes) - _SHOWN} more, the last of them: {notes[-1]}")
         remaining = validate(path, require_text=False)
         failed = failed or bool(remaining)
-        for complaint in remaining:
-            print(f"cannot be repaired: {complaint}")
+        for issue in remaining:
+            print(f"cannot be repaired: {issue}")
     return int(failed)

@@ -37,8 +37,8 @@ COMMANDS: dict[str, dict[str, str]] = {
         "validate": "check a data directory and name each fault's file and line",
         "fix": "repair a data directory: sort it, drop what is incomplete",
         "combine": "join data directories into one",
-        "split": "split a data directory by speaker or utterance, or into pieces for jobs",
-        "join": "join again what jobs made of the pieces of a data directory",
+        "split": "split a data directory by speaker or utterance, or into shards for jobs",
+        "join": "merge what jobs made of the shards of a data directory",
         "align": "align words and phones of transcribed speech in time",
         "pack": "pack a data directory into one file to train from",
     },
@@ -55,11 +55,11 @@ COMMANDS: dict[str, dict[str, str]] = {
 
 
 class _CommandParser(argparse.ArgumentParser):
-    """A command's parser, whose complaints are bad input like any other: one line, without the usage."""
+    """A command's parser, whose errors are bad input like any other: one line, without the usage."""
 
     def error(self, message: str) -> NoReturn:
         """Complain of the words of the command line."""
-        raise InputError(message, cure=f"{self.prog} --help")
+        raise InputError(message, hint=f"{self.prog} --help")
 
 
 def command_module(command: str) -> ModuleType:

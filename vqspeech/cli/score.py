@@ -38,13 +38,13 @@ def run(options: argparse.Namespace) -> None:
     from vqspeech.model.prior.scoring import code_bits
 
     if bool(options.src) == bool(options.codes):
-        raise InputError("what shall be scored?", cure="give recordings, or codes with --codes, not both")
+        raise InputError("what shall be scored?", hint="give recordings, or codes with --codes, not both")
     sequences, made_by = _given(options)
     prior = load_prior(options, made_by)
     highest = max((int(sequence.max()) for sequence in sequences.values() if len(sequence)), default=0)
     if highest >= prior.config.codes:
         raise InputError(
-            f"has code {highest}, but the prior knows {prior.config.codes}", where=options.codes, cure="name its prior"
+            f"has code {highest}, but the prior knows {prior.config.codes}", where=options.codes, hint="name its prior"
         )
     speakers = read_utt2spk(options.utt2spk)
     index = {name: place for place, name in enumerate(prior.speakers)}

@@ -1,4 +1,4 @@
-"""Split a Kaldi data directory by speaker or by utterance, or into pieces for jobs that run side by side.
+"""Split a Kaldi data directory by speaker or by utterance, or into shards for jobs that run side by side.
 
     vqspeech split data/all data --by utterance --parts train=0.9 dev=0.05 test=0.05
 
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from vqspeech import ranges
 from vqspeech.cli.common.tables import print_parts
-from vqspeech.datadir import DataDir, copy_phones, pieces, split
+from vqspeech.datadir import DataDir, copy_phones, shards, split
 from vqspeech.errors import InputError
 
 
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dest", type=Path, metavar="DEST", help="the folder in which each part becomes a directory")
     how = parser.add_mutually_exclusive_group(required=True)
     how.add_argument("--by", choices=("speaker", "utterance"), help="what goes to one part whole")
-    how.add_argument("--into", type=ranges.COUNT, metavar="N", help="cut into N pieces, named 1 to N")
+    how.add_argument("--into", type=ranges.COUNT, metavar="N", help="cut into N shards, named 1 to N")
     parser.add_argument(
         "--parts",
         nargs="+",
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> None:
         parts = split(data, by=options.by, parts=shares, seed=options.seed, at_least=options.at_least)
         parts = {name: part for name, part in parts.items() if len(part)}
     else:
-        parts = {str(number): piece for number, piece in enumerate(pieces(data, options.into), 1)}
+        parts = {str(number): shard for number, shard in enumerate(shards(data, options.into), 1)}
     for name, part in parts.items():
         part.write(options.dest / name)
         copy_phones([options.source], options.dest / name, part)
@@ -68,4 +68,4 @@ def _share(word: str) -> tuple[str, float]:
             raise ValueError
         return name, float(share)
     except ValueError:
-        raise InputError(f"cannot read the part {word!r}", where="--parts", cure="give NAME=SHARE, dev=0.05") from None
+        raise InputError(f"cannot read the part {word!r}", where="--parts", hint="give NAME=SHARE, dev=0.05") from None

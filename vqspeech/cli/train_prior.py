@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> None:
     for path, part in zip([*options.codes, options.dev], parts, strict=True):
         expected = made_by or parts[0].info.checksum
         if part.info.checksum != expected or part.info.codebook_size != parts[0].info.codebook_size:
-            raise InputError("made by another model", where=path, cure="encode all parts with the same model")
+            raise InputError("made by another model", where=path, hint="encode all parts with the same model")
     devices = Devices.find(options.device, preset.training.precision)
     utt2spk = read_utt2spk(options.utt2spk)
     train = _collect(parts[:-1], utt2spk, None, options.codes[0])
@@ -80,11 +80,11 @@ def _collect(parts: list[Codes], utt2spk: dict[str, str], names: tuple[str, ...]
 
     sequences = {name: sequence for part in parts for name, sequence in part.sequences.items()}
     if len(sequences) < sum(len(part.sequences) for part in parts):
-        raise InputError("an utterance occurs in two archives", where=where, cure="name each archive once")
+        raise InputError("an utterance occurs in two archives", where=where, hint="name each archive once")
     info = parts[0].info
     try:
         return CodeData.collect(
             sequences, utt2spk or None, codes=info.codebook_size, made_by=info.checksum, names=names
         )
     except InputError as error:
-        raise InputError(error.problem, where=where, cure=error.cure) from None
+        raise InputError(error.problem, where=where, hint=error.hint) from None

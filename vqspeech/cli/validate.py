@@ -1,4 +1,4 @@
-"""Check Kaldi data directories and name each fault's file, line and cure.
+"""Check Kaldi data directories and name each fault's file, line and hint.
 
 Finds what Kaldi's utils/validate_data_dir.sh --no-feats finds, and besides: audio files that are not there, faults of
 phones.ctm, text that is not UTF-8. The exit status is 1 when a directory has faults.
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vqspeech.datadir import DataDir, validate
 
-#: Complaints shown of one file, unless all are asked for.
+#: Issues shown per file, unless all are asked for.
 _SHOWN = 10
 
 
@@ -20,25 +20,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
     parser.add_argument("directories", nargs="+", type=Path, metavar="DIR", help="a data directory")
     parser.add_argument("--no-text", action="store_true", help="a directory without transcripts is in order")
-    parser.add_argument("--all", action="store_true", help=f"show every complaint, not the first {_SHOWN} of a file")
+    parser.add_argument("--all", action="store_true", help=f"show every issue, not the first {_SHOWN} of a file")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the complaints; 1 when there are any."""
+    """Print the issues; 1 when there are any."""
     failed = False
     for path in options.directories:
-        complaints = validate(path, require_text=not options.no_text)
-        failed = failed or bool(complaints)
+        issues = validate(path, require_text=not options.no_text)
+        failed = failed or bool(issues)
         shown: Counter[Path] = Counter()
-        for complaint in complaints:
-            shown[complaint.file] += 1
-            if options.all or shown[complaint.file] <= _SHOWN:
-                print(complaint)
+        for issue in issues:
+            shown[issue.file] += 1
+            if options.all or shown[issue.file] <= _SHOWN:
+                print(issue)
         for file, count in shown.items():
             if not options.all and count > _SHOWN:
                 print(f"{file}: {count - _SHOWN} more (--all shows them)")
-        if complaints:
-            print(f"{path}: {len(complaints)} {'fault' if len(complaints) == 1 else 'faults'}")
+        if issues:
+            print(f"{path}: {len(issues)} {'fault' if len(issues) == 1 else 'faults'}")
         else:
             data = DataDir.read(path)
             hours = "" if data.hours is None else f", {data.hours:.2f} hours"

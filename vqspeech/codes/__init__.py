@@ -17,7 +17,7 @@ from vqspeech.codes.archive import (
     read_info,
     write,
 )
-from vqspeech.codes.foreign import read_foreign
+from vqspeech.codes.foreign import import_units
 from vqspeech.codes.statistics import bitrate, entropy, perplexity, runs, usage
 
 __all__ = [
@@ -29,9 +29,9 @@ __all__ = [
     "bitrate",
     "entropy",
     "format_line",
+    "import_units",
     "perplexity",
     "read",
-    "read_foreign",
     "read_info",
     "runs",
     "usage",

@@ -84,11 +84,11 @@ def read_info(path: PathLike) -> CodeInfo:
         raise InputError(
             "there is no such file, so the times of the frames are not known",
             where=where,
-            cure="name the frame period with --frame-period, or write the file: "
+            hint="name the frame period with --frame-period, or write the file: "
             '{"codebook_size": 512, "frame_period": 0.01, "offset": 0.005}',
         )
     with decoding(
-        "no JSON", where=where, cure='expected {"codebook_size": 512, "frame_period": 0.01, "offset": 0.005}'
+        "no JSON", where=where, hint='expected {"codebook_size": 512, "frame_period": 0.01, "offset": 0.005}'
     ):
         values = json.loads(where.read_text(encoding="utf-8"))
     if not isinstance(values, dict):
@@ -113,7 +113,7 @@ def _checked(info: CodeInfo, where: PathLike | None) -> CodeInfo:
         ranges.FRAME_PERIOD.check(info.frame_period, "frame_period")
         ranges.OFFSET.check(info.offset, "offset")
     except InputError as error:
-        raise InputError(error.problem, where=where, cure=error.cure) from None
+        raise InputError(error.problem, where=where, hint=error.hint) from None
     return info
 
 
@@ -136,7 +136,7 @@ def _read_lines(path: Path) -> dict[str, NDArray[np.int32]]:
         for number, raw in enumerate(file, 1):
             words = _decode(raw, path, number).split()
             if not words:
-                raise InputError("an empty line", where=path, line=number, cure="remove it")
+                raise InputError("an empty line", where=path, line=number, hint="remove it")
             _add(sequences, words[0], _integers(words[1:], path, number), path, number)
     return sequences
 
@@ -145,7 +145,7 @@ def _decode(raw: bytes, path: Path, line: int, kind: str = "codes.txt") -> str:
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise InputError("no UTF-8 text", where=path, line=line, cure=f"is this a {kind}?") from error
+        raise InputError("no UTF-8 text", where=path, line=line, hint=f"is this a {kind}?") from error
 
 
 def _text_lines(path: Path, kind: str) -> list[str]:
@@ -159,11 +159,11 @@ def _integers(words: list[str], path: Path, line: int | None) -> NDArray[np.int3
     except (ValueError, OverflowError):
         bad = next((word for word in words if not word.removeprefix("-").isdecimal()), words[0])
         raise InputError(
-            f"{bad!r} is not a code", where=path, line=line, cure="a line is: utterance-id 12 45 45 3"
+            f"{bad!r} is not a code", where=path, line=line, hint="a line is: utterance-id 12 45 45 3"
         ) from None
     if codes.size and (codes.min() < 0 or codes.max() > np.iinfo(np.int32).max):
         bad_code = codes.min() if codes.min() < 0 else codes.max()
-        raise InputError(f"code {bad_code} is out of range", where=path, line=line, cure="codes start at 0")
+        raise InputError(f"code {bad_code} is out of range", where=path, line=line, hint="codes start at 0")
     return codes.astype(np.int32)
 
 
@@ -175,7 +175,7 @@ def _add(
     line: int | None,
 ) -> None:
     if utterance in sequences:
-        raise InputError(f"utterance {utterance} occurs twice", where=path, line=line, cure="keep one of them")
+        raise InputError(f"utterance {utterance} occurs twice", where=path, line=line, hint="keep one of them")
     sequences[utterance] = codes
 
 
@@ -186,7 +186,7 @@ def _bounded(codes: Codes, path: Path) -> Codes:
                 f"utterance {utterance} has code {sequence.max()}, but the codebook has {codes.info.codebook_size}",
                 where=path,
                 line=number if path.is_file() else None,
-                cure=f"correct codebook_size in {sidecar_path(path).name}, or encode again",
+                hint=f"correct codebook_size in {sidecar_path(path).name}, or encode again",
             )
     return codes
 

@@ -22,7 +22,7 @@ from vqspeech.codes.archive import (
 from vqspeech.errors import InputError
 
 
-def read_foreign(
+def import_units(
     path: PathLike,
     *,
     frame_period: float,
@@ -79,7 +79,7 @@ def _read_named_lines(path: Path) -> dict[str, NDArray[np.int32]]:
             else:
                 name, _, rest = line.replace("\t", " ").partition(" ")
             if not name:
-                raise InputError("an empty line", where=path, line=number, cure="remove it")
+                raise InputError("an empty line", where=path, line=number, hint="remove it")
             _add(sequences, name, _integers(rest.replace(",", " ").split(), path, number), path, number)
     return sequences
 
@@ -89,7 +89,7 @@ def _read_km(path: Path, manifest: Path) -> dict[str, NDArray[np.int32]]:
         raise InputError(
             "has no utterance ids, and the manifest that names them is not there",
             where=path,
-            cure=f"give the .tsv it was made from, or put it at {manifest}",
+            hint=f"give the .tsv it was made from, or put it at {manifest}",
         )
     # The first line of a fairseq manifest is the root folder, the others are "path<TAB>samples".
     names = [_stem(line.split("\t")[0]) for line in _text_lines(manifest, "manifest")[1:] if line.strip()]
@@ -98,7 +98,7 @@ def _read_km(path: Path, manifest: Path) -> dict[str, NDArray[np.int32]]:
         raise InputError(
             f"has {len(lines)} lines, but {manifest} names {len(names)} files",
             where=path,
-            cure="give the manifest the units were made from",
+            hint="give the manifest the units were made from",
         )
     sequences: dict[str, NDArray[np.int32]] = {}
     for number, (name, line) in enumerate(zip(names, lines, strict=True), 1):
@@ -116,11 +116,11 @@ def _read_npy_folder(folder: Path) -> dict[str, NDArray[np.int32]]:
             raise InputError(
                 f"an array of shape {array.shape}, not (frames,)",
                 where=file,
-                cure="keep one codebook a file, e.g. the first quantiser's",
+                hint="keep one codebook a file, e.g. the first quantiser's",
             )
         if not np.issubdtype(array.dtype, np.integer) and not np.array_equal(array, np.floor(array)):
             raise InputError(f"an array of {array.dtype}, not of integers", where=file)
         if array.size and (array.min() < 0 or array.max() > np.iinfo(np.int32).max):
-            raise InputError("a code is out of range", where=file, cure="codes start at 0")
+            raise InputError("a code is out of range", where=file, hint="codes start at 0")
         _add(sequences, file.stem, array.astype(np.int32), file, None)
     return sequences

@@ -30,5 +30,5 @@ def corpus(name: str) -> ModuleType:
         InputError: there is none of that name.
     """
     if name not in CORPORA:
-        raise InputError(f"no corpus {name!r}", cure=f"one of {', '.join(CORPORA)}")
+        raise InputError(f"no corpus {name!r}", hint=f"one of {', '.join(CORPORA)}")
     return importlib.import_module(f"vqspeech.corpora.{name}")

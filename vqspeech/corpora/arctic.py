@@ -51,7 +51,7 @@ def prepare(source: Path, *, speakers: Sequence[str] | None = None, parts: Parts
     source = require_folder(source, LAYOUT)
     available = {_speaker(f): f for f in (source, *folders(source)) if (f / "etc" / "txt.done.data").is_file()}
     if not available:
-        raise InputError("no speaker with etc/txt.done.data found", where=source, cure=f"expected {LAYOUT}")
+        raise InputError("no speaker with etc/txt.done.data found", where=source, hint=f"expected {LAYOUT}")
     utterances: list[Utterance] = []
     for speaker in sorted(choose(available, speakers, source)):
         texts = _prompts(available[speaker] / "etc" / "txt.done.data")
@@ -93,6 +93,6 @@ def _prompts(file: Path) -> dict[str, str]:
         match = re.fullmatch(r'\s*\(\s*(\S+)\s+"(.*)"\s*\)\s*', line)
         text = clean(match[2].replace('\\"', '"')) if match else ""
         if match is None or not text:
-            raise InputError("not a prompt", where=file, line=number, cure='a line is ( name "words" )')
+            raise InputError("not a prompt", where=file, line=number, hint='a line is ( name "words" )')
         prompts[match[1]] = text
     return prompts

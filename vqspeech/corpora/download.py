@@ -43,41 +43,41 @@ def fetch(url: str, target: Path, *, checksum: str, progress: Progress | None = 
     """
     _split(checksum)
     if target.exists():
-        _verify(target, checksum, cure="remove it, or move it elsewhere")
+        _verify(target, checksum, hint="remove it, or move it elsewhere")
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
     resumed = part.exists()
     _complete(url, part, progress, wait)
     try:
-        _verify(part, checksum, cure="")
+        _verify(part, checksum, hint="")
     except InputError:
         part.unlink()
         if not resumed:
             raise InputError(
-                f"what is at {url} has not the sum {checksum}", where=target, cure="is there a newer version of it?"
+                f"what is at {url} has not the sum {checksum}", where=target, hint="is there a newer version of it?"
             ) from None
         # The first piece may have come from another version of the file.
         _complete(url, part, progress, wait)
-        _verify(part, checksum, cure=f"what is at {url} is another file")
+        _verify(part, checksum, hint=f"what is at {url} is another file")
     part.replace(target)
 
 
 def _split(checksum: str) -> tuple[str, str]:
     kind, _, digest = checksum.partition(":")
     if kind not in ("sha256", "md5") or not re.fullmatch("[0-9a-f]+", digest):
-        raise InputError(f"{checksum!r} is no checksum", cure="give sha256:HEX or md5:HEX")
+        raise InputError(f"{checksum!r} is no checksum", hint="give sha256:HEX or md5:HEX")
     return kind, digest
 
 
-def _verify(file: Path, checksum: str, *, cure: str) -> None:
+def _verify(file: Path, checksum: str, *, hint: str) -> None:
     kind, digest = _split(checksum)
     found = hashlib.new(kind, usedforsecurity=False)
     with file.open("rb") as content:
         while chunk := content.read(_CHUNK):
             found.update(chunk)
     if found.hexdigest() != digest:
-        raise InputError(f"its {kind} is {found.hexdigest()}, not {digest}", where=file, cure=cure)
+        raise InputError(f"its {kind} is {found.hexdigest()}, not {digest}", where=file, hint=hint)
 
 
 def _complete(url: str, part: Path, progress: Progress | None, wait: float) -> None:
@@ -100,7 +100,7 @@ def _complete(url: str, part: Path, progress: Progress | None, wait: float) -> N
         moved = part.exists() and part.stat().st_size > before
         failures = 1 if moved else failures + 1
         if failures >= TRIES:
-            raise InputError(problem, where=url, cure=f"the same command goes on later; {part} holds what has come")
+            raise InputError(problem, where=url, hint=f"the same command goes on later; {part} holds what has come")
         time.sleep(wait * 2 ** (failures - 1))
 
 
@@ -142,7 +142,7 @@ def unpack(archive: Path, folder: Path) -> None:
         InputError: it is no such archive, or damaged, or ``folder`` is there already.
     """
     if folder.exists():
-        raise InputError("is there already", where=folder, cure="remove it to unpack again")
+        raise InputError("is there already", where=folder, hint="remove it to unpack again")
     partial = folder.with_name(f".{folder.name}.unpacking")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -154,7 +154,7 @@ def unpack(archive: Path, folder: Path) -> None:
             with tarfile.open(archive) as content:
                 content.extractall(partial, filter="data")
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error) as error:
-        raise InputError(f"no archive that can be unpacked: {error}", where=archive, cure="download it again") from None
+        raise InputError(f"no archive that can be unpacked: {error}", where=archive, hint="download it again") from None
     os.sync()
     top = list(partial.iterdir())
     if [path.name for path in top] == [folder.name] and top[0].is_dir():

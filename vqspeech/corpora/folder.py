@@ -50,15 +50,15 @@ def prepare(
     named: dict[str, Path] = {}
     for folder in (folder for folder, files in available.items() if files):
         if (other := named.setdefault(_plain(folder.name), folder)) is not folder:
-            raise InputError(f"speaker would have the same id as {other.name}", where=folder, cure="rename one of them")
+            raise InputError(f"speaker would have the same id as {other.name}", where=folder, hint="rename one of them")
     if not named:
         loose = audio_files(source)
         problem = f"{len(loose)} recordings but no speaker folders" if loose else "no recordings found"
-        raise InputError(problem, where=source, cure=f"expected {LAYOUT}")
+        raise InputError(problem, where=source, hint=f"expected {LAYOUT}")
     for speaker in named:
         if longer := next((name for name in named if name.startswith(f"{speaker}-")), None):
-            cure = f"rename {speaker!r}, so that its utterances sort apart from those of {longer!r}"
-            raise InputError(f"speaker {speaker!r} begins the name of {longer!r}", where=named[speaker], cure=cure)
+            hint = f"rename {speaker!r}, so that its utterances sort apart from those of {longer!r}"
+            raise InputError(f"speaker {speaker!r} begins the name of {longer!r}", where=named[speaker], hint=hint)
     chosen = sorted(choose(named, speakers, source))
     files = [(speaker, file) for speaker in chosen for file in available[named[speaker]]]
     texts = {file: read_transcript(file.with_suffix(".txt")) if text else None for _, file in files}
@@ -71,8 +71,8 @@ def prepare(
     for speaker, file in files:
         name = f"{speaker}-{_plain(file.relative_to(named[speaker]).with_suffix('').as_posix().replace('/', '-'))}"
         if name in utterances:
-            cure = f"rename it, or remove {utterances[name].recording}"
-            raise InputError(f"utterance would have the same id {name} as another", where=file, cure=cure)
+            hint = f"rename it, or remove {utterances[name].recording}"
+            raise InputError(f"utterance would have the same id {name} as another", where=file, hint=hint)
         if (duration := length(file)) is not None:
             utterances[name] = Utterance(
                 id=name, speaker=speaker, recording=str(file), text=texts[file], duration=duration

@@ -31,7 +31,7 @@ def require_folder(source: Path, layout: str) -> Path:
         InputError: it is no folder.
     """
     if not source.is_dir():
-        raise InputError("no such folder", where=source, cure=f"expected {layout}")
+        raise InputError("no such folder", where=source, hint=f"expected {layout}")
     return source.absolute()
 
 
@@ -64,13 +64,13 @@ def choose(speakers: Iterable[str], wanted: Sequence[str] | None, source: Path) 
     """The speakers to prepare: all, or those wanted.
 
     Raises:
-        InputError: one that is wanted is not there; the cure names the nearest spellings.
+        InputError: one that is wanted is not there; the hint names the nearest spellings.
     """
     present = sorted(set(speakers))
     for speaker in wanted or ():
         if speaker not in present:
             near = difflib.get_close_matches(speaker, present, n=3, cutoff=0.3) or present[:8]
-            raise InputError(f"no speaker {speaker!r}", where=source, cure=f"there are {', '.join(near)} ...")
+            raise InputError(f"no speaker {speaker!r}", where=source, hint=f"there are {', '.join(near)} ...")
     return set(wanted or present)
 
 
@@ -101,4 +101,4 @@ def require_some(utterances: Sequence[Utterance], source: Path, layout: str) -> 
         InputError: no utterance is left.
     """
     if not utterances:
-        raise InputError("no usable recordings found", where=source, cure=f"expected {layout}")
+        raise InputError("no usable recordings found", where=source, hint=f"expected {layout}")

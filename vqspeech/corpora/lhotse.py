@@ -46,7 +46,7 @@ def prepare(
     del lhotse
     pairs = dict(_manifests(source)) if recipe is None else _run_recipe(recipe, source)
     if not pairs:
-        raise InputError("no pair of manifests found", where=source, cure=f"expected {LAYOUT}")
+        raise InputError("no pair of manifests found", where=source, hint=f"expected {LAYOUT}")
     origin: dict[str, str] = {}
     utterances: list[Utterance] = []
     for part, (recordings, supervisions) in pairs.items():
@@ -73,8 +73,8 @@ def _manifests(source: Path) -> Iterator[tuple[str, tuple[Any, Any]]]:
         try:
             yield part, (RecordingSet.from_file(recordings), SupervisionSet.from_file(supervisions))
         except Exception as error:  # lhotse lets through whatever its parsers raise
-            cure = "make the manifests anew with lhotse"
-            raise InputError(f"not a lhotse manifest: {error}", where=recordings, cure=cure) from error
+            hint = "make the manifests anew with lhotse"
+            raise InputError(f"not a lhotse manifest: {error}", where=recordings, hint=hint) from error
 
 
 def _run_recipe(name: str, source: Path) -> dict[str, tuple[Any, Any]]:
@@ -82,14 +82,14 @@ def _run_recipe(name: str, source: Path) -> dict[str, tuple[Any, Any]]:
 
     known = sorted(f.removeprefix("prepare_") for f in dir(recipes) if f.startswith("prepare_"))
     if name not in known:
-        raise InputError(f"lhotse has no recipe {name!r}", cure=f"one of {', '.join(known)}")
+        raise InputError(f"lhotse has no recipe {name!r}", hint=f"one of {', '.join(known)}")
     function: Callable[[Path], Mapping[str, Any]] = getattr(recipes, f"prepare_{name}")
     try:
         result = function(source)
     except Exception as error:  # each recipe fails in its own way on a layout it does not know
-        cure = "lay the corpus out as lhotse expects, or prepare manifests with lhotse and give their folder"
+        hint = "lay the corpus out as lhotse expects, or prepare manifests with lhotse and give their folder"
         problem = f"lhotse's recipe {name} failed: {str(error) or type(error).__name__}"
-        raise InputError(problem, where=source, cure=cure) from error
+        raise InputError(problem, where=source, hint=hint) from error
     if "recordings" in result:
         result = {"all": result}
     return {

@@ -47,7 +47,7 @@ def prepare(
     source = require_folder(source, LAYOUT)
     chapters = {path.parent: path for path in sorted(source.rglob("*.trans.txt"))}
     if not chapters:
-        raise InputError("no chapter with its .trans.txt found", where=source, cure=f"expected {LAYOUT}")
+        raise InputError("no chapter with its .trans.txt found", where=source, hint=f"expected {LAYOUT}")
     chosen = choose((chapter.parent.name for chapter in chapters), speakers, source)
     genders = _genders(source)
     utterances: dict[str, Utterance] = {}
@@ -90,7 +90,7 @@ def _transcripts(file: Path) -> dict[str, str]:
     for number, line in enumerate(read_text(file).splitlines(), 1):
         name, _, text = clean(line).partition(" ")
         if name and not text:
-            raise InputError(f"{name} has no words", where=file, line=number, cure="a line is 'utterance-id WORDS'")
+            raise InputError(f"{name} has no words", where=file, line=number, hint="a line is 'utterance-id WORDS'")
         if name:
             texts[name] = text
     return texts

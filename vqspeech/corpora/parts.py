@@ -34,7 +34,7 @@ class Parts:
         if not (self.dev >= 0 and self.test >= 0 and self.dev + self.test < 1):
             raise InputError(
                 f"shares of dev ({self.dev}) and test ({self.test}) leave nothing to train from",
-                cure="give shares between 0 and 1 that add up to less than 1",
+                hint="give shares between 0 and 1 that add up to less than 1",
             )
 
     def divide(
@@ -57,7 +57,7 @@ class Parts:
         data = DataDir(utterances)
         if self.by == "official":
             if official is None:
-                raise InputError("this corpus has no division of its own", cure="divide by utterance or by speaker")
+                raise InputError("this corpus has no division of its own", hint="divide by utterance or by speaker")
             names = sorted({official(utterance) for utterance in data})
             return {name: data.subset(lambda u, name=name: official(u) == name) for name in names}  # type: ignore[misc]
         shares = {"train": 1 - self.dev - self.test, "dev": self.dev, "test": self.test}

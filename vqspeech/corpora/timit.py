@@ -41,7 +41,7 @@ def prepare(source: Path, *, speakers: Sequence[str] | None = None, parts: Parts
     source = require_folder(source, LAYOUT)
     labels = sorted(path for path in source.rglob("*") if path.suffix.lower() == ".phn")
     if not labels:
-        raise InputError("no .phn labels found", where=source, cure=f"expected {LAYOUT}")
+        raise InputError("no .phn labels found", where=source, hint=f"expected {LAYOUT}")
     chosen = choose((_speaker(label) for label in labels), speakers, source)
     utterances: list[Utterance] = []
     silent: list[str] = []

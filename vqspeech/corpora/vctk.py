@@ -57,12 +57,12 @@ def prepare(
     source = require_folder(source, LAYOUT)
     root = next((f for f in (source, *folders(source)) if _audio_folder(f)), None)
     if root is None:
-        raise InputError("not laid out as VCTK", where=source, cure=f"expected {LAYOUT}")
+        raise InputError("not laid out as VCTK", where=source, hint=f"expected {LAYOUT}")
     audio_folder = _audio_folder(root)
     assert audio_folder is not None
     microphone = f"_{mic}" if audio_folder.name == "wav48_silence_trimmed" else ""
     if not microphone and mic != "mic1":
-        raise InputError("VCTK 0.80 has one microphone", where=audio_folder, cure="leave out the choice of microphone")
+        raise InputError("VCTK 0.80 has one microphone", where=audio_folder, hint="leave out the choice of microphone")
     available = {folder.name: folder for folder in folders(audio_folder)}
     genders = _genders(root / "speaker-info.txt")
     utterances: list[Utterance] = []

@@ -7,11 +7,22 @@ their audio lies.
 
 from __future__ import annotations
 
-from vqspeech.datadir.complaint import Complaint
 from vqspeech.datadir.directory import DataDir, Utterance
-from vqspeech.datadir.division import combine, copy_phones, pieces, split
-from vqspeech.datadir.joining import join
+from vqspeech.datadir.division import combine, copy_phones, shards, split
+from vqspeech.datadir.issue import ValidationIssue
+from vqspeech.datadir.merging import merge_shards
 from vqspeech.datadir.repair import fix
 from vqspeech.datadir.validation import validate
 
-__all__ = ["Complaint", "DataDir", "Utterance", "combine", "copy_phones", "fix", "join", "pieces", "split", "validate"]
+__all__ = [
+    "DataDir",
+    "Utterance",
+    "ValidationIssue",
+    "combine",
+    "copy_phones",
+    "fix",
+    "merge_shards",
+    "shards",
+    "split",
+    "validate",
+]

@@ -65,12 +65,12 @@ class DataDir:
         for utterance in self.utterances:
             for word in (utterance.id, utterance.speaker):
                 if word.split() != [word] or clean(word) != word:
-                    raise InputError(f"{word!r} cannot be an id", where=path, cure="use ids without white space")
+                    raise InputError(f"{word!r} cannot be an id", where=path, hint="use ids without white space")
                 if fault := name_fault(word):
-                    raise InputError(f"no id: {fault}", where=path, cure="rename it: ids become names of files")
+                    raise InputError(f"no id: {fault}", where=path, hint="rename it: ids become names of files")
         for before, after in itertools.pairwise(self.utterances):
             if before.id == after.id:
-                raise InputError(f"utterance {after.id} is there twice", where=path, cure="give each its own id")
+                raise InputError(f"utterance {after.id} is there twice", where=path, hint="give each its own id")
 
     def __len__(self) -> int:
         return len(self.utterances)
@@ -115,12 +115,12 @@ class DataDir:
         """Read a data directory that is valid (audio files are looked at when they are read, not here).
 
         Raises:
-            InputError: at the first fault, naming file, line and cure.
+            InputError: at the first fault, naming file, line and hint.
         """
         path = Path(path)
-        tables, complaints = load(path)
-        if complaints:
-            raise complaints[0].error()
+        tables, issues = load(path)
+        if issues:
+            raise issues[0].error()
         columns = {name: {row.key: row.value for row in rows} for name, rows in tables.items()}
         text, durations, genders = (columns.get(name, {}) for name in ("text", "utt2dur", "spk2gender"))
         utterances = []
@@ -153,13 +153,13 @@ class DataDir:
         Those of an earlier directory in the same place that no longer apply are removed.
 
         Raises:
-            InputError: there is nothing to write, or no valid directory can say it (the cure says why).
+            InputError: there is nothing to write, or no valid directory can say it (the hint says why).
         """
         path = Path(path)
         if path.exists() and not path.is_dir():
-            raise InputError("not a folder", where=path, cure="name a folder to write the data directory in")
+            raise InputError("not a folder", where=path, hint="name a folder to write the data directory in")
         if not self.utterances:
-            raise InputError("no utterances to write", where=path, cure="a data directory needs at least one")
+            raise InputError("no utterances to write", where=path, hint="a data directory needs at least one")
         tables = self._tables(path)
         path.mkdir(parents=True, exist_ok=True)
         for name in ("segments", "text", "utt2dur", "spk2gender"):
@@ -176,9 +176,9 @@ class DataDir:
         for u in self.utterances:
             name = u.recording_id or u.id
             if recordings.setdefault(name, u.recording) != u.recording:
-                raise InputError(f"recording id {name} stands for two recordings", where=path, cure="rename one")
+                raise InputError(f"recording id {name} stands for two recordings", where=path, hint="rename one")
             if odd_character(u.recording, path=True) or u.recording.strip() != u.recording or u.recording[0] == "~":
-                raise InputError(f"{u.recording!r} cannot stand in wav.scp", where=path, cure="move or link the audio")
+                raise InputError(f"{u.recording!r} cannot stand in wav.scp", where=path, hint="move or link the audio")
         tables = {
             "wav.scp": recordings,
             "utt2spk": {u.id: u.speaker for u in self.utterances},
@@ -198,14 +198,14 @@ class DataDir:
         for name, table in tables.items():
             for key, value in table.items():
                 if problem := KINDS[name].fault(value):
-                    raise InputError(f"{key}: {problem}", where=path / name, cure=KINDS[name].cure)
+                    raise InputError(f"{key}: {problem}", where=path / name, hint=KINDS[name].hint)
         return tables
 
     def _genders(self, path: Path) -> dict[str, str]:
         genders: dict[str, str] = {}
         for u in self.utterances:
             if u.gender is not None and genders.setdefault(u.speaker, u.gender) != u.gender:
-                raise InputError(f"speaker {u.speaker} is both m and f", where=path, cure="give two speakers two ids")
+                raise InputError(f"speaker {u.speaker} is both m and f", where=path, hint="give two speakers two ids")
         return genders
 
     def _check_speaker_order(self, path: Path) -> None:
@@ -214,7 +214,7 @@ class DataDir:
                 raise InputError(
                     f"utterance {before.id} of speaker {before.speaker} sorts before {after.id} of {after.speaker}",
                     where=path,
-                    cure="make each utterance id its speaker id, a hyphen and a name",
+                    hint="make each utterance id its speaker id, a hyphen and a name",
                 )
 
 
@@ -233,7 +233,7 @@ def _segment(utterance: Utterance, path: Path) -> str:
         raise InputError(
             f"utterance {utterance.id} needs a start and a later end for segments, not {start} and {end}",
             where=path,
-            cure="give its end or its duration in seconds",
+            hint="give its end or its duration in seconds",
         )
     return f"{utterance.recording_id or utterance.id} {_number(start)} {_number(end)}"
 

@@ -34,7 +34,7 @@ def combine(dirs: Sequence[DataDir]) -> DataDir:
 
 
 def _conflict(data: DataDir, problem: str) -> InputError:
-    return InputError(problem, where=data.path, cure="rename it in one of them, its speaker id in front")
+    return InputError(problem, where=data.path, hint="rename it in one of them, its speaker id in front")
 
 
 def split(
@@ -65,9 +65,9 @@ def split(
         InputError: the shares do not add up to 1, or an argument is out of range.
     """
     if not parts or min(parts.values()) < 0 or not abs(sum(parts.values()) - 1) <= 1e-6:
-        raise InputError(f"shares {dict(parts)} do not add up to 1", cure="give shares such as train=0.9 test=0.1")
+        raise InputError(f"shares {dict(parts)} do not add up to 1", hint="give shares such as train=0.9 test=0.1")
     if by not in ("speaker", "utterance"):
-        raise InputError(f"cannot split by {by!r}", cure="split by 'speaker' or by 'utterance'")
+        raise InputError(f"cannot split by {by!r}", hint="split by 'speaker' or by 'utterance'")
     if key is None:
         key = _speaker if by == "speaker" else _id
     position = {u.id: _position(key(u), seed) for u in data}
@@ -79,19 +79,19 @@ def split(
     return {name: data.subset(lambda u, name=name: home[u.id] == name) for name in parts}  # type: ignore[misc]
 
 
-def pieces(data: DataDir, number: int) -> list[DataDir]:
+def shards(data: DataDir, number: int) -> list[DataDir]:
     """Cut a directory into stretches of utterances, in order, their sizes apart by one at most.
 
     Args:
         data: the directory.
-        number: how many pieces, at most one an utterance.
+        number: how many shards, at most one an utterance.
 
     Raises:
-        InputError: there are fewer utterances than pieces wanted.
+        InputError: there are fewer utterances than shards wanted.
     """
     if not 1 <= number <= len(data):
         raise InputError(
-            f"{len(data)} utterances cannot be cut into {number} pieces", where=data.path, cure="ask for fewer pieces"
+            f"{len(data)} utterances cannot be cut into {number} shards", where=data.path, hint="ask for fewer shards"
         )
     bounds = [len(data) * index // number for index in range(number + 1)]
     return [DataDir(data.utterances[low:high], data.path) for low, high in itertools.pairwise(bounds)]

@@ -35,7 +35,7 @@ def fix(path: str | PathLike[str]) -> list[str]:
     """
     path = Path(path)
     if not path.is_dir():
-        raise InputError("no such folder", where=path, cure="name a Kaldi data directory")
+        raise InputError("no such folder", where=path, hint="name a Kaldi data directory")
     notes: list[str] = []
     tables = {name: _sound_rows(path / name, notes) for name in KINDS if (path / name).is_file()}
     if not tables.get("utt2spk") and tables.get("spk2utt"):
@@ -44,7 +44,7 @@ def fix(path: str | PathLike[str]) -> list[str]:
     if not tables.get("utt2spk") or not tables.get("wav.scp"):
         name = "wav.scp" if tables.get("utt2spk") else "utt2spk"
         raise InputError(
-            "missing, or no sound line in it", where=path / name, cure="write it anew; it cannot be guessed"
+            "missing, or no sound line in it", where=path / name, hint="write it anew; it cannot be guessed"
         )
     for name in [name for name, table in tables.items() if not table and name not in ("spk2utt", "segments")]:
         notes.append(f"{name}: set aside, there is no sound line in it")
@@ -81,7 +81,7 @@ def _text(file: Path) -> tuple[str, str | None]:
     try:
         return decode(file.read_bytes())
     except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", where=file, cure="check its permissions") from None
+        raise InputError(f"cannot be read: {error.strerror}", where=file, hint="check its permissions") from None
 
 
 def _complete(path: Path, tables: dict[str, dict[str, str]], notes: list[str]) -> set[str]:
@@ -92,7 +92,7 @@ def _complete(path: Path, tables: dict[str, dict[str, str]], notes: list[str]) -
         raise InputError(
             "none of its audio files is there",
             where=path / "wav.scp",
-            cure="correct the paths, or start where they hold; nothing was changed",
+            hint="correct the paths, or start where they hold; nothing was changed",
         )
     kept = set()
     for utterance in tables["utt2spk"]:
@@ -108,7 +108,7 @@ def _complete(path: Path, tables: dict[str, dict[str, str]], notes: list[str]) -
             kept.add(utterance)
     if not kept:
         raise InputError(
-            "no utterance is in every file", where=path, cure="use the same ids in all files; nothing was changed"
+            "no utterance is in every file", where=path, hint="use the same ids in all files; nothing was changed"
         )
     return kept
 

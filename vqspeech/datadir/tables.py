@@ -1,7 +1,7 @@
 """The text tables of a data directory: which there are, what a line of each holds, and how one is read.
 
 Reading never fails on what a file holds: every oddity (a byte-order mark, Windows line ends, another encoding) becomes
-a complaint, and the rows are still given, so that ``validate`` sees all faults at once and ``fix`` can repair them.
+an issue, and the rows are still given, so that ``validate`` sees all faults at once and ``fix`` can repair them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from vqspeech.datadir.complaint import Complaint
+from vqspeech.datadir.issue import ValidationIssue
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,12 @@ class Kind:
     Attributes:
         index: what its first column names.
         fault: returns what is wrong with a value, or None.
-        cure: how a wrong value is put right.
+        hint: how a wrong value is put right.
     """
 
     index: Literal["utterance", "speaker", "recording"]
     fault: Callable[[str], str | None]
-    cure: str
+    hint: str
 
 
 def seconds(word: str) -> float | None:
@@ -105,7 +105,7 @@ def _file_and_channel(value: str) -> str | None:
 
 _DROP = "correct the line, or drop the utterance with 'vqspeech fix'"
 
-#: Every table that Kaldi's own validation looks at. The order is the order of the complaints.
+#: Every table that Kaldi's own validation looks at. The order is the order of the issues.
 KINDS: dict[str, Kind] = {
     "utt2spk": Kind("utterance", _one_word, "a line is 'utterance-id speaker-id'"),
     "spk2utt": Kind("speaker", _some_words, "rebuild it with 'vqspeech fix'"),
@@ -175,23 +175,25 @@ def divide(line: str) -> tuple[str, str, str]:
     return key, gap, value
 
 
-def read_table(path: Path) -> tuple[list[Row], list[Complaint]]:
+def read_table(path: Path) -> tuple[list[Row], list[ValidationIssue]]:
     """All rows of a table in the file's order, and what is wrong with its bytes and white space."""
     try:
         content = path.read_bytes()
     except OSError as error:
-        return [], [Complaint(path, None, f"cannot be read: {error.strerror}", "check the file and its permissions")]
+        return [], [
+            ValidationIssue(path, None, f"cannot be read: {error.strerror}", "check the file and its permissions")
+        ]
     if not content.strip():
-        return [], [Complaint(path, None, "the file is empty", "write it anew, or remove it if it is optional")]
-    complaints = []
+        return [], [ValidationIssue(path, None, "the file is empty", "write it anew, or remove it if it is optional")]
+    issues = []
     text, odd = decode(content)
     if odd == "not UTF-8":
         bad = [n for n, line in enumerate(content.split(b"\n"), 1) if _not_utf8(line)]
-        complaints += [Complaint(path, n, "not UTF-8", "save the file as UTF-8") for n in bad]
+        issues += [ValidationIssue(path, n, "not UTF-8", "save the file as UTF-8") for n in bad]
     elif odd:
-        complaints.append(Complaint(path, 1, odd, f"save the file as plain UTF-8; {_FIX}"))
+        issues.append(ValidationIssue(path, 1, odd, f"save the file as plain UTF-8; {_FIX}"))
     if not text.endswith("\n"):
-        complaints.append(Complaint(path, text.count("\n") + 1, "no line end after the last line", _FIX))
+        issues.append(ValidationIssue(path, text.count("\n") + 1, "no line end after the last line", _FIX))
     rows = []
     returns = []
     for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
@@ -202,13 +204,13 @@ def read_table(path: Path) -> tuple[list[Row], list[Complaint]]:
         if problem is None and line[0] in " \t":
             problem = "the line starts with white space"
         if problem:
-            complaints.append(Complaint(path, number, problem, _FIX))
+            issues.append(ValidationIssue(path, number, problem, _FIX))
         key, gap, value = divide(line)
         if key:
             rows.append(Row(number, key, value, gap + line[len(line.rstrip(" \t")) :]))
     if returns:
-        complaints.append(Complaint(path, returns[0], f"Windows line end (on {len(returns)} lines)", _FIX))
-    return rows, complaints
+        issues.append(ValidationIssue(path, returns[0], f"Windows line end (on {len(returns)} lines)", _FIX))
+    return rows, issues
 
 
 def _not_utf8(line: bytes) -> bool:

@@ -177,7 +177,7 @@ def pair(
         raise InputError(
             f"no utterance has both codes and phones: codes name {ours!r}, phones name {theirs!r}",
             where=where,
-            cure="utterance ids must be the same in both",
+            hint="utterance ids must be the same in both",
         )
     gap = ""  # no label: a phone has a name
     rows, unlabelled, ratios = [], 0, []

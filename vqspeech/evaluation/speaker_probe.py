@@ -101,7 +101,7 @@ def evaluate_features(features: NDArray[np.float64], speakers: Sequence[str], *,
     if np.count_nonzero(counts > 1) < 2:
         raise InputError(
             f"{len(names)} speakers, of whom {np.count_nonzero(counts > 1)} have two utterances or more",
-            cure="the probe needs two such speakers; is utt2spk right?",
+            hint="the probe needs two such speakers; is utt2spk right?",
         )
     true: NDArray[np.int64] = index[kept]
     folds = StratifiedKFold(int(min(FOLDS, counts[counts > 1].min())), shuffle=True, random_state=seed)

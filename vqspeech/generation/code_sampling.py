@@ -110,16 +110,16 @@ def draw(
 def _prompt(prompt: ArrayLike, codes: int) -> list[int]:
     given = np.asarray(prompt)
     if given.ndim != 1 or (given.size and not np.issubdtype(given.dtype, np.integer)):
-        raise InputError("the codes to go on from must be integers of shape (frames,)", cure="encode a recording")
+        raise InputError("the codes to go on from must be integers of shape (frames,)", hint="encode a recording")
     if given.size and (given.min() < 0 or given.max() >= codes):
-        raise InputError(f"a code outside 0 to {codes - 1}", cure="use codes of the model that the prior belongs to")
+        raise InputError(f"a code outside 0 to {codes - 1}", hint="use codes of the model that the prior belongs to")
     listed: list[int] = given.tolist()
     return listed
 
 
 def _check(*, length: int, count: int, seed: int, temperature: float, top_k: int | None, top_p: float) -> None:
     if length < 1:
-        raise InputError(f"a length of {length} codes", cure="ask for one code or more")
+        raise InputError(f"a length of {length} codes", hint="ask for one code or more")
     ranges.DRAWS.check(count, "count")
     ranges.SEED.check(seed, "seed")
     ranges.TEMPERATURE.check(temperature, "temperature")

@@ -51,12 +51,12 @@ def make_engine(
     ranges.WORKERS.check(threads, "threads")
     for value, kind, name in ((engine, EngineName, "engine"), (precision, Precision, "precision")):
         if value not in get_args(kind):
-            raise InputError(f"no {name} {value!r}", cure=f"use {', '.join(get_args(kind))}")
+            raise InputError(f"no {name} {value!r}", hint=f"use {', '.join(get_args(kind))}")
     if engine == "native" and native_engine.MISSING:
         raise InputError(
             native_engine.MISSING,
             where="--engine native",
-            cure="install vqspeech where a C++ compiler is, or use --engine torch",
+            hint="install vqspeech where a C++ compiler is, or use --engine torch",
         )
     if engine != "torch" and not native_engine.MISSING:
         problem = native_engine.unsupported(wavenet, precision)

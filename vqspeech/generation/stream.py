@@ -50,7 +50,7 @@ class Generator:
         engine: Engine | None = None,
     ) -> None:
         if isinstance(voice, int) and not 0 <= voice < len(network.speakers):
-            raise InputError(f"no speaker {voice}", cure=f"choose one from 0 to {len(network.speakers) - 1}")
+            raise InputError(f"no speaker {voice}", hint=f"choose one from 0 to {len(network.speakers) - 1}")
         self.delay = network.conditioner.context
         self._network = network
         self._voice = network.voice({voice: 1.0}) if isinstance(voice, int) else voice
@@ -78,11 +78,11 @@ class Generator:
             InputError: a code is not in the codebook, or the generator is finished.
         """
         if self._finished:
-            raise InputError("this generator is finished", cure="make a new one")
+            raise InputError("this generator is finished", hint="make a new one")
         size = self._network.config.quantizer.codes
         for code in codes:
             if not 0 <= code < size:
-                raise InputError(f"code {code}", cure=f"this model has codes from 0 to {size - 1}")
+                raise InputError(f"code {code}", hint=f"this model has codes from 0 to {size - 1}")
         self._codes.extend(int(code) for code in codes)
         return self._speak(len(self._codes) - self.delay)
 

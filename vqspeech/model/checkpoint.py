@@ -90,7 +90,7 @@ def model_folder(folder: str | os.PathLike[str]) -> Path:
         _finish_save(folder)
     for name in _FILES:
         if not (folder / name).is_file():
-            raise InputError(f"no {name} in it", where=folder, cure="give a model directory or an experiment's folder")
+            raise InputError(f"no {name} in it", where=folder, hint="give a model directory or an experiment's folder")
     return folder
 
 
@@ -104,7 +104,7 @@ def read_speakers(folder: str | os.PathLike[str]) -> tuple[str, ...]:
     try:
         return tuple(listing.read_text(encoding="utf-8").split())
     except UnicodeDecodeError as error:
-        raise InputError(f"not UTF-8 text: {error}", where=listing, cure="take it from the backup") from None
+        raise InputError(f"not UTF-8 text: {error}", where=listing, hint="take it from the backup") from None
 
 
 def load_model(folder: str | os.PathLike[str]) -> VQVAE:

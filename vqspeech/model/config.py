@@ -200,38 +200,38 @@ class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
         """
         for part, dilations in (("encoder", self.encoder.dilations), ("conditioner", self.conditioner.dilations)):
             if 0 in dilations:
-                raise InputError(f"model.{part}.dilations has a 0", where=where, cure="use 1 or more, or -1 or less")
+                raise InputError(f"model.{part}.dilations has a 0", where=where, hint="use 1 or more, or -1 or less")
         if self.conditioner.pitch and self.conditioner.block != "modulated":
             raise InputError(
                 "model.conditioner.pitch needs modulated blocks",
                 where=where,
-                cure="set model.conditioner.block=modulated",
+                hint="set model.conditioner.block=modulated",
             )
         if self.code_hop > 1 << 20:
-            raise InputError(f"a code lasts {self.code_hop} samples", where=where, cure="lower model.encoder.strides")
+            raise InputError(f"a code lasts {self.code_hop} samples", where=where, hint="lower model.encoder.strides")
         if not self.encoder.strides:
-            raise InputError("model.encoder.strides is empty", where=where, cure="give one stride a convolution")
+            raise InputError("model.encoder.strides is empty", where=where, hint="give one stride a convolution")
         if self.conditioner.mel_bands and self.conditioner.cepstra:
             raise InputError(
                 "model.conditioner.mel_bands and model.conditioner.cepstra are two auxiliary heads",
                 where=where,
-                cure="set one of them to 0",
+                hint="set one of them to 0",
             )
         if self.encoder.input_norm and self.encoder.front_end != "log-mel":
             raise InputError(
                 "model.encoder.input_norm is true, but the front end is the waveform",
                 where=where,
-                cure="set model.encoder.front_end=log-mel, or model.encoder.input_norm=false",
+                hint="set model.encoder.front_end=log-mel, or model.encoder.input_norm=false",
             )
         if self.conditioner.hop % self.decoder.bands:
             raise InputError(
                 f"model.decoder.bands is {self.decoder.bands}, but a frame lasts {self.conditioner.hop} samples",
                 where=where,
-                cure="choose a divisor of model.conditioner.hop",
+                hint="choose a divisor of model.conditioner.hop",
             )
         if self.code_hop % self.conditioner.hop:
             raise InputError(
                 f"model.conditioner.hop is {self.conditioner.hop}, but a code lasts {self.code_hop} samples",
                 where=where,
-                cure="choose a divisor of the product of model.encoder.strides",
+                hint="choose a divisor of the product of model.encoder.strides",
             )

@@ -28,7 +28,7 @@ def read_config(path: Path, kind: type[Config]) -> Config:
         InputError: it is no such config; names the key.
     """
     tree = read_yaml(path)
-    with decoding("not the config of a model", where=path, cure="take it from the backup"):
+    with decoding("not the config of a model", where=path, hint="take it from the backup"):
         return msgspec.convert(tree, kind)
 
 
@@ -38,11 +38,11 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     Raises:
         InputError: it is damaged, or holds a number that is not finite.
     """
-    with decoding("damaged", where=path, cure="take it from the backup"):
+    with decoding("damaged", where=path, hint="take it from the backup"):
         tensors = load_file(path)
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-            raise InputError(f"{name[:80]} holds NaN or infinite numbers", where=path, cure="take it from the backup")
+            raise InputError(f"{name[:80]} holds NaN or infinite numbers", where=path, hint="take it from the backup")
     return tensors
 
 
@@ -56,12 +56,12 @@ def build(make: Callable[[], Network], *, where: Path | str) -> Network:
     Raises:
         InputError: it would be too large, or no network can be of such sizes.
     """
-    cure = "correct its sizes"
-    with decoding("no network can be of these sizes", where=where, cure=cure):
+    hint = "correct its sizes"
+    with decoding("no network can be of these sizes", where=where, hint=hint):
         with torch.device("meta"):  # shapes alone, without memory
             size = sum(tensor.numel() for tensor in make().state_dict().values())
         if size > _LARGEST:
-            raise InputError(f"a network of {size:,} numbers", where=where, cure=cure)
+            raise InputError(f"a network of {size:,} numbers", where=where, hint=hint)
         return make()
 
 
@@ -75,4 +75,4 @@ def fill(network: nn.Module, tensors: Mapping[str, Tensor], *, where: Path) -> N
         network.load_state_dict(tensors)
     except RuntimeError as error:
         problem = str(error).splitlines()[1] if "\n" in str(error) else str(error)
-        raise InputError(f"does not fit config.yaml: {problem}", where=where, cure="copy the whole folder") from None
+        raise InputError(f"does not fit config.yaml: {problem}", where=where, hint="copy the whole folder") from None

@@ -125,7 +125,7 @@ class VoiceFit:
             needed = least / HELD_OUT * self.hop / config.audio.sample_rate
             raise InputError(
                 f"{self.seconds:.1f} s of speech, too little to learn a voice from",
-                cure=f"give {needed:.0f} s at the very least; a minute is good",
+                hint=f"give {needed:.0f} s at the very least; a minute is good",
             )
         self.train = range(self.context, first_held_out - self.crop - self.context)
         self.dev = range(first_held_out + self.context, len(self.codes) - self.crop - self.context + 1)
@@ -182,7 +182,7 @@ class VoiceFit:
                     continue
                 nll = self.held_out(voice_of(adapter, self.network))
                 if not math.isfinite(nll):
-                    raise InputError(f"the loss is no longer a number at step {state.step}", cure="check the model")
+                    raise InputError(f"the loss is no longer a number at step {state.step}", hint="check the model")
                 if nll < state.after:
                     state.best, state.after, state.best_step = _weights(adapter), nll, state.step
                 state.weights, state.optimizer = _weights(adapter), optimizer.state_dict()

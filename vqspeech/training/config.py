@@ -102,9 +102,9 @@ class Preset(PresetFile, frozen=True):
         self.model.check(where)
         model, training = self.model, self.training
 
-        def insist(condition: bool, problem: str, cure: str) -> None:
+        def insist(condition: bool, problem: str, hint: str) -> None:
             if not condition:
-                raise InputError(problem, where=where, cure=cure)
+                raise InputError(problem, where=where, hint=hint)
 
         insist(
             training.segment % model.code_hop == 0,

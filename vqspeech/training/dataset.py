@@ -56,7 +56,7 @@ class PitchTrack:
 
     def __init__(self, pack: Pack, hop: int) -> None:
         if not len(pack.pitch):
-            raise InputError("the pack holds no pitch", cure="make it again with vqspeech pack --pitch")
+            raise InputError("the pack holds no pitch", hint="make it again with vqspeech pack --pitch")
         self.pack = pack
         self.hop = hop
         tenths = [pack.pitch[start // PITCH_HOP : end // PITCH_HOP] for start, end in _ranges(pack)]

@@ -94,16 +94,16 @@ def read_pack(path: str | os.PathLike[str]) -> Pack:
     Raises:
         InputError: not a pack, or cut short.
     """
-    cure = "make it again with vqspeech pack"
-    with decoding("not a pack, or cut short", where=path, cure=cure):
+    hint = "make it again with vqspeech pack"
+    with decoding("not a pack, or cut short", where=path, hint=hint):
         with Path(path).open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
             if length > min(100_000_000, Path(path).stat().st_size):
-                raise InputError("not a pack", where=path, cure=cure)
+                raise InputError("not a pack", where=path, hint=hint)
             header = json.loads(file.read(length))
         metadata = header.pop("__metadata__")
         if metadata["format"] != _FORMAT:
-            raise InputError(f"a pack of format {metadata['format']}, not {_FORMAT}", where=path, cure=cure)
+            raise InputError(f"a pack of format {metadata['format']}, not {_FORMAT}", where=path, hint=hint)
         # A pack of an earlier version calls its perturbed copies disguises.
         header = {"perturbed" if name == "disguises" else name: entry for name, entry in header.items()}
         arrays = {name: _map(Path(path), 8 + length, entry) for name, entry in header.items()}
@@ -237,7 +237,7 @@ def write_pack(
     utterances = sorted(read, key=lambda u: (u.speaker.encode(), u.id.encode()))
     todo = [_Job(u.id, u.speaker, u.recording, u.start, u.end) for u in utterances]
     if not todo:
-        raise InputError("no utterances", where=data, cure="prepare the data directory again")
+        raise InputError("no utterances", where=data, hint="prepare the data directory again")
     order = {
         "sample_rate": sample_rate,
         "rms": rms,

@@ -34,20 +34,20 @@ def cached_pack(source: Path, cache: Path, preset: Preset, *, perturbed_copies: 
         _pack(source, cache, preset, perturbed_copies)
         source = cache
     if not source.exists():
-        raise InputError("no such data directory or pack", where=source, cure="make one with vqspeech prepare")
+        raise InputError("no such data directory or pack", where=source, hint="make one with vqspeech prepare")
     pack = read_pack(source)
     audio = preset.model.audio
     if (pack.sample_rate, pack.rms) != (audio.sample_rate, audio.rms):
         raise InputError(
             f"packed at {pack.sample_rate} Hz, level {pack.rms}; the preset has {audio.sample_rate}, {audio.rms}",
             where=source,
-            cure=f"vqspeech pack --sample-rate {audio.sample_rate} --rms {audio.rms}",
+            hint=f"vqspeech pack --sample-rate {audio.sample_rate} --rms {audio.rms}",
         )
     if len(pack.perturbed) < perturbed_copies and preset.training.perturb_probability:
         raise InputError(
             f"holds {len(pack.perturbed)} perturbed copies, the preset wants {perturbed_copies}",
             where=source,
-            cure=f"vqspeech pack --perturbed-copies {perturbed_copies}, or training.perturb_probability=0",
+            hint=f"vqspeech pack --perturbed-copies {perturbed_copies}, or training.perturb_probability=0",
         )
     return pack
 
@@ -62,7 +62,7 @@ def _pack(source: Path, cache: Path, preset: Preset, perturbed_copies: int) -> N
             raise InputError(
                 f"packed from other recordings than {source} has now",
                 where=cache,
-                cure="use another --out, or remove it to pack again",
+                hint="use another --out, or remove it to pack again",
             )
     elif leads:
         write_pack(

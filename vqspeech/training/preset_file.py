@@ -64,7 +64,7 @@ def read_preset_file(
     if not file.is_file():
         known = packaged_presets(folder) if folder is not None else ()
         if folder is None or str(name) not in known:
-            raise InputError("no such preset", where=file, cure=f"a YAML file, or one of: {', '.join(known)}")
+            raise InputError("no such preset", where=file, hint=f"a YAML file, or one of: {', '.join(known)}")
         with resources.as_file(resources.files("vqspeech").joinpath(folder, f"{name}.yaml")) as path:
             return _parse(path, kind, changes)
     return _parse(file, kind, changes)
@@ -102,11 +102,11 @@ def _apply(tree: Any, change: str) -> None:
     for parent in parents:
         node = node.get(parent) if isinstance(node, dict) else None
     if not equals or not isinstance(node, dict) or key not in node:
-        raise InputError(f"no such key: {change!r}", cure="write section.key=value, for example training.steps=1000")
+        raise InputError(f"no such key: {change!r}", hint="write section.key=value, for example training.steps=1000")
     try:
         node[key] = parse_yaml(value, where=change, loader=_Loader)
     except InputError:
-        raise InputError(f"the value is not YAML: {change[:80]!r}", cure="quote it, or mend the brackets") from None
+        raise InputError(f"the value is not YAML: {change[:80]!r}", hint="quote it, or mend the brackets") from None
 
 
 def _convert(tree: Any, kind: type[Kind], where: str) -> Kind:
@@ -115,7 +115,7 @@ def _convert(tree: Any, kind: type[Kind], where: str) -> Kind:
     except (msgspec.ValidationError, RecursionError) as error:
         problem, _, path = str(error).partition(" - at ")
         key = path.strip("`").removeprefix("$.") or "the file"
-        raise InputError(f"{key}: {problem}", where=where, cure="compare with a preset of the package") from None
+        raise InputError(f"{key}: {problem}", where=where, hint="compare with a preset of the package") from None
 
 
 def write_preset(preset: PresetFile, path: Path) -> None:

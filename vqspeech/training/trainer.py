@@ -204,7 +204,7 @@ class Trainer(Generic[NetworkT, MetricsT]):
 
     def _diverged(self) -> InputError:
         return InputError(
-            f"the loss is no longer a number at step {self.step}", where=self.out, cure="lower the learning rates"
+            f"the loss is no longer a number at step {self.step}", where=self.out, hint="lower the learning rates"
         )
 
     def _save(self) -> None:
@@ -220,10 +220,10 @@ class Trainer(Generic[NetworkT, MetricsT]):
             _same_or_new(config, self.task)
         if not self.last.exists():
             return
-        with decoding("a damaged checkpoint", where=self.last, cure="remove it to begin again"):
+        with decoding("a damaged checkpoint", where=self.last, hint="remove it to begin again"):
             state = torch.load(self.last, map_location=self.devices.device, weights_only=True)
             if tuple(state["speakers"]) != self.task.speakers:
-                raise InputError("a checkpoint of other speakers", where=self.last, cure="use another --out")
+                raise InputError("a checkpoint of other speakers", where=self.last, hint="use another --out")
             self.model.load_state_dict(current_names(state["model"], where=str(self.last)))
             self.average.load_state_dict(current_names(state["average"]))
             for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
@@ -266,7 +266,7 @@ def _same_or_new(config: Path, task: TrainingTask[Any, Any]) -> None:
             raise InputError(
                 "the run in this folder was begun with another config",
                 where=config,
-                cure="use another --out, or the same config to go on",
+                hint="use another --out, or the same config to go on",
             )
     else:
         write_preset(task.preset, config)

@@ -121,7 +121,7 @@ class VQVAETask:
         if not set(dev.speakers) & set(train.speakers):
             raise InputError(
                 "no speaker of the dev part is in the training part",
-                cure="split by utterance, so that speakers are shared",
+                hint="split by utterance, so that speakers are shared",
             )
         self.dev = held_out(
             dev,
@@ -208,7 +208,7 @@ class VQVAETask:
         if self.preset.training.keep_codes and not quantizer.started:
             raise InputError(
                 "training.keep_codes is true, but there are no codes to keep",
-                cure="begin from a trained model (--from)",
+                hint="begin from a trained model (--from)",
             )
         if step < self.preset.training.quantize_from or quantizer.started:
             return
@@ -276,7 +276,7 @@ class VQVAETask:
             raise CodesIgnoredError(
                 f"the decoder ignores the codes: they are worth {measures.code_gap:.3f} nats per sample",
                 where=out,
-                cure="let the mel head teach the encoder first (training.decode_from), "
+                hint="let the mel head teach the encoder first (training.decode_from), "
                 "or set training.least_code_gap lower to go on",
             )
 

@@ -60,7 +60,7 @@ def _check(model: VQVAE, trained: VQVAE, where: str) -> None:
                 raise InputError(
                     f"its model.{section}.{key} is {wanted[section][key]}, not {value}",
                     where=where,
-                    cure="begin from a model that differs in its voices and its decoder alone",
+                    hint="begin from a model that differs in its voices and its decoder alone",
                 )
 
 

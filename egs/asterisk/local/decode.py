@@ -34,7 +34,7 @@ def transcripts(folder: Path) -> dict[str, str]:
     """
     files = list(folder.glob("usr/share/doc/*/core-sounds-*.txt.gz"))
     if not files:
-        raise InputError("no transcripts in it", where=folder, cure="unpack asterisk-core-sounds-LANGUAGE into it")
+        raise InputError("no transcripts in it", where=folder, hint="unpack asterisk-core-sounds-LANGUAGE into it")
     lines = gzip.decompress(files[0].read_bytes()).decode("utf-8").splitlines()
     pairs = (line.split(":", 1) for line in lines if ":" in line and not line.startswith(";"))
     return {name.strip(): text.strip() for name, text in pairs}
@@ -54,7 +54,7 @@ def decode(file: Path) -> np.ndarray:
         import av
     except ImportError:
         raise InputError(
-            "decoding G.722 needs ffmpeg or PyAV", cure="apt-get install ffmpeg, or pip install av"
+            "decoding G.722 needs ffmpeg or PyAV", hint="apt-get install ffmpeg, or pip install av"
         ) from None
     with av.open(str(file), format="g722") as container:
         frames = [frame.to_ndarray().reshape(-1) for frame in container.decode(audio=0)]

@@ -29,10 +29,10 @@ def recordings(folder: Path) -> list[Utterance]:
     for file in sorted(folder.glob("*.wav")):
         speaker, mark, _ = file.stem.partition("_")
         if not mark:
-            raise InputError("expected SPEAKER_NUMBER.wav", where=file, cure="is this the challenge's folder?")
+            raise InputError("expected SPEAKER_NUMBER.wav", where=file, hint="is this the challenge's folder?")
         found.append(Utterance(file.stem, speaker, str(file.resolve()), duration=audio.duration(file)))
     if not found:
-        raise InputError("no recordings in it", where=folder, cure="is this the challenge's folder?")
+        raise InputError("no recordings in it", where=folder, hint="is this the challenge's folder?")
     return found
 
 

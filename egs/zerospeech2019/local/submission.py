@@ -32,7 +32,7 @@ def main(options: argparse.Namespace) -> None:
     model = vqspeech.load(options.model)
     units = codes.read(options.codes)
     if units.info.checksum != model.code_info.checksum:
-        raise InputError("made by another model", where=options.codes, cure="encode again")
+        raise InputError("made by another model", where=options.codes, hint="encode again")
     vectors = model.network.quantizer.codebook.detach().numpy()
     rows = [" ".join(f"{value:.6f}" for value in vector) + "\n" for vector in vectors]
     metadata = {
@@ -57,7 +57,7 @@ def main(options: argparse.Namespace) -> None:
             for sentence in DataDir.read(folder):
                 file = options.converted / f"{sentence.id}-{folder.name}.wav"
                 if not file.is_file():
-                    raise InputError("is missing", where=file, cure="run the stage that converts again")
+                    raise InputError("is missing", where=file, hint="run the stage that converts again")
                 number = sentence.id.partition("_")[2]
                 add(f"{options.language}/test/{folder.name}_{number}.wav", file.read_bytes())
     sys.stdout.write(f"{options.out}: {len(units.sequences)} sentences\n")

@@ -73,4 +73,4 @@ def test_bad_scores_are_told_of(tmp_path: Path, text: str, said: str) -> None:
     path.write_text(text)
     with pytest.raises(InputError, match=said) as caught:
         read_scores(path, {"a": np.zeros(2, np.int32)})
-    assert caught.value.cure
+    assert caught.value.hint

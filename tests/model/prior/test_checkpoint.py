@@ -15,11 +15,11 @@ from vqspeech.errors import InputError
 from vqspeech.model.prior.checkpoint import load_prior, prior_folder, save_prior
 
 
-def complaint(folder: Path, **options: str) -> InputError:
+def issue(folder: Path, **options: str) -> InputError:
     with pytest.raises(InputError) as caught:
         load_prior(folder, **options)
     assert "\n" not in str(caught.value)
-    assert caught.value.cure
+    assert caught.value.hint
     return caught.value
 
 
@@ -70,9 +70,9 @@ def test_it_is_found_in_an_experiment_and_in_a_model(tmp_path: Path, inside: str
 
 
 def test_a_folder_without_one_is_told_how_to_get_one(tmp_path: Path) -> None:
-    error = complaint(tmp_path)
+    error = issue(tmp_path)
     assert error.where == str(tmp_path)
-    assert "train-prior" in str(error.cure)
+    assert "train-prior" in str(error.hint)
 
 
 def test_a_prior_of_another_models_codes_is_refused(tmp_path: Path) -> None:
@@ -82,9 +82,9 @@ def test_a_prior_of_another_models_codes_is_refused(tmp_path: Path) -> None:
     save_prior(_made_by(prior, "a" * 64), tmp_path)
     load_prior(tmp_path)
     load_prior(tmp_path, made_by="a" * 64)
-    error = complaint(tmp_path, made_by="b" * 64)
+    error = issue(tmp_path, made_by="b" * 64)
     assert "another model" in error.problem
-    assert "--model" in str(error.cure)
+    assert "--model" in str(error.hint)
 
 
 def _made_by(prior, checksum: str):
@@ -98,7 +98,7 @@ def _made_by(prior, checksum: str):
 def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
     save_prior(make_prior(), tmp_path)
     (tmp_path / name).unlink()
-    assert name in complaint(tmp_path).problem
+    assert name in issue(tmp_path).problem
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
 def test_a_damaged_file_is_named(tmp_path: Path, name: str, content: bytes, problem: str) -> None:
     save_prior(make_prior(), tmp_path)
     (tmp_path / name).write_bytes(content)
-    error = complaint(tmp_path)
+    error = issue(tmp_path)
     assert problem in error.problem
     assert error.where == str(tmp_path / (name if "fit" not in problem else "prior.safetensors"))
 

@@ -169,4 +169,4 @@ def test_heads_must_share_the_width() -> None:
     with pytest.raises(InputError, match=r"network\.width") as caught:
         config.check("x.yaml")
     assert caught.value.where == "x.yaml"
-    assert caught.value.cure
+    assert caught.value.hint

@@ -147,7 +147,7 @@ def refusal(out: Path, preset: PriorPreset | None = None, **options: Any) -> Inp
     with pytest.raises(InputError) as caught:
         make_prior_trainer(out, preset, **options).run()
     assert "\n" not in str(caught.value)
-    assert caught.value.cure
+    assert caught.value.hint
     return caught.value
 
 
@@ -206,4 +206,4 @@ def test_presets_of_priors_and_of_models_are_kept_apart() -> None:
         read_prior_preset("paper-64x")
     with pytest.raises(InputError, match=r"network\.kind") as caught:
         read_prior_preset("wavenet", ["network.kind=magic"])
-    assert caught.value.cure
+    assert caught.value.hint

@@ -67,7 +67,7 @@ def frames(seconds: float, model: Model) -> int:
         InputError: not above 0, or not a number of seconds.
     """
     if not 0 < seconds < math.inf:
-        raise InputError(f"{seconds:g} seconds", where="--seconds", cure="ask for more than 0")
+        raise InputError(f"{seconds:g} seconds", where="--seconds", hint="ask for more than 0")
     return math.ceil(seconds * model.network.config.code_rate - 1e-6)
 
 
@@ -92,11 +92,11 @@ def read_utt2spk(files: Sequence[Path]) -> dict[str, str]:
         try:
             lines = file.read_text(encoding="utf-8").splitlines()
         except UnicodeDecodeError:
-            raise InputError("not UTF-8 text", where=file, cure="give the utt2spk of a data directory") from None
+            raise InputError("not UTF-8 text", where=file, hint="give the utt2spk of a data directory") from None
         for number, line in enumerate(lines, 1):
             words = line.split()
             if len(words) != 2:
-                raise InputError("not two words", where=file, line=number, cure="a line is: utterance-id speaker-id")
+                raise InputError("not two words", where=file, line=number, hint="a line is: utterance-id speaker-id")
             speakers[words[0]] = words[1]
     return speakers
 
@@ -110,7 +110,7 @@ def check_voice(options: argparse.Namespace, model: Model) -> None:
     if options.speaker is not None:
         model.voice(options.speaker)
     elif options.codes_out is None or options.out is not None:
-        raise InputError("whose voice?", where="--speaker", cure=f"one of: {' '.join(model.speakers)}")
+        raise InputError("whose voice?", where="--speaker", hint=f"one of: {' '.join(model.speakers)}")
 
 
 def deliver(options: argparse.Namespace, model: Model, sequences: Sequence[NDArray[np.int32]], name: str) -> None:

@@ -59,9 +59,9 @@ def sources(given: Sequence[str], *, converted_to: Sequence[str] = ()) -> list[S
         elif path.exists():
             found.append(Source(path.stem, word))
         elif "://" in word:
-            raise InputError("a URL, not a file", where=word, cure="download it first: vqspeech fetch")
+            raise InputError("a URL, not a file", where=word, hint="download it first: vqspeech fetch")
         else:
-            raise InputError("no such file or folder", where=word, cure="check the path")
+            raise InputError("no such file or folder", where=word, hint="check the path")
     return found
 
 
@@ -77,7 +77,7 @@ def require_unique(found: Sequence[Source]) -> None:
         if other is not source.recording:
             raise InputError(
                 f"{other} and {source.recording} are both called {source.name}",
-                cure="rename one, or list them in a data directory",
+                hint="rename one, or list them in a data directory",
             )
 
 
@@ -99,9 +99,9 @@ def _in_folder(folder: Path, speakers: Sequence[str]) -> list[Path]:
     taken = [file for file in files if file not in {*made, *unnamed}]
     if not taken:
         deeper = any(file.suffix.lower() in SUFFIXES for file in folder.glob("*/*"))
-        cure = "give a folder of WAV, FLAC, OGG or MP3 files"
+        hint = "give a folder of WAV, FLAC, OGG or MP3 files"
         raise InputError(
-            "no recordings in it", where=folder, cure=f"name its sub-folders: {folder}/*/" if deeper else cure
+            "no recordings in it", where=folder, hint=f"name its sub-folders: {folder}/*/" if deeper else hint
         )
     return taken
 

@@ -98,10 +98,10 @@ class Targets:
             str(out) == "-" or (out.suffix.lower() in (".wav", ".flac") and not out.is_dir())
         )
         if out is not None and out.suffix.lower() in SUFFIXES and not is_file and not out.is_dir():
-            raise InputError("cannot write this kind of audio file", where=out, cure="name it .wav or .flac")
+            raise InputError("cannot write this kind of audio file", where=out, hint="name it .wav or .flac")
         self.file = str(out) if is_file else None
         if is_file and several:
-            raise InputError("one file for several recordings", where=out, cure="give a folder")
+            raise InputError("one file for several recordings", where=out, hint="give a folder")
 
     def path(self, name: str, recording: str) -> str | None:
         """The file for an utterance, or None if it is there already.
@@ -116,13 +116,13 @@ class Targets:
             path = str(path_in(folder, f"{name}-{self.label}", ".wav"))
         other = self.given.setdefault(path, recording)
         if other != recording:
-            raise InputError(f"would be written twice, from {other} and {recording}", where=path, cure="rename one")
+            raise InputError(f"would be written twice, from {other} and {recording}", where=path, hint="rename one")
         if path == "-" or self.force or not Path(path).exists():
             return path
         if self.several:
             self.skipped += 1
             return None
-        raise InputError("is there already", where=path, cure="--force writes over it, --out writes elsewhere")
+        raise InputError("is there already", where=path, hint="--force writes over it, --out writes elsewhere")
 
     def say_skipped(self) -> None:
         """Tell how many were left out."""

@@ -91,7 +91,7 @@ def run(options: argparse.Namespace) -> None:
     conditions = list(scored[own])
     if not conditions:
         raise InputError(
-            "nothing could be compared", cure="ABX needs several tokens of each phone and several speakers"
+            "nothing could be compared", hint="ABX needs several tokens of each phone and several speakers"
         )
     rows = [
         [NAMES.get(name, name), *(_shown(scores.get(condition)) for condition in conditions)]
@@ -139,7 +139,7 @@ def _units(options: argparse.Namespace) -> tuple[Units, Alignment]:
         if options.frame_period is None:
             raise InputError("--features needs --frame-period SECONDS")
         if not Path(options.features).is_dir():
-            raise InputError("no such folder", where=options.features, cure="give a folder of .npy files")
+            raise InputError("no such folder", where=options.features, hint="give a folder of .npy files")
         files = sorted(Path(options.features).glob("*.npy"))
         units = Units(
             {path.stem: inputs.read_vectors(str(path), 2) for path in files},

@@ -127,11 +127,11 @@ def _run(options: argparse.Namespace, measure: Measure) -> None:
     from vqspeech.evaluation.metrics.cache import cached
 
     if options.pairs is not None and options.pairs < 1:
-        raise InputError(f"{options.pairs} pairs", where="--pairs", cure="ask for one or more")
+        raise InputError(f"{options.pairs} pairs", where="--pairs", hint="ask for one or more")
     if options.shard and not options.out:
-        raise InputError("nowhere to keep the scores", where="--out", cure="name a folder with --out DIR")
+        raise InputError("nowhere to keep the scores", where="--out", hint="name a folder with --out DIR")
     if not options.converted and not options.out:
-        raise InputError("nowhere to keep the converted speech", where="--out", cure="name a folder with --out DIR")
+        raise InputError("nowhere to keep the converted speech", where="--out", hint="name a folder with --out DIR")
     sources, references = _recordings(options.data), _by_speaker(_recordings([*options.data, *options.references]))
     # Metrics are loaded first: a Whisper model that is not there must not be noticed after an hour of conversion.
     metric_set: MetricSet = metrics.load(
@@ -252,14 +252,14 @@ def _chosen(
             raise InputError(
                 f"no recording of {name} to compare with",
                 where=" ".join(options.data),
-                cure="name a data directory that has some with --references DIR",
+                hint="name a data directory that has some with --references DIR",
             )
     targets = options.targets or [name for name in model.speakers if name in references]
     if not targets:
         raise InputError(
             f"no recording of any of the model's speakers ({', '.join(model.speakers[:4])} ...)",
             where=" ".join(options.data),
-            cure="name a data directory that has some with --references DIR",
+            hint="name a data directory that has some with --references DIR",
         )
     fit = [one for one in sources if one.duration is None or _SHORTEST <= one.duration <= _LONGEST] or list(sources)
     candidates = []
@@ -275,7 +275,7 @@ def _chosen(
             if measure == "reconstruction"
             else "no recording of another speaker than the targets",
             where=" ".join(options.data),
-            cure="give other data or other --targets",
+            hint="give other data or other --targets",
         )
     if measure == "reconstruction":
         candidates = [replace(pair, gender=None, seen=None) for pair in candidates]
@@ -294,7 +294,7 @@ def _given(
 
     folder: Path = options.converted
     if not folder.is_dir():
-        raise InputError("no such folder", where=folder, cure="check the path")
+        raise InputError("no such folder", where=folder, hint="check the path")
     by_name = {one.name: one for one in sources}
     wanted = set(options.targets or references)
     candidates, unknown = [], []
@@ -318,7 +318,7 @@ def _given(
             f"none of its files is a {measure} of the data's utterances"
             + (f" (e.g. {unknown[0].name})" if unknown else ""),
             where=folder,
-            cure="name files <utterance>-<target>.wav, with ids of the data directories",
+            hint="name files <utterance>-<target>.wav, with ids of the data directories",
         )
     return balanced(candidates, options.pairs or len(candidates), seed=options.seed), files
 
@@ -377,7 +377,7 @@ def _claim(options: argparse.Namespace, model: Model, folder: Path) -> None:
             raise InputError(
                 f"holds conversions with another {' and '.join(other)}",
                 where=folder,
-                cure="--force makes them again, --out puts them elsewhere",
+                hint="--force makes them again, --out puts them elsewhere",
             )
     with atomic_open(note) as file:
         json.dump(made_by, file, indent=1)

@@ -111,10 +111,10 @@ def read_codes(path: str, options: argparse.Namespace) -> Codes:
     """The codes at ``path``, by ``codes.json`` or by the options for foreign ones."""
     if options.frame_period is None:
         if Path(path).is_dir() or Path(path).suffix == ".km" or options.manifest:
-            raise InputError("the frame period is not known", where=path, cure="name it with --frame-period SECONDS")
+            raise InputError("the frame period is not known", where=path, hint="name it with --frame-period SECONDS")
         return codes.read(path)
     manifest = options.manifest if path == options.codes else None
-    return codes.read_foreign(
+    return codes.import_units(
         path,
         frame_period=options.frame_period,
         offset=options.offset,
@@ -129,7 +129,7 @@ def read_phones(paths: Sequence[str], options: argparse.Namespace) -> tuple[list
     for path, phones in zip(paths, read, strict=True):
         for fault in alignment.faults(phones):
             if fault.kind in ("overlap", "before the start"):
-                raise InputError(str(fault), where=path, cure="correct it: a frame can have one phone only")
+                raise InputError(str(fault), where=path, hint="correct it: a frame can have one phone only")
     if options.phone_map:
         table = alignment.read_phone_map(options.phone_map)
         return [alignment.fold(phones, table, merge=True) for phones in read], f"by {options.phone_map}"
@@ -156,12 +156,12 @@ def read_speakers(options: argparse.Namespace) -> dict[str, str]:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise InputError(
-            f"not UTF-8 text: {error.reason}", where=path, cure="a line is: utterance-id speaker"
+            f"not UTF-8 text: {error.reason}", where=path, hint="a line is: utterance-id speaker"
         ) from None
     for number, line in enumerate(text.splitlines(), 1):
         words = line.split()
         if len(words) != 2:
-            raise InputError(f"{len(words)} fields", where=path, line=number, cure="a line is: utterance-id speaker")
+            raise InputError(f"{len(words)} fields", where=path, line=number, hint="a line is: utterance-id speaker")
         speakers[words[0]] = words[1]
     return speakers
 
@@ -257,7 +257,7 @@ def mfccs(utterances: Sequence[str], data: DataDir, *, where: str) -> Iterator[t
             raise InputError(
                 f"no recording of utterance {name}",
                 where=where,
-                cure="name the data directory the codes were made from",
+                hint="name the data directory the codes were made from",
             )
         utterance = data[name]
         yield name, mfcc(audio.read(utterance.recording, start=utterance.start, end=utterance.end))
@@ -279,7 +279,7 @@ def read_codebook(path: str | None, size: int) -> NDArray[np.float32] | None:
         return None
     codebook = read_vectors(path, 2)
     if len(codebook) < size:
-        raise InputError(f"{len(codebook)} vectors for {size} codes", where=path, cure="give the codes' own codebook")
+        raise InputError(f"{len(codebook)} vectors for {size} codes", where=path, hint="give the codes' own codebook")
     return codebook
 
 

@@ -1,4 +1,4 @@
-"""MFCCs at the frames of codes, reckoned by jobs that share the utterances and kept for the report."""
+"""MFCCs at the frames of codes, computed by jobs that share the utterances and kept for the report."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class SharedMfccs:
         self.folder = folder
         self.share = share
 
-    def reckon(self, frames: Frames, data: DataDir, *, where: str) -> None:
+    def compute(self, frames: Frames, data: DataDir, *, where: str) -> None:
         """Keep the MFCCs of this job's share of the utterances.
 
         Args:
             frames: of the codes.
             data: the recordings.
-            where: what the recordings are called in a complaint.
+            where: what the recordings are called in an error.
         """
         assert self.folder is not None
         number, shares = self.share
@@ -59,7 +59,7 @@ class SharedMfccs:
             json.dump(index, file)
 
     def all(self, frames: Frames, data: DataDir, *, where: str) -> NDArray[np.float32]:
-        """MFCCs of all utterances, shape ``(frames, 39)``; those that no job has reckoned are now."""
+        """MFCCs of all utterances, shape ``(frames, 39)``; those that no job has computed are now."""
         keys = _keys(frames, data)
         known = self._known()
         missing = [name for name, key in keys.items() if key not in known]

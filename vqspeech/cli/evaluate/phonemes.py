@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--shard",
         type=inputs.shard,
         metavar="K/N",
-        help="reckon the MFCCs of the K-th of N shares of the utterances only, into --mfccs, and write no report",
+        help="compute the MFCCs of the K-th of N shares of the utterances only, into --mfccs, and write no report",
     )
     inputs.add_speakers(parser)
     parser.add_argument("--title", help="of the report")
@@ -76,9 +76,9 @@ def run(options: argparse.Namespace) -> None:
     train_data = inputs.read_data(options.train_data) if options.train_data else data
     mfccs = SharedMfccs(options.mfccs, options.shard or (1, 1))
     if options.shard and data:
-        mfccs.reckon(test.frames, data, where=options.data)
+        mfccs.compute(test.frames, data, where=options.data)
         if train and train_data:
-            mfccs.reckon(train.frames, train_data, where=folder)
+            mfccs.compute(train.frames, train_data, where=folder)
         return
     result = phonemes.evaluate_frames(test_frames, train_frames, seed=options.seed)
     if data:

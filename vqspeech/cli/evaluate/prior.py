@@ -125,25 +125,25 @@ def run(options: argparse.Namespace) -> None:
 
 def _check(options: argparse.Namespace) -> None:
     if not 1 <= options.order <= _HIGHEST_ORDER:
-        raise InputError(f"order {options.order}", where="--order", cure=f"ask for 1 to {_HIGHEST_ORDER}")
+        raise InputError(f"order {options.order}", where="--order", hint=f"ask for 1 to {_HIGHEST_ORDER}")
     if options.count < 1:
-        raise InputError(f"{options.count} samples", where="--count", cure="ask for one or more")
+        raise InputError(f"{options.count} samples", where="--count", hint="ask for one or more")
     if not 0 < options.seconds < float("inf"):
-        raise InputError(f"{options.seconds:g} seconds", where="--seconds", cure="ask for more than 0")
+        raise InputError(f"{options.seconds:g} seconds", where="--seconds", hint="ask for more than 0")
     if options.sample_wavs and not options.samples:
-        raise InputError("speech without its codes", where="--sample-wavs", cure="name its codes with --samples")
+        raise InputError("speech without its codes", where="--sample-wavs", hint="name its codes with --samples")
     if options.sample_wavs and options.speak:
-        raise InputError("samples that are spoken already", where="--speak", cure="leave out --sample-wavs")
+        raise InputError("samples that are spoken already", where="--speak", hint="leave out --sample-wavs")
     if options.tell_speaker and not options.prior:
-        raise InputError("no prior to tell", where="--tell-speaker", cure="name one with --prior")
+        raise InputError("no prior to tell", where="--tell-speaker", hint="name one with --prior")
     if (options.speak or options.data) and not (options.prior or options.samples):
-        raise InputError("no samples to compare speech with", where="--speak", cure="give --prior or --samples")
+        raise InputError("no samples to compare speech with", where="--speak", hint="give --prior or --samples")
 
 
 def _held_out(options: argparse.Namespace) -> Codes:
     found = inputs.read_codes(options.codes, options)
     if not any(map(len, found.sequences.values())):
-        raise InputError("no codes in it", where=options.codes, cure="give the codes of held-out speech")
+        raise InputError("no codes in it", where=options.codes, hint="give the codes of held-out speech")
     return found
 
 
@@ -154,7 +154,7 @@ def _train(options: argparse.Namespace) -> Codes:
     parts = [inputs.read_codes(path, options) for path in options.train_codes]
     for path, part in zip(options.train_codes, parts, strict=True):
         if not any(map(len, part.sequences.values())):
-            raise InputError("no codes in it", where=path, cure="give the codes the prior was trained on")
+            raise InputError("no codes in it", where=path, hint="give the codes the prior was trained on")
     return Codes(parts[0].info, {name: codes for part in parts for name, codes in part.sequences.items()})
 
 
@@ -167,18 +167,18 @@ def _same(held_out: Codes, other: Codes, options: argparse.Namespace, *, where: 
             raise InputError(
                 f"{name} {getattr(theirs, name)}, where {options.codes} has {getattr(ours, name)}",
                 where=place,
-                cure="encode both with one model",
+                hint="encode both with one model",
             )
     if ours.checksum and theirs.checksum and ours.checksum != theirs.checksum:
         raise InputError(
-            f"codes of another model than those of {options.codes}", where=place, cure="encode both with one model"
+            f"codes of another model than those of {options.codes}", where=place, hint="encode both with one model"
         )
     highest = max(int(codes.max(initial=0)) for codes in other.sequences.values())
     if highest >= ours.codebook_size:
         raise InputError(
             f"code {highest}, where {options.codes} has {ours.codebook_size}",
             where=place,
-            cure="name the size with --codebook-size",
+            hint="name the size with --codebook-size",
         )
 
 
@@ -201,7 +201,7 @@ def _prior(options: argparse.Namespace, held_out: Codes) -> Prior | None:
         raise InputError(
             f"a prior of {prior.config.codes} codes, where {options.codes} has {held_out.info.codebook_size}",
             where=options.prior,
-            cure="name the prior of these codes",
+            hint="name the prior of these codes",
         )
     return prior
 
@@ -231,7 +231,7 @@ def _samples(options: argparse.Namespace, prior: Prior | None, held_out: Codes) 
         found = inputs.read_codes(options.samples, options)
         sequences = {name: codes for name, codes in found.sequences.items() if len(codes)}
         if not sequences:
-            raise InputError("no codes in it", where=options.samples, cure="draw some with vqspeech sample --codes-out")
+            raise InputError("no codes in it", where=options.samples, hint="draw some with vqspeech sample --codes-out")
         _same(held_out, found, options, where=options.samples)
         return sequences
     if prior is None:

@@ -51,7 +51,7 @@ def speaking_model(options: argparse.Namespace, held_out: Codes) -> Model | None
 
     model = load(options)
     if held_out.info.checksum not in (None, model.code_info.checksum):
-        raise InputError("codes of another model", where=options.codes, cure="name the model with --model")
+        raise InputError("codes of another model", where=options.codes, hint="name the model with --model")
     if options.speaker is not None:
         model.speaker_index(options.speaker)
     return model
@@ -97,7 +97,7 @@ def sounds_of(options: argparse.Namespace, model: Model | None, compared: Compar
         for name in compared.systems["real"]:
             if name not in data:
                 raise InputError(
-                    f"no recording of utterance {name}", where=options.data, cure="give the directory of --codes"
+                    f"no recording of utterance {name}", where=options.data, hint="give the directory of --codes"
                 )
             one = data[name]
             kept = _head(
@@ -116,7 +116,7 @@ def _file(folder: Path, name: str) -> Reader:
 
     path = next((file for suffix in SUFFIXES if (file := path_in(folder, name, suffix)).is_file()), None)
     if path is None:
-        raise InputError(f"no speech of sample {name}", where=folder, cure=f"name it {name}.wav")
+        raise InputError(f"no speech of sample {name}", where=folder, hint=f"name it {name}.wav")
     return lambda: audio.read(path)
 
 

@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> None:
     """Gather, write, and say where."""
     folder: Path = options.experiment
     if not folder.is_dir():
-        raise InputError("no such folder", where=folder, cure="name the folder of an experiment")
+        raise InputError("no such folder", where=folder, hint="name the folder of an experiment")
     parts = [*page.setting(folder), *page.training(folder)]
     # The first report of each kind, for the summary.
     first: dict[str, dict[str, Any]] = {}
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> None:
     for file in sorted(folder.rglob("scores.txt")):
         parts += page.scores(file, str(file.relative_to(folder)))
     if not parts:
-        raise InputError("no results in it", where=folder, cure="train, or evaluate with --out in this folder")
+        raise InputError("no results in it", where=folder, hint="train, or evaluate with --out in this folder")
     out: Path = options.out or folder / "RESULTS.md"
     with atomic_open(out) as written:
         written.write(f"# {options.title or folder.name}\n\n")
@@ -71,9 +71,9 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"no JSON: {error}", where=file, cure="evaluate again") from None
+        raise InputError(f"no JSON: {error}", where=file, hint="evaluate again") from None
     if not isinstance(found, dict):
-        raise InputError("no results", where=file, cure="evaluate again")
+        raise InputError("no results", where=file, hint="evaluate again")
     # Reports of earlier versions have other names for these.
     earlier = {"floors": "baselines", "ceilings": "toplines", "judges": "metrics"}
     return {earlier.get(str(key), str(key)): value for key, value in found.items()}

@@ -102,7 +102,7 @@ def scores(file: Path, name: str) -> Iterator[str]:
     try:
         bits, codes = sum(float(row[1]) for row in rows), sum(int(row[2]) for row in rows)
     except (IndexError, ValueError):
-        raise InputError("a line is not: utterance bits codes", where=file, cure="vqspeech score again") from None
+        raise InputError("a line is not: utterance bits codes", where=file, hint="vqspeech score again") from None
     if codes:
         yield f"\n## {name}\n"
         yield table(

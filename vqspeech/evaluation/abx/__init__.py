@@ -116,7 +116,7 @@ def evaluate(
     if not len(cells):
         raise NothingToCompareError(
             f"no two phones can be compared {speaker} speakers",
-            cure="ABX needs tokens of two phones in one context" + (" of two speakers" if speaker == "across" else ""),
+            hint="ABX needs tokens of two phones in one context" + (" of two speakers" if speaker == "across" else ""),
         )
     error, drawn = _averages(cells, seed)
     return AbxScore(

@@ -33,7 +33,7 @@ def compare(
         from fastabx import Dataset, EmptyTaskError, InMemoryAccessor, Score, Subsampler, Task
     except ImportError as error:
         raise InputError(
-            f"fastabx cannot be used: {error}", cure="pip install 'vqspeech[abx]' under Python 3.12 or later"
+            f"fastabx cannot be used: {error}", hint="pip install 'vqspeech[abx]' under Python 3.12 or later"
         ) from None
     if not len(tokens):
         return Cells.of([])

@@ -56,7 +56,7 @@ def plot_style(salt: str = "") -> AbstractContextManager[None]:
     try:
         import matplotlib as mpl
     except ImportError as error:
-        raise InputError("the page of a report needs matplotlib", cure="pip install matplotlib") from error
+        raise InputError("the page of a report needs matplotlib", hint="pip install matplotlib") from error
     return mpl.rc_context({**_STYLE, "svg.hashsalt": salt})
 
 

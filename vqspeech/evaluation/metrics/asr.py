@@ -85,7 +85,7 @@ class FasterWhisper(_Counting):
                     raise InputError(
                         f"no {name} in it",
                         where=folder,
-                        cure="give a folder as faster-whisper downloads it, or a name such as base.en",
+                        hint="give a folder as faster-whisper downloads it, or a name such as base.en",
                     )
         try:
             self._model = WhisperModel(model, device="cpu", compute_type="int8", cpu_threads=threads)
@@ -94,7 +94,7 @@ class FasterWhisper(_Counting):
             raise InputError(
                 f"Whisper cannot be loaded: {reason}",
                 where=model,
-                cure="give the folder of a CTranslate2 Whisper model" if not local else "download it again",
+                hint="give the folder of a CTranslate2 Whisper model" if not local else "download it again",
             ) from error
         self.name = f"faster-whisper {folder.name}"
         self._language = language if self._model.model.is_multilingual else "en"

@@ -130,16 +130,16 @@ def read_scores(path: str | os.PathLike[str], held_out: Mapping[str, Codes]) -> 
                     f"not a score: {line.strip()[:60]!r}",
                     where=path,
                     line=number,
-                    cure="a line is: utterance-id bits codes",
+                    hint="a line is: utterance-id bits codes",
                 ) from None
             if name in found:
-                raise InputError(f"utterance {name} occurs twice", where=path, line=number, cure="keep one of them")
+                raise InputError(f"utterance {name} occurs twice", where=path, line=number, hint="keep one of them")
             if name in held_out and len(held_out[name]) != codes:
                 raise InputError(
                     f"utterance {name} was scored with {codes} codes, and has {len(held_out[name])}",
                     where=path,
                     line=number,
-                    cure="score the same codes: vqspeech score --codes",
+                    hint="score the same codes: vqspeech score --codes",
                 )
             found[name] = bits
     missing = [name for name in held_out if name not in found]
@@ -147,6 +147,6 @@ def read_scores(path: str | os.PathLike[str], held_out: Mapping[str, Codes]) -> 
         raise InputError(
             f"no score of {len(missing)} utterances, e.g. {missing[0]}",
             where=path,
-            cure="score the same codes: vqspeech score --codes",
+            hint="score the same codes: vqspeech score --codes",
         )
     return {name: found[name] for name in held_out}

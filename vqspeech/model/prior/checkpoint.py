@@ -53,11 +53,11 @@ def prior_folder(folder: str | os.PathLike[str]) -> Path:
     found = next((place for place in inner if (place / _WEIGHTS).is_file()), None)
     if found is None:
         raise InputError(
-            "no prior in it", where=folder, cure="train one with vqspeech train-prior, name it with --prior"
+            "no prior in it", where=folder, hint="train one with vqspeech train-prior, name it with --prior"
         )
     for name in ("config.yaml", "speakers.txt"):
         if not (found / name).is_file():
-            raise InputError(f"no {name} in it", where=found, cure="copy the whole folder")
+            raise InputError(f"no {name} in it", where=found, hint="copy the whole folder")
     return found
 
 
@@ -81,12 +81,12 @@ def load_prior(folder: str | os.PathLike[str], *, made_by: str | None = None) ->
     try:
         speakers = tuple(listing.read_text(encoding="utf-8").split())
     except UnicodeDecodeError as error:
-        raise InputError(f"not UTF-8 text: {error}", where=listing, cure="copy it again") from None
+        raise InputError(f"not UTF-8 text: {error}", where=listing, hint="copy it again") from None
     if made_by is not None and config.made_by not in (None, made_by):
         raise InputError(
             "a prior of another model's codes",
             where=folder,
-            cure="name its model with --model, or train one for this model with vqspeech train-prior",
+            hint="name its model with --model, or train one for this model with vqspeech train-prior",
         )
     # Its random first weights are all replaced; drawing them must not disturb the user's random numbers.
     with torch.random.fork_rng(devices=[]):

@@ -81,7 +81,7 @@ class TransformerConfig(
             raise InputError(
                 f"network.width is {self.width}, which {self.heads} heads cannot share",
                 where=where,
-                cure="make it a multiple of twice network.heads",
+                hint="make it a multiple of twice network.heads",
             )
 
 

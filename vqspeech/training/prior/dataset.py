@@ -77,13 +77,13 @@ class CodeData:
         """
         kept = {name: sequence for name, sequence in sequences.items() if len(sequence)}
         if not kept:
-            raise InputError("no codes in it", cure="encode recordings with vqspeech encode")
+            raise InputError("no codes in it", hint="encode recordings with vqspeech encode")
         if utt2spk is None:
             names, said_by = names or (), [""] * len(kept)
         else:
             missing = next((name for name in kept if name not in utt2spk), None)
             if missing is not None:
-                raise InputError(f"utterance {missing} has no speaker", cure="give the utt2spk of all codes")
+                raise InputError(f"utterance {missing} has no speaker", hint="give the utt2spk of all codes")
             said_by = [utt2spk[name] for name in kept]
             names = tuple(sorted(set(said_by))) if names is None else names
         index = {name: place for place, name in enumerate(names)}

@@ -64,7 +64,7 @@ class PriorTask:
     def __init__(self, preset: PriorPreset, train: CodeData, dev: CodeData, rank: int = 0) -> None:
         if (train.codes, train.made_by) != (dev.codes, dev.made_by):
             raise InputError(
-                "training and held-out codes were made by different models", cure="encode both with the same model"
+                "training and held-out codes were made by different models", hint="encode both with the same model"
             )
         self.preset = preset
         training = preset.training
@@ -167,7 +167,7 @@ class PriorTask:
     def restore(self, state: dict[str, Any]) -> None:
         """Check that the codes are of the same model; raises InputError."""
         if state["made_by"] != self.model.config.made_by:
-            raise InputError("a checkpoint of a prior over another model's codes", cure="use another --out")
+            raise InputError("a checkpoint of a prior over another model's codes", hint="use another --out")
 
 
 def _bigram_logits(data: CodeData) -> Tensor:

@@ -1,4 +1,4 @@
-"""What jobs made of the pieces of a data directory, joined as if one job had made it."""
+"""What jobs made of the shards of a data directory, joined as if one job had made it."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from vqspeech.errors import InputError
 from vqspeech.files import atomic_open, sidecar_path
 
 
-def join(split: Path, target: Path, name: str, *, optional: bool = False) -> int:
+def merge_shards(split: Path, target: Path, name: str, *, optional: bool = False) -> int:
     """Join the tables ``split/1/name``, ``split/2/name`` ... into ``target/name``, in the order of utterance ids.
 
     Any text table will do whose lines begin with an utterance id (``phones.ctm``, ``codes.txt``); lines of one
-    utterance stay in their order. A ``.json`` beside each piece's table must be the same in all and is written too.
+    utterance stay in their order. A ``.json`` beside each shard's table must be the same in all and is written too.
 
     Args:
-        split: the folder of the pieces, named 1 to N.
+        split: the folder of the shards, named 1 to N.
         target: the folder to write in.
-        name: of the table, relative to each piece.
-        optional: pieces may lack it; where all do, an old one in ``target`` is removed.
+        name: of the table, relative to each shard.
+        optional: shards may lack it; where all do, an old one in ``target`` is removed.
 
     Returns:
         How many utterances the joined table has.
 
     Raises:
-        InputError: a piece has no such table, an utterance is in two of them, or their ``.json`` differ.
+        InputError: a shard has no such table, an utterance is in two of them, or their ``.json`` differ.
     """
-    files = [piece / name for piece in folders_of_pieces(split)]
+    files = [shard / name for shard in folders_of_pieces(split)]
     if not optional:
         for file in files:
             if not file.is_file():
-                raise InputError("this piece has none", where=file, cure="run the job that makes it, then join again")
+                raise InputError("this shard has none", where=file, hint="run the job that makes it, then join again")
     files = [file for file in files if file.is_file()]
     sidecar = _shared_sidecar(files)
     lines: dict[str, list[str]] = {}
@@ -39,14 +39,14 @@ def join(split: Path, target: Path, name: str, *, optional: bool = False) -> int
         with file.open(encoding="utf-8", newline="\n") as rows:
             for number, line in enumerate(rows, 1):
                 if not line.endswith("\n"):
-                    raise InputError("cut short", where=file, line=number, cure="run the job that makes it again")
+                    raise InputError("cut short", where=file, line=number, hint="run the job that makes it again")
                 utterance = line.split(maxsplit=1)[0] if line.strip() else ""
                 if utterance in lines:
                     raise InputError(
-                        f"utterance {utterance} is in another piece too",
+                        f"utterance {utterance} is in another shard too",
                         where=file,
                         line=number,
-                        cure="split the data directory again",
+                        hint="split the data directory again",
                     )
                 added.setdefault(utterance, []).append(line)
         lines |= added
@@ -69,10 +69,10 @@ def folders_of_pieces(split: Path) -> list[Path]:
     """
     numbers = sorted(int(folder.name) for folder in split.glob("[0-9]*") if folder.name.isdecimal())
     if not numbers:
-        raise InputError("no pieces, 1 to N, in it", where=split, cure="make them with vqspeech split --into N")
+        raise InputError("no shards, 1 to N, in it", where=split, hint="make them with vqspeech split --into N")
     if numbers != list(range(1, len(numbers) + 1)):
         missing = min(set(range(1, numbers[-1] + 1)) - set(numbers))
-        raise InputError(f"piece {missing} is missing", where=split, cure="make them with vqspeech split --into N")
+        raise InputError(f"shard {missing} is missing", where=split, hint="make them with vqspeech split --into N")
     return [split / str(number) for number in numbers]
 
 
@@ -86,6 +86,6 @@ def _shared_sidecar(files: list[Path]) -> bytes | None:
     for file, sidecar in contents.items():
         if known.get(file) != first:
             raise InputError(
-                f"is not the same as {contents[files[0]]}", where=sidecar, cure="make all pieces with one model"
+                f"is not the same as {contents[files[0]]}", where=sidecar, hint="make all shards with one model"
             )
     return first

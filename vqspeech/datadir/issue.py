@@ -1,4 +1,4 @@
-"""One fault of a data directory, with its place and its cure."""
+"""One fault of a data directory, with its place and a hint."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from vqspeech.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
-class Complaint:
+class ValidationIssue:
     """A fault that ``validate`` found.
 
     Attributes:
         file: the file it is in.
         line: the line of that file, from 1; None when the fault is the file's as a whole.
         problem: what is wrong, in a few words.
-        cure: what to do about it.
+        hint: what to do about it.
     """
 
     file: Path
     line: int | None
     problem: str
-    cure: str
+    hint: str
 
     def __str__(self) -> str:
         return str(self.error())
 
     def error(self) -> InputError:
         """The same as an exception to raise."""
-        return InputError(self.problem, where=self.file, line=self.line, cure=self.cure)
+        return InputError(self.problem, where=self.file, line=self.line, hint=self.hint)
