@@ -28,7 +28,7 @@ from vqspeech.pipes import Pipe, require_allowed
 if TYPE_CHECKING:
     import soundfile
 
-#: Samples a second of every waveform inside the toolkit.
+#: Samples per second of every waveform inside the toolkit.
 SAMPLE_RATE = 16_000
 #: RMS of active speech that models are trained at (full scale is 1).
 SPEECH_RMS = 0.06
@@ -68,7 +68,7 @@ def read(
     Args:
         source: a path, ``"-"`` for stdin, a ``vqspeech.pipes.Pipe`` (a command, run by the shell where pipes are
             allowed) or a binary file object, which is read from its beginning if it can go there.
-        rate: samples a second of the result.
+        rate: samples per second of the result.
         start: seconds into the recording; its beginning if not given.
         end: seconds into the recording; its end if not given. Up to 0.5 s past the end is read to the end.
 
@@ -98,7 +98,7 @@ def write(target: str | Path, waveform: ArrayLike, rate: int = SAMPLE_RATE) -> N
     Args:
         target: a path ending in ``.wav`` or ``.flac``, or ``"-"`` for a WAV file on stdout.
         waveform: ``(samples,)`` in full scale 1.
-        rate: samples a second.
+        rate: samples per second.
 
     Raises:
         InputError: another suffix, no samples, or a NaN or infinite one.
@@ -148,7 +148,7 @@ def resample(waveform: ArrayLike, rate_in: int, rate_out: int) -> NDArray[np.flo
 
     Args:
         waveform: ``(samples,)``.
-        rate_in: its samples a second.
+        rate_in: its samples per second.
         rate_out: those of the result.
 
     Returns:
@@ -190,7 +190,7 @@ def trim_silence(
 
     Args:
         waveform: ``(samples,)``.
-        rate: samples a second.
+        rate: samples per second.
         threshold_db: a frame this far below the loud ones is silence.
         margin: seconds of it to leave on either side, since speech fades in and out.
     """
@@ -209,7 +209,7 @@ def speech_mask(
 
     Args:
         waveform: ``(samples,)``.
-        rate: samples a second.
+        rate: samples per second.
         hop: samples that one value of the mask stands for.
         threshold_db: a frame this far below the loud ones is silence.
         margin: so that short pauses count as speech, and long ones do not.

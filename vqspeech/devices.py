@@ -1,4 +1,4 @@
-"""Where training runs: one CPU, one GPU, or one process a GPU under ``torchrun``."""
+"""Where training runs: one CPU, one GPU, or one process per GPU under ``torchrun``."""
 
 from __future__ import annotations
 

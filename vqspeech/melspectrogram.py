@@ -44,7 +44,7 @@ def log_mel(
     Args:
         waveform: ``(batch, time)``.
         sample_rate: in Hz.
-        hop: samples a frame.
+        hop: samples per frame.
         bands: how many.
         alter: applied to the power spectra, ``(batch, time // hop, bins)``, before they are summed into bands.
 

@@ -36,7 +36,7 @@ nj=4
 ngpu=0
 . parse_options.sh
 . stages.sh
-need recordings "a folder with one sub-folder of recordings a speaker"
+need recordings "a folder with one sub-folder of recordings per speaker"
 absolute recordings data exp
 
 model=$(config_file "$recipe/conf" "$conf")

@@ -63,7 +63,7 @@ cat <<END
 
 Where to look:
   $out/converted/           the words of $src in other voices
-  $out/codes.txt            the codes of the sample, a line an utterance; codes.json says what they are
+  $out/codes.txt            the codes of the sample, one line per utterance; codes.json says what they are
   $out/report/report.html   how well the codes tell the phonemes (RESULTS.json holds the numbers)
 Next:
   .venv/bin/vqspeech convert --src your-recording.wav --speaker p225

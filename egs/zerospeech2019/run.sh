@@ -13,7 +13,7 @@
 #   3  train --conf, a preset or a YAML file
 #   4  encode test
 #   5  convert: the test sentences in the target voices
-#   6  submission: LANGUAGE/test/*.txt (a row of numbers a code), LANGUAGE/test/*.wav and metadata.yaml, in a ZIP
+#   6  submission: LANGUAGE/test/*.txt (a row of numbers per code), LANGUAGE/test/*.wav and metadata.yaml, in a ZIP
 #
 # More options: --author NAME, --affiliation NAME (for metadata.yaml), --changes "K=V ..." (of the numbers of --conf),
 # --perturbed-copies N (copies in other voices, as --conf wants), --data DIR, --exp DIR, --tag NAME.

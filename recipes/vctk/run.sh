@@ -21,7 +21,7 @@
 #   --corpus DIR      where VCTK 0.92 is, or is to be downloaded to (recipes/vctk/downloads/VCTK-Corpus-0.92)
 #   --speakers A,B    these speakers alone (all)
 #   --data DIR        data directories and packs, which all runs share (recipes/vctk/data)
-#   --exp DIR         experiments, one folder a tag (recipes/vctk/exp)
+#   --exp DIR         experiments, one folder per tag (recipes/vctk/exp)
 #   --tag NAME        of this run (the name of --conf)
 #   --changes "K=V"   changes to the numbers of --conf, such as "training.steps=9000 training.batch=16"
 #   --perturbed-copies N     copies of each utterance in other voices, for the encoder to hear (2; paper-64x needs 0)

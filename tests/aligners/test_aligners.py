@@ -90,7 +90,7 @@ def data_directory(folder: Path, names: list[str], text: str = "a b") -> Path:
 
 def test_textgrids_are_imported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = data_directory(tmp_path / "data", ["s_1", "s_2", "s_3"])
-    for name in ("s_1", "2"):  # as MFA names them: by utterance, in a folder a speaker
+    for name in ("s_1", "2"):  # as MFA names them: by utterance, in one folder per speaker
         alignment.write_textgrid(tmp_path / "mfa" / "s" / f"{name}.TextGrid", {"words": WORDS, "phones": PHONES})
     command(data, "--from-mfa", tmp_path / "mfa")
     assert "2 of 3 utterances aligned" in capsys.readouterr().out

@@ -70,7 +70,7 @@ def test_a_prior_is_trained_and_says_its_bits(
     words: list[str], info: CodeInfo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(words) == 0
-    assert "bits a code on held-out codes" in capsys.readouterr().out
+    assert "bits per code on held-out codes" in capsys.readouterr().out
     found = load_prior(tmp_path / "exp")
     assert found.speakers == ("anna", "bert")
     assert found.config.codes == 128
@@ -163,7 +163,7 @@ def test_scores_are_a_line_an_utterance_and_a_mean(
     assert [line[0] for line in lines] == list(codes.read(tmp_path / "dev.txt").sequences)
     assert all(line[2] == "60" for line in lines)
     mean = sum(float(line[1]) for line in lines) / 480
-    assert told.startswith(f"{mean:.4f} bits a code; 480 codes in 8 utterances")
+    assert told.startswith(f"{mean:.4f} bits per code; 480 codes in 8 utterances")
     assert main([*words, "--utt2spk", str(tmp_path / "dev.utt2spk")]) == 0
     assert capsys.readouterr().out != (tmp_path / "scores.txt").read_text(), "the speakers are told now"
     source = tmp_path / "a.wav"

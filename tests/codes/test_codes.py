@@ -296,7 +296,7 @@ def test_a_folder_of_npy_is_read(tmp_path: Path) -> None:
     read = codes.import_units(tmp_path, frame_period=1 / 75)
     assert {name: units.tolist() for name, units in read.sequences.items()} == {"a": [3, 1, 4], "b": [2, 7]}
     np.save(tmp_path / "c.npy", np.zeros((8, 10), int))
-    with pytest.raises(InputError, match="one codebook a file"):
+    with pytest.raises(InputError, match="one codebook per file"):
         codes.import_units(tmp_path, frame_period=1 / 75)
     (tmp_path / "c.npy").write_bytes(b"no array")
     with pytest.raises(InputError, match=r"c\.npy: no NumPy array"):
@@ -322,7 +322,7 @@ def test_runs_repeat_to_the_codes(units: list[int]) -> None:
 
 
 def test_bitrate_by_hand() -> None:
-    # Four equally frequent codes carry 2 bits each, 25 times a second.
+    # Four equally frequent codes carry 2 bits each, 25 times per second.
     assert codes.bitrate([[0, 1], [2, 3]], 0.04) == pytest.approx(50)
     # As runs: 0 1 0 1 0 1 in 12 frames of 0.04 s, 1 bit each.
     assert codes.bitrate([[0, 0, 1, 1] * 3], 0.04, collapse_runs=True) == pytest.approx(6 / 0.48)

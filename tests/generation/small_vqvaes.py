@@ -26,7 +26,7 @@ CONFIG = {
 def make_network(
     kernel: int = 3, dilations: tuple[int, ...] = (1, 2, 1, 2), mel_bands: int = 0, bands: int = 1
 ) -> VQVAE:
-    """A small VQ-VAE of random weights, with 667 codes a second and three voices."""
+    """A small VQ-VAE of random weights, with 667 codes per second and three voices."""
     torch.manual_seed(0)
     config = msgspec.convert(CONFIG, ModelConfig)
     conditioner = msgspec.structs.replace(config.conditioner, kernel=kernel, dilations=dilations, mel_bands=mel_bands)

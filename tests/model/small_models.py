@@ -12,7 +12,7 @@ from vqspeech.model.vqvae import VQVAE
 
 
 def make_config(**changes: dict[str, Any]) -> ModelConfig:
-    """A model of 16 samples a code; ``encoder={"channels": 4}`` and the like change parts of it."""
+    """A model of 16 samples per code; ``encoder={"channels": 4}`` and the like change parts of it."""
     tree: dict[str, dict[str, Any]] = {
         "audio": {"sample_rate": 8000, "levels": 64, "emphasis": 0.5, "gain": 2.0, "rms": 0.1},
         "encoder": {

@@ -1,4 +1,4 @@
-"""``vqspeech.model.encoder``: one vector a code whatever the strides, a true bound on what it hears, normalisation."""
+"""``vqspeech.model.encoder``: one vector per code whatever the strides, its receptive field, normalisation."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def sentence(rng: np.random.Generator, length: int, shift: int = 0) -> NDArray[n
 
 
 def grammar_bits(sequences: Iterable[NDArray[np.int32]]) -> float:
-    """Bits a code of sentences for someone who knows the grammar."""
+    """Bits per code of sentences for someone who knows the grammar."""
     bits = []
     for codes in sequences:
         for place, code in enumerate(codes):

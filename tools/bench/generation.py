@@ -47,7 +47,7 @@ class Case:
     Attributes:
         run: draws so many samples in each stream.
         roof: times real time that the processor allows at most; None where nobody measured it.
-        seconds: wall time for a sample of one stream, one number a round.
+        seconds: wall time for a sample of one stream, one number per round.
     """
 
     size: str

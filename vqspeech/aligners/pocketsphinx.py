@@ -17,7 +17,7 @@ from vqspeech.errors import MissingExtraError
 if TYPE_CHECKING:
     from pocketsphinx import Decoder
 
-#: Samples and frames a second of the model.
+#: Samples and frames per second of the model.
 RATE, FRAME_RATE = 16_000, 100
 #: Seconds from where PocketSphinx counts a frame to where its sound begins: half of what the 25.6 ms window is longer
 #: than the 10 ms step.

@@ -21,7 +21,7 @@ def read_textgrids(
     """Read the TextGrids of the given utterances.
 
     A file is found by its stem, or by its folder and stem (``speaker_stem``, ``speaker-stem``), wherever it lies below
-    ``folder``: Montreal writes a folder a speaker.
+    ``folder``: Montreal writes one folder per speaker.
 
     Args:
         folder: where the TextGrids are.

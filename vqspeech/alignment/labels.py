@@ -1,4 +1,4 @@
-"""Label files, one file an utterance: TIMIT's ``.phn`` and ``.wrd``, HTK's and HTS's ``.lab``, Audacity's labels."""
+"""Label files, one file per utterance: TIMIT's ``.phn`` and ``.wrd``, HTK's and HTS's ``.lab``, Audacity's labels."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def read_timit(path: str | os.PathLike[str], *, rate: int = TIMIT_RATE) -> list[
 
     Args:
         path: the file.
-        rate: samples a second; TIMIT's is 16,000.
+        rate: samples per second; TIMIT's is 16,000.
 
     Raises:
         InputError: naming file and line.

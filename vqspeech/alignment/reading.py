@@ -1,4 +1,4 @@
-"""Any alignment, by its suffix: one file of a corpus, or a folder with a file an utterance."""
+"""Any alignment, by its suffix: one file of a corpus, or a folder with one file per utterance."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def read(
             ``folder_stem``; a folder that holds ``phones.ctm`` (a data directory) is read from that.
         format: which of these, where the suffix does not say.
         tier: of TextGrids (:func:`read_textgrid`).
-        rate: samples a second, of ``.phn`` and ``.wrd``.
+        rate: samples per second, of ``.phn`` and ``.wrd``.
 
     Raises:
         InputError: naming file and line.

@@ -80,7 +80,7 @@ def read_tiers(path: str | os.PathLike[str]) -> dict[str, list[Interval]]:
             if name in tiers:
                 raise InputError(f"two tiers are named {name!r}", where=path, hint="rename one")
             tiers[name] = []
-    # One call for the whole grid: a call an interval takes seconds an hour of speech.
+    # One call for the whole grid: a call an interval takes seconds per hour of speech.
     table = call(call(grid, "Down to Table", False, _DECIMALS, True, False), "List", False)
     for row in table.removesuffix("\n").split("\n")[1:]:
         try:

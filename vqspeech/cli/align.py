@@ -35,7 +35,9 @@ Lexicon = Mapping[str, tuple[str, ...]]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``vqspeech align``."""
     parser.add_argument("data", metavar="DIR", help="data directory, with text")
-    parser.add_argument("--lexicon", metavar="FILE", help="pronunciations that go first: a word and its phones a line")
+    parser.add_argument(
+        "--lexicon", metavar="FILE", help="pronunciations that go first: a word and its phones, one per line"
+    )
     parser.add_argument("--jobs", type=ranges.WORKERS, metavar="N", help="processes (one a core)")
     parser.add_argument(
         "--piece",

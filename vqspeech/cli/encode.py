@@ -1,4 +1,4 @@
-"""Turn recordings into codes: codes.txt, a line an utterance, and codes.json with rate and codebook size.
+"""Turn recordings into codes: codes.txt, one line per utterance, and codes.json with rate and codebook size.
 
 vqspeech encode a.wav                             prints the line
 vqspeech encode data/test --out exp/codes.txt     a data directory; killed, it goes on where it stopped

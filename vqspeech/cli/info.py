@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> None:
     sizes = {name: sum(p.numel() for p in part.parameters()) for name, part in network.named_children()}
     rows = {
         "sample rate": f"{rate} Hz",
-        "samples a code": f"{hop} ({1000 * hop / rate:g} ms)",
+        "samples per code": f"{hop} ({1000 * hop / rate:g} ms)",
         "code rate": f"{config.code_rate:g} Hz",
         "codebook": f"{config.quantizer.codes} codes of {config.encoder.dimension} dimensions",
         "bitrate": f"{config.bitrate:.0f} bit/s at most (log2 {config.quantizer.codes} x {config.code_rate:g})",

@@ -28,7 +28,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "speakers": "list the voices a model can speak in",
         "sample": "speak what the model's prior comes up with",
         "continue": "let a recording go on as the prior would have it",
-        "score": "tell how many bits a code recordings cost the prior",
+        "score": "compute the bits per code of recordings under the prior",
         "info": "describe a model or a preset: rates, receptive field, size, engine",
     },
     "prepare data": {

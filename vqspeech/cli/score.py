@@ -1,9 +1,9 @@
-"""Tell how many bits a code costs a prior: how well it foresees recordings, or codes that are given.
+"""Compute the bits per code of recordings, or of given codes, under a prior.
 
 vqspeech score a.wav b.wav
 vqspeech score --codes dev/codes.txt --utt2spk data/dev/utt2spk --prior exp/prior --out scores.txt
 
-A line an utterance: its id, its bits in all, its number of codes.
+One line per utterance: its id, its bits in all, its number of codes.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> None:
             file.writelines(lines)
     every = np.concatenate(bits)
     print(
-        f"{every.mean() if len(every) else 0.0:.4f} bits a code; {len(every)} codes in {len(bits)} utterances",
+        f"{every.mean() if len(every) else 0.0:.4f} bits per code; {len(every)} codes in {len(bits)} utterances",
         file=sys.stderr if options.out is None else sys.stdout,
     )
 

@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> None:
     result = Trainer(PriorTask(preset, train, dev, devices.rank), options.out, devices).run()
     if devices.leads:
         write_card(options.out / "checkpoints" / "best", preset, train, result)
-        print(f"{options.out}/checkpoints/best: {result.bits:.3f} bits a code on held-out codes")
+        print(f"{options.out}/checkpoints/best: {result.bits:.3f} bits per code on held-out codes")
 
 
 def _collect(parts: list[Codes], utt2spk: dict[str, str], names: tuple[str, ...] | None, where: Path) -> CodeData:

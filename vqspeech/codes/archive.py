@@ -1,6 +1,6 @@
 """The text archive ``codes.txt`` and the times of its frames, ``codes.json``.
 
-``codes.txt`` has a line an utterance, as Kaldi writes integer archives (``utt-id 12 45 45 3``). Beside it,
+``codes.txt`` has one line per utterance, as Kaldi writes integer archives (``utt-id 12 45 45 3``). Beside it,
 ``codes.json`` says what no integer can: the size of the codebook and where in time the frames are.
 
 >>> units = read("codes.txt")                                  # doctest: +SKIP

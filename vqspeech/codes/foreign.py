@@ -116,7 +116,7 @@ def _read_npy_folder(folder: Path) -> dict[str, NDArray[np.int32]]:
             raise InputError(
                 f"an array of shape {array.shape}, not (frames,)",
                 where=file,
-                hint="keep one codebook a file, e.g. the first quantiser's",
+                hint="keep one codebook per file, e.g. the first quantiser's",
             )
         if not np.issubdtype(array.dtype, np.integer) and not np.array_equal(array, np.floor(array)):
             raise InputError(f"an array of {array.dtype}, not of integers", where=file)

@@ -49,7 +49,7 @@ def perplexity(counts: ArrayLike) -> float:
 
 
 def bitrate(sequences: Iterable[ArrayLike], frame_period: float, *, collapse_runs: bool = False) -> float:
-    """Bits a second: symbols a second times the entropy of one symbol.
+    """Bits per second: symbols per second times the entropy of one symbol.
 
     With ``collapse_runs`` a run of one code is one symbol, as in the ZeroSpeech Challenge 2019 (Dunbar et al. 2019,
     section 3.2): ``B = (M / D) * H``, M symbols in D seconds, H the entropy of their unigram distribution. (Timing,
@@ -57,7 +57,7 @@ def bitrate(sequences: Iterable[ArrayLike], frame_period: float, *, collapse_run
 
     Args:
         sequences: arrays of shape ``(frames,)``.
-        frame_period: seconds a code.
+        frame_period: seconds per code.
         collapse_runs: count runs instead of frames.
     """
     counts: Counter[int] = Counter()

@@ -18,7 +18,7 @@ CORPORA = {
     "librispeech": "LibriSpeech, the whole or one part of it, FLAC or Opus",
     "arctic": "CMU ARCTIC, or any Festvox voice; one speaker folder or a folder of them",
     "timit": "TIMIT, its own layout or NLTK's; writes phones.ctm from the hand labels",
-    "folder": "a plain folder with one sub-folder of recordings a speaker",
+    "folder": "a plain folder with one sub-folder of recordings per speaker",
     "lhotse": "lhotse manifests on disk, or a corpus that lhotse has a recipe for",
 }
 

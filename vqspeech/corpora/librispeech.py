@@ -1,6 +1,6 @@
 """LibriSpeech (Panayotov et al. 2015): readers of audio books, ``PART/SPEAKER/CHAPTER/SPEAKER-CHAPTER-NNNN.flac``.
 
-Each chapter has ``SPEAKER-CHAPTER.trans.txt`` with a line an utterance; ``SPEAKERS.TXT`` at the top gives genders.
+Each chapter has ``SPEAKER-CHAPTER.trans.txt`` with one line per utterance; ``SPEAKERS.TXT`` at the top gives genders.
 Also mini LibriSpeech, LibriLight's and others' copies of that layout, in any audio format.
 """
 

@@ -20,7 +20,7 @@ def mfcc(waveform: ArrayLike, rate: int = 16_000) -> NDArray[np.float32]:
 
     Args:
         waveform: shape ``(samples,)``; shorter than a window, it is padded with zeros to one.
-        rate: samples a second.
+        rate: samples per second.
 
     Returns:
         Shape ``(frames, 39)``.

@@ -86,7 +86,7 @@ def run_boundaries(codes: ArrayLike, *, frame_period: float, offset: float) -> N
 
     Args:
         codes: shape ``(frames,)``.
-        frame_period: seconds a frame.
+        frame_period: seconds per frame.
         offset: seconds to the centre of the first frame.
     """
     units = np.asarray(codes)
@@ -99,7 +99,7 @@ def even_boundaries(duration: float, *, spacing: float) -> NDArray[np.float64]:
 
     Args:
         duration: of the utterance in seconds.
-        spacing: seconds a boundary, such as the mean length of a phone.
+        spacing: seconds per boundary, such as the mean length of a phone.
     """
     number = int(duration / spacing + 0.5)
     return (np.arange(number, dtype=np.float64) + 0.5) * np.float64(duration / max(number, 1))
@@ -108,7 +108,7 @@ def even_boundaries(duration: float, *, spacing: float) -> NDArray[np.float64]:
 def evaluate(
     reference: Iterable[ArrayLike], proposed: Iterable[ArrayLike], *, tolerance: float = TOLERANCE
 ) -> BoundaryScores:
-    """Score the boundaries of a set of utterances, times in seconds, one array an utterance."""
+    """Score the boundaries of a set of utterances, times in seconds, one array per utterance."""
     total = BoundaryCounts()
     for true, found in zip(reference, proposed, strict=True):
         total += count_hits(true, found, tolerance=tolerance)

@@ -83,7 +83,7 @@ def statistics(features: NDArray[np.float32], bounds: NDArray[np.int64]) -> NDAr
 
 
 def evaluate_features(features: NDArray[np.float64], speakers: Sequence[str], *, seed: int = 0) -> SpeakerScores:
-    """As :func:`evaluate`, of one vector an utterance.
+    """As :func:`evaluate`, of one vector per utterance.
 
     Args:
         features: shape ``(utterances, dimensions)``.

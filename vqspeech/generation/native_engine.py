@@ -41,12 +41,12 @@ def levels(precision: Precision) -> list[str]:
 
 
 def peak(level: str, precision: Precision) -> float:
-    """Multiply-adds a second of one core that does nothing else: the roof over many streams."""
+    """Multiply-adds per second of one core that does nothing else: the roof over many streams."""
     return _native.peak(level, precision)
 
 
 def bandwidth(level: str, size: int) -> float:
-    """Bytes a second at which one core reads ``size`` bytes over and over: the roof over a single stream."""
+    """Bytes per second at which one core reads ``size`` bytes over and over: the roof over a single stream."""
     return _native.bandwidth(level, size)
 
 

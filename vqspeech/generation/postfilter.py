@@ -31,7 +31,7 @@ def post_filter(waveform: Tensor, bands: Tensor, *, sample_rate: int, hop: int, 
         waveform: ``(samples,)`` at the working level.
         bands: ``(samples / hop, bands)``, log energies as ``log_mel`` gives them.
         sample_rate: in Hz.
-        hop: samples a frame of ``bands``.
+        hop: samples per frame of ``bands``.
         strength: 0 leaves the speech as it is, 1 makes up for all of the difference.
 
     Returns:

@@ -46,7 +46,7 @@ class AudioConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
 
 
 class EncoderConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """From waveform to one vector a code.
+    """From waveform to one vector per code.
 
     Attributes:
         front_end: what the first convolution sees, the waveform itself (as in the paper) or log-mel frames.
@@ -104,7 +104,7 @@ class ConditionerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only
     """From codes and speaker to the decoder's conditioning frames.
 
     Attributes:
-        hop: samples a conditioning frame; the samples a code are a multiple of it.
+        hop: samples per conditioning frame; the samples per code are a multiple of it.
         channels: width of a frame.
         kernel: of the first convolution, over codes; 1 with no ``dilations`` is the paper's plain conditioning.
         dilations: one residual block each, the first half at the code rate, the rest at the frame rate; negative for a
@@ -175,18 +175,18 @@ class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
 
     @property
     def code_hop(self) -> int:
-        """Samples a code: the product of all strides."""
+        """Samples per code: the product of all strides."""
         front_end = self.encoder.mel_hop if self.encoder.front_end == "log-mel" else 1
         return front_end * math.prod(self.encoder.strides)
 
     @property
     def code_rate(self) -> float:
-        """Codes a second, in Hz."""
+        """Codes per second, in Hz."""
         return self.audio.sample_rate / self.code_hop
 
     @property
     def bitrate(self) -> float:
-        """Bits a second if every code were used alike: log2(K) times the code rate."""
+        """Bits per second if every code were used alike: log2(K) times the code rate."""
         return math.log2(self.quantizer.codes) * self.code_rate
 
     def check(self, where: str) -> None:

@@ -1,4 +1,4 @@
-"""The encoder: from the waveform to one vector a code."""
+"""The encoder: from the waveform to one vector per code."""
 
 from __future__ import annotations
 

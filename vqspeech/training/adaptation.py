@@ -31,7 +31,7 @@ from vqspeech.pitch import PitchStatistics, contour, relative, statistics
 
 #: Share of the speech, its last part, that is held out, and the least that either part must have, in seconds.
 HELD_OUT, LEAST_SECONDS = 1 / 6, 1.5
-#: Samples that the decoder predicts of a segment, at least, and segments a step.
+#: Samples that the decoder predicts of a segment, at least, and segments per step.
 CROP, BATCH = 4096, 8
 #: Most held-out segments, and segments by which the nearest voice is chosen.
 HELD_OUT_SEGMENTS, NEAREST_SEGMENTS = 40, 8
@@ -200,7 +200,7 @@ class VoiceFit:
         return int(np.argmin([self._mean_nll(voice, starts) for voice in voices]))
 
     def held_out(self, voice: Voice) -> float:
-        """Nats a sample of the held-out speech in a voice."""
+        """Nats per sample of the held-out speech in a voice."""
         scored = self.crop * self.hop - self.skip
         count = min(HELD_OUT_SEGMENTS, 1 + len(self.dev) * self.hop // scored)
         return self._mean_nll(voice, _spread(self.dev, count))

@@ -43,7 +43,7 @@ class TrainingConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     Attributes:
         steps: how many in all.
-        batch: segments a step, on each device.
+        batch: segments per step, on each device.
         segment: samples of a segment: what encoder and conditioning network see.
         crop: samples of it that the decoder predicts.
         quantize_from: step at which the codebook is placed on data by k-means; before, codes are not quantised.

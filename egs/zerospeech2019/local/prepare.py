@@ -3,7 +3,7 @@
     prepare.py DIR/english DATA
 
 Writes DATA/train and DATA/dev (units and voices together), DATA/test, and DATA/synthesis/VOICE, the test sentences that
-each target voice is to say, as synthesis.txt lists them: a line a file, with the voice after a blank or a comma.
+each target voice is to say, as synthesis.txt lists them: one line per file, with the voice after a blank or a comma.
 """
 
 from __future__ import annotations

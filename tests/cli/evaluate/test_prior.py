@@ -104,7 +104,7 @@ def test_a_prior_is_set_beside_ngrams(
     assert found["intervals"]["resampled"] == "speakers"
     assert "samples" not in found["systems"]
     said = capsys.readouterr().out
-    assert "1.500 bits a code" in said
+    assert "1.500 bits per code" in said
     assert "trigram" in said
     assert "<svg" in (out / "report.html").read_text()
 

@@ -94,7 +94,7 @@ def test_the_page_has_every_number_and_the_papers(experiment: Path, capsys: pyte
     page = (experiment / "RESULTS.md").read_text()
     assert page.startswith("# VCTK\n")
     for line in (
-        "| samples a code | 640 | 640, for phonemes |",
+        "| samples per code | 640 | 640, for phonemes |",
         "| codes in the codebook | 128 | 128 for phonemes, else 512 |",
         "| nats per sample | 3.500 |",
         "| code gap (nats that another utterance's codes cost more) | 0.250 |",
@@ -102,7 +102,7 @@ def test_the_page_has_every_number_and_the_papers(experiment: Path, capsys: pyte
         "| codes as phonemes, map learnt on the scored part | 45.0 % | 49.3 % (25 a second, K 128) |",
         "| always the most likely phoneme | 45.0 % | 7.2 % |",
         "| speaker conversion | to target 0.710, word errors 41.7 % | samples to listen to, no figure |",
-        "| prior over the codes | 4.000 bits a code | samples to listen to, no figure |",
+        "| prior over the codes | 4.000 bits per code | samples to listen to, no figure |",
         "| phoneme accuracy, map learnt on the training part | 41.0 % [40.0, 42.0] | - |",
         "| phoneme accuracy, map learnt on the scored part | 45.0 % | 49.3 % |",
         "| **these codes** | 41.0 | 45.0 | 30.0 | 0.500 | 160.0 | 49.3 |",
@@ -122,7 +122,7 @@ def test_the_page_has_every_number_and_the_papers(experiment: Path, capsys: pyte
         "| random codes | 50.0 % |",
         "| runs of one code | 30.0 % |",
         "| **these codes** | 60.0 % | 25.0 % |",
-        "| bits a code | 2.000 | not told |",
+        "| bits per code | 2.000 | not told |",
     ):
         assert line in page.splitlines(), line
 

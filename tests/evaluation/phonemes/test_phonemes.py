@@ -29,7 +29,7 @@ def split(rows: list[list[tuple[int, str]]]) -> tuple[list[list[int]], list[list
 def spoken(
     seed: int, utterances: int = 30, frames_each: int = 60, noise: float = 0.3
 ) -> tuple[list[np.ndarray], list[list[str]]]:
-    """Codes that are a noisy function of the phones, three codes a phone."""
+    """Codes that are a noisy function of the phones, three codes per phone."""
     generator = np.random.default_rng(seed)
     phones = [np.repeat(generator.integers(0, 7, frames_each // 3), 3) for _ in range(utterances)]
     codes = []

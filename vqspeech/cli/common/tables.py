@@ -1,4 +1,4 @@
-"""What the data commands print in the end: a line a part, and what could not be written of it."""
+"""What the data commands print in the end: one line per part, and what could not be written of it."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def add_speech(parser: argparse.ArgumentParser) -> None:
     speech.add_argument("--data", metavar="DIR", help="recordings of --codes, to hear as they are and reversed")
     speech.add_argument("--whisper", metavar="PATH", help="as evaluate conversion has it; default: pocketsphinx")
     speech.add_argument("--language", default="en", metavar="CODE", help="of the speech, for Whisper; default: en")
-    speech.add_argument("--dictionary", type=Path, metavar="FILE", help="a word a line; default: pocketsphinx's")
+    speech.add_argument("--dictionary", type=Path, metavar="FILE", help="one word per line; default: pocketsphinx's")
     speech.add_argument("--engine", choices=("auto", "native", "torch"), default="auto", help="default: auto")
     speech.add_argument("--precision", choices=("fp32", "bf16", "int8"), default="fp32", help="default: fp32")
     speech.add_argument("--threads", type=ranges.WORKERS, default=1, metavar="N", help="engine, Whisper; default: 1")

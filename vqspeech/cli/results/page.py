@@ -49,7 +49,7 @@ def beside_the_paper(phonemes: Found | None, conversion: Found | None, prior: Fo
         ]
         rows.append(["speaker conversion", ", ".join(said) or "see below", "samples to listen to, no figure"])
     if prior:
-        cost = text(prior.get("bits_per_code"), 1, " bits a code")
+        cost = text(prior.get("bits_per_code"), 1, " bits per code")
         rows.append(["prior over the codes", cost, "samples to listen to, no figure"])
     if rows:
         yield "\n## Beside the paper\n"
@@ -69,13 +69,13 @@ def setting(folder: Path) -> Iterator[str]:
     told = {64: "64, for conversion", 128: "128, for the prior", 640: "640, for phonemes"}
     size = f"{training.steps}, {training.batch}, {training.segment}"
     rows = [
-        ["samples a code", str(model.code_hop), told.get(model.code_hop, "64, 128 or 640")],
-        ["codes a second", text(model.code_rate), "250, 125 or 25"],
+        ["samples per code", str(model.code_hop), told.get(model.code_hop, "64, 128 or 640")],
+        ["codes per second", text(model.code_rate), "250, 125 or 25"],
         ["codes in the codebook", str(model.quantizer.codes), "128 for phonemes, else 512"],
         ["bitrate at most", text(model.bitrate, 1, " bit/s"), "2250, 1125 or 175 bit/s"],
         ["commitment", text(model.quantizer.commitment), "0.25"],
         ["speakers", voices, "109 (VCTK); 460 for the prior (LibriSpeech)"],
-        ["steps, batch, samples a segment", size, "not told"],
+        ["steps, batch, samples per segment", size, "not told"],
     ]
     yield "\n## Setting\n"
     yield table(["", "here", "paper"], rows)
@@ -106,7 +106,7 @@ def scores(file: Path, name: str) -> Iterator[str]:
     if codes:
         yield f"\n## {name}\n"
         yield table(
-            ["", "here", "paper"], [["bits a code", text(bits / codes), "not told"], ["codes", str(codes), "-"]]
+            ["", "here", "paper"], [["bits per code", text(bits / codes), "not told"], ["codes", str(codes), "-"]]
         )
 
 

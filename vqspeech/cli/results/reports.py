@@ -34,7 +34,7 @@ _SEGMENTATION: Figures = {
     "f1": ("F1", 100, " %"),
     "over_segmentation": ("over-segmentation", 100, " %"),
     "r_value": ("R-value", 1, ""),
-    "units_per_second": ("units a second", 1, ""),
+    "units_per_second": ("units per second", 1, ""),
 }
 _SPEAKERS: Figures = {
     "accuracy": ("speaker told", 100, " %"),
@@ -61,7 +61,7 @@ _PRIOR: Figures = {
     "longest_copied": ("longest of all", 1, ""),
     "edit_distance": ("edits to the nearest training stretch, mean", 100, " %"),
     "nearest": ("least of all", 100, " %"),
-    "words_per_second": ("words a second that a recogniser hears", 1, ""),
+    "words_per_second": ("words per second that a recogniser hears", 1, ""),
     "in_dictionary": ("of them in a dictionary", 100, " %"),
     "different": ("of them not said before in the recording", 100, " %"),
     "confidence": ("mean log-probability of a word", 1, ""),
@@ -88,7 +88,7 @@ def phonemes(found: Found, name: str) -> Iterator[str]:
     yield _about(found, name)
     yield (
         f"\n{about.get('utterances')} utterances of {about.get('speakers')} speakers, {found.get('frames')} frames, "
-        f"phones: {about.get('phone_set')}. The paper's figure is of 25 codes a second and 128 codes, "
+        f"phones: {about.get('phone_set')}. The paper's figure is of 25 codes per second and 128 codes, "
         "its map learnt on the part that it scores.\n"
     )
     rows = [
@@ -147,7 +147,7 @@ def prior(found: Found, name: str) -> Iterator[str]:
             shown({key: value - ours, "intervals": {key: bounds.get(f"{key} - prior")}}, key, 1, "") if ours else "-"
         )
         rows.append([key, text(value), text(rate and value * rate), saved])
-    yield table(["", "bits a code", "bit/s", "bits a code that the prior saves"], rows)
+    yield table(["", "bits per code", "bit/s", "bits per code that the prior saves"], rows)
     systems = {key: _with_least(one) for key, one in found.get("systems", {}).items()}
     if systems:
         measures = [

@@ -55,7 +55,7 @@ def shown(found: Found, key: str, factor: float, unit: str) -> str:
 
 
 def by_system(systems: list[tuple[str, Found]], figures: Figures, corner: str = "") -> str:
-    """A row a system, a column a figure that any of them has."""
+    """One row per system, a column a figure that any of them has."""
     keys = [key for key in figures if any(found.get(key) is not None for _, found in systems)]
     rows = [[name, *(shown(found, key, *figures[key][1:]) for key in keys)] for name, found in systems]
     return table([corner, *(figures[key][0] for key in keys)], rows)

@@ -154,7 +154,7 @@ def _charts(result: Result) -> str:
         chart = plots.nearness(
             result.converted.rows, result.toplines["real_target"].rows, result.baselines["source"].rows
         )
-        parts.append(_section("Whose voice", "A dot a pair; above the line the target is the nearer.", chart))
+        parts.append(_section("Whose voice", "One dot per pair; above the line the target is the nearer.", chart))
     titles = {
         name: title
         for name, title in (("similarity_target", "cosine to the target"), ("wer", "word error rate"))

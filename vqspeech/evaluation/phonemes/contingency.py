@@ -1,6 +1,6 @@
 """Measures of agreement between codes and phones, all from one table of how often each pair occurs in a frame.
 
-A table has a row a code and a column a phone, shape ``(..., codes, phones)``; leading dimensions are tables of
+A table has one row per code and one column per phone, shape ``(..., codes, phones)``; leading dimensions are tables of
 their own (the bootstrap's). Logarithms are natural; every measure here is a ratio, so their base is of no account.
 """
 

@@ -27,7 +27,7 @@ class Example:
     Attributes:
         utterance: its id.
         waveform: shape ``(samples,)``.
-        rate: samples a second.
+        rate: samples per second.
         codes: shape ``(frames,)``.
         phones: intervals in seconds.
         text: what is said, where known.

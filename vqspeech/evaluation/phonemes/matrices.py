@@ -29,7 +29,7 @@ _ROW = 0.165
 
 
 def confusion(result: PhonemeResult) -> str:
-    """What each phone was called: a row a phone, shares of its frames."""
+    """Predictions of each phone: one row per phone, shares of its frames."""
     order = [index for index in phone_order(result.labels) if result.confusion[index].sum()]
     labels = [result.labels[index] for index in order]
     counts = result.confusion[np.ix_(order, order)].astype(float)
@@ -59,7 +59,7 @@ def code_order(result: PhonemeResult) -> list[int]:
 
 
 def codes_by_phone(result: PhonemeResult) -> str:
-    """Which phones each code stands for: a column a code, shares of its frames; below it, how often it occurs."""
+    """Which phones each code stands for: one column per code, shares of its frames; below it, how often it occurs."""
     order = [index for index in phone_order(result.labels) if result.table[:, index].sum()]
     labels = [result.labels[index] for index in order]
     columns = code_order(result)

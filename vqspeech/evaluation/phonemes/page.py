@@ -53,14 +53,14 @@ def page(result: PhonemeResult, about: About, examples: Sequence[Example] = ()) 
         _comparison(result),
         _section(
             "Which phones each code stands for",
-            "A column a code, a row a phone; the darker, the larger the share of the code's frames. Codes are ordered "
+            "One column per code, one row per phone; the darker, the larger the share of frames. Codes are ordered "
             "by the phone they map to, so that codes which stand for phones lie on the diagonal; below, how often each "
             "occurs, in the colour of the phone's class.",
             matrices.codes_by_phone(result) + _legend(result),
         ),
         _section(
             "What each phone was called",
-            "A row a phone, the shares of its frames by the phone they were called. Confusions inside a class lie in "
+            "One row per phone, the shares of its frames by predicted phone. Confusions inside a class lie in "
             "the blocks along the diagonal.",
             matrices.confusion(result),
         ),
@@ -240,7 +240,7 @@ def _method(result: PhonemeResult, about: About) -> str:
         ("accuracy", f"each frame takes the phone at its centre; the map was {result.mapping}"),
         ("same part", "the map is learnt and scored on the same frames (phone purity), as in van den Oord et al. 2017"),
         ("PNMI", "I(phone; code) / H(phone), Hsu et al. 2021"),
-        ("bitrate", "unigram entropy of the codes times codes a second"),
+        ("bitrate", "unigram entropy of the codes times codes per second"),
         ("boundaries", "ends of runs against ends of phones, one to one within 20 ms; R-value of Räsänen et al. 2009"),
         *((name.replace("_", " "), value) for name, value in (about.sources or {}).items()),
     ]

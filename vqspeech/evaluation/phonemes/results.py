@@ -23,8 +23,8 @@ class Scores:
         accuracy_same_part: the same with the map learnt and scored on the same part, as in the paper.
         accuracy_without_silence: ``accuracy`` with silent frames left out of learning and scoring.
         phone_purity: of :func:`contingency.phone_purity`; so on to ``completeness``.
-        bitrate: bits a second, unigram entropy times codes a second.
-        bitrate_runs: bits a second, a run as one symbol (ZeroSpeech).
+        bitrate: bits per second, unigram entropy times codes per second.
+        bitrate_runs: bits per second, a run as one symbol (ZeroSpeech).
         perplexity: of the codes' unigram distribution.
         used_codes: number of codes that occur.
         frames: number of frames scored.

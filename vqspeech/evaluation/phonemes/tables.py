@@ -22,7 +22,7 @@ def _one_phone(name: str, hits: int, frames: int, called: int) -> PhoneScores:
 
 
 def per_phone(confusion: Counts, labels: tuple[str, ...]) -> tuple[PhoneScores, ...]:
-    """Recall and precision of each phone; ``confusion`` has a row a phone and a column what it was called."""
+    """Recall and precision of each phone; ``confusion`` has one row per phone and one column per predicted phone."""
     hits, true, called = confusion.diagonal().tolist(), confusion.sum(1).tolist(), confusion.sum(0).tolist()
     return tuple(_one_phone(name, hits[i], true[i], called[i]) for i, name in enumerate(labels))
 

@@ -67,7 +67,7 @@ class Result:
         order: of the n-gram model that ``ngram`` samples were drawn from.
         systems: system -> what was found of it; none where no samples were given.
         frames: codes of each compared sequence; 0 without samples.
-        frame_period: seconds a code.
+        frame_period: seconds per code.
         piece: codes of the pieces that were sought in the training data.
         metric_names: metric -> name of its implementation.
     """
@@ -123,7 +123,7 @@ def evaluate(
         train: utterance -> training codes.
         compared: the code sequences; None where there are no samples.
         codebook_size: number of codes.
-        frame_period: seconds a code.
+        frame_period: seconds per code.
         order: of the n-gram model that was sampled from.
         recordings: system -> name -> what gives its waveform ``(samples,)`` at 16 kHz; systems may be others than those
             of ``compared`` (recordings as they are, or reversed).

@@ -21,19 +21,19 @@ _NAMES = {1: "unigram", 2: "bigram", 3: "trigram"}
 
 @dataclass(frozen=True, slots=True)
 class Bits:
-    """Bits a code of each model, on the same codes.
+    """Bits per code of each model, on the same codes.
 
     Attributes:
         codebook: ``log2 K``: what a code costs who knows nothing.
-        ngrams: order -> bits a code.
-        prior: bits a code; None where no prior was given.
+        ngrams: order -> bits per code.
+        prior: bits per code; None where no prior was given.
         intervals: by speaker, of ``prior``, of each n-gram model by its name (``trigram``), and of what the prior saves
             against it (``trigram - prior``).
         codes: how many were scored.
         utterances: in how many utterances.
         speakers: of how many speakers.
         train_codes: how many the n-grams were counted on.
-        code_rate: codes a second.
+        code_rate: codes per second.
     """
 
     codebook: float
@@ -70,7 +70,7 @@ def measure(
         ngrams: fitted to the training codes.
         prior: utterance -> what all its codes cost the prior, in bits; as ``read_scores`` gives it.
         train_codes: how many codes the n-grams were counted on.
-        code_rate: codes a second.
+        code_rate: codes per second.
         seed: of the bootstrap.
     """
     lengths = np.array([len(codes) for codes in held_out.values()], np.float64)
@@ -103,7 +103,7 @@ def measure(
 
 
 def read_scores(path: str | os.PathLike[str], held_out: Mapping[str, Codes]) -> dict[str, float]:
-    """Read what ``vqspeech score`` writes: a line an utterance, ``utt-id bits codes``.
+    """Read what ``vqspeech score`` writes: one line per utterance, ``utt-id bits codes``.
 
     Args:
         path: the file.

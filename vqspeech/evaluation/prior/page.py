@@ -131,10 +131,10 @@ def _headline(result: Result) -> str:
     chart = plots.bits(result)
     if bits.prior is None:
         best = min(bits.ngrams.values())
-        said = f'<div class="big">{best:.2f}<small> bits a code</small></div><p>of the best n-gram model.</p>'
+        said = f'<div class="big">{best:.2f}<small> bits per code</small></div><p>of the best n-gram model.</p>'
     else:
         said = (
-            f'<div class="big">{bits.prior:.2f}<small> bits a code</small></div>'
+            f'<div class="big">{bits.prior:.2f}<small> bits per code</small></div>'
             f'<p class="interval">{escape(report.headline(result))}</p>'
         )
     return f'<section class="headline"><div>{said}</div><figure>{chart}</figure></section>'

@@ -15,7 +15,7 @@ _COLOURS = {"samples": PRIOR, "real": REAL, "ngram": NGRAM, "shuffled": QUIET}
 
 
 def bits(result: Result) -> str:
-    """Bits a code of every model, as bars."""
+    """Bits per code of every model, as bars."""
     found = result.bits
     rows = [("log2 of the codebook", found.codebook, QUIET)]
     rows += [(ngram_name(order), value, NGRAM) for order, value in found.ngrams.items()]
@@ -34,7 +34,7 @@ def bits(result: Result) -> str:
             axes.text(end + 0.01 * found.codebook, place, f"{value:.3f}", va="center")
         axes.set_yticks(places, [name for name, *_ in rows])
         axes.tick_params(axis="y", length=0)
-        axes.set_xlabel("bits a code")
+        axes.set_xlabel("bits per code")
         return as_svg(figure, "bits")
 
 

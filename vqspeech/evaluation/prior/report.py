@@ -192,7 +192,7 @@ def headline(result: Result) -> str:
     interval = f" [{bounds[0]:.3f}, {bounds[1]:.3f}]" if bounds else ""
     side = "below" if saved > 0 else "above"
     return (
-        f"{bits.prior:.3f} bits a code, {bits.prior * bits.code_rate:.0f} bits a second: "
+        f"{bits.prior:.3f} bits per code, {bits.prior * bits.code_rate:.0f} bits per second: "
         f"{abs(saved):.3f}{interval} {side} the {ngram_name(order)}"
     )
 

@@ -36,7 +36,7 @@ def save_prior(prior: Prior, folder: str | os.PathLike[str]) -> None:
         yaml.safe_dump(msgspec.to_builtins(prior.config), file, sort_keys=False)
     with atomic_open(folder / "speakers.txt") as file:
         file.writelines(f"{speaker}\n" for speaker in prior.speakers)
-    # What rounding to 11 bits costs is far below what one more utterance would change (under 1e-4 bits a code).
+    # What rounding to 11 bits costs is far below what one more utterance would change (under 1e-4 bits per code).
     tensors = {name: tensor.detach().cpu().half().contiguous() for name, tensor in prior.state_dict().items()}
     with atomic_open(folder / _WEIGHTS, "wb") as file:
         file.write(save(tensors))  # by ourselves: safetensors' own words for a full disk are no OSError

@@ -35,8 +35,8 @@ def write_card(folder: Path, preset: PriorPreset, train: CodeData, found: HeldOu
 | trained on | {sum(map(len, train.sequences))} codes in {len(train.sequences)} utterances |
 | speakers it was told | {len(train.names)} |
 | training | {training.steps} steps, {seen / 1e6:.1f} M codes at most on each device |
-| held-out codes | {found.bits:.3f} bits a code; {found.bits + found.speaker_gap:.3f} if not told the speaker |
-| all codes alike | {math.log2(train.codes):.3f} bits a code |
+| held-out codes | {found.bits:.3f} bits per code; {found.bits + found.speaker_gap:.3f} if not told the speaker |
+| all codes alike | {math.log2(train.codes):.3f} bits per code |
 
 `vqspeech evaluate prior` sets these bits beside those of n-gram models and measures its samples.
 """

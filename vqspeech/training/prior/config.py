@@ -41,7 +41,7 @@ class PriorTrainingConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     Attributes:
         steps: how many in all.
-        batch: crops a step, on each device.
+        batch: crops per step, on each device.
         crop: codes of a crop; shorter utterances are taken whole.
         speaker_dropout: probability that an utterance's speaker is not told, so that the prior can do without.
         average: decay of the moving average of the weights that is evaluated and kept.

@@ -97,7 +97,7 @@ class CodeWindows:
 
     Args:
         data: what to draw from.
-        batch: crops a batch.
+        batch: crops per batch.
         crop: codes of a crop.
         speaker_dropout: probability that the speaker is not told.
         seed: of everything drawn.
