@@ -240,3 +240,17 @@ def test_the_post_filter_is_on_unless_told_otherwise(
     with pytest.raises(SystemExit):
         main(["convert", "--help"])
     assert f"expected of its codes, 0 to 1; default: {STRENGTH:g}" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("engine", ["auto", "torch"])
+def test_a_decoder_of_several_bands_converts_and_decodes(engine: str, tmp_path: Path, multiband_model: str) -> None:
+    source, options = record(tmp_path / "a.wav", seconds=0.2), ["--model", multiband_model, "--speaker", "anna"]
+    assert main(["convert", "--src", str(source), "--engine", engine, *options]) == 0
+    converted, rate = soundfile.read(tmp_path / "a-anna.wav")
+    assert (len(converted), rate) == (3200, 16_000)
+    assert converted.std() > 0
+    assert main(["encode", str(source), "--model", multiband_model, "--out", str(tmp_path / "c.txt")]) == 0
+    words = ["decode", str(tmp_path / "c.txt"), "--engine", engine, "--out", str(tmp_path / "out")]
+    assert main([*words, *options]) == 0
+    decoded, _ = soundfile.read(next((tmp_path / "out").glob("*.wav")))
+    assert len(decoded) >= 3200

@@ -54,6 +54,17 @@ def test_a_fitted_voice_is_likelier_than_the_nearest_on_speech_held_out(network:
     assert fitted.after == pytest.approx(fit.held_out(voice_of(fitted.adapter, network)))
 
 
+def test_a_voice_is_fitted_to_a_decoder_of_several_bands(tmp_path: Path) -> None:
+    network = make_model(make_config(decoder={"bands": 4})).eval()
+    fitted = make_fit(network).run(steps=20)
+    assert fitted.after < fitted.before
+    added = add_voice(network, "dora", fitted.adapter, torch.zeros(9, network.config.encoder.dimension))
+    save_model(added, tmp_path)
+    loaded = load_model(tmp_path)
+    assert loaded.speakers[-1] == "dora"
+    assert all(torch.equal(value, added.state_dict()[name]) for name, value in loaded.state_dict().items())
+
+
 def test_the_speech_to_learn_from_and_the_held_out_speech_share_no_sample(network: VQVAE) -> None:
     fit = make_fit(network)
     learnt_to = fit.train.stop - 1 + fit.crop + fit.context

@@ -22,9 +22,14 @@ template <class P> struct Kernel {
             for (int l = 0; l < layers; l++) {
                 const float* const from = work.steering[n] + (frame * layers + l) * 2L * gate;
                 float* const to = work.streams[n]->steering + l * 2L * net.gate;
-                for (int i = 0; i < gate; i++) {
-                    to[i / lanes * 2 * lanes + i % lanes] = from[i];
-                    to[(i / lanes * 2 + 1) * lanes + i % lanes] = from[gate + i] / 2;
+                const int whole = gate / lanes * lanes;
+                for (int i = 0; i < whole; i += lanes) {
+                    I::store(to + 2 * i, I::load(from + i));
+                    I::store(to + 2 * i + lanes, I::load(from + gate + i) * I::set(0.5f));
+                }
+                for (int i = whole; i < gate; i++) {
+                    to[whole + i] = from[i];
+                    to[whole + i + lanes] = from[gate + i] / 2;
                 }
             }
     }
