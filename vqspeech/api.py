@@ -80,7 +80,7 @@ class Model:
         post_filter: as in ``load``.
 
     Attributes:
-        speakers: the voices it can speak in.
+        speakers: the voices it has.
         sample_rate: of the waveforms it takes and gives, in Hz.
     """
 
@@ -108,7 +108,7 @@ class Model:
 
     @property
     def code_info(self) -> CodeInfo:
-        """Codebook size and frame times, as ``codes.json`` says them."""
+        """Codebook size and frame times, for ``codes.json``."""
         config = self.network.config
         hop = config.code_hop
         return CodeInfo(
@@ -144,7 +144,7 @@ class Model:
         Args:
             recording: see ``Recording``.
             speaker: the voice that the codes are brought to, to be decoded in it (see
-                ``vqspeech.model.speaker_stats``); not given, they are those nearest to what was heard.
+                ``vqspeech.model.speaker_stats``); not given, the nearest codes.
 
         Raises:
             InputError: as ``read`` and ``voice``.
@@ -172,7 +172,7 @@ class Model:
 
     @torch.no_grad()
     def vectors(self, waveform: NDArray[np.float32]) -> Tensor:
-        """What the encoder says of what ``read`` gave, ``(samples,)`` -> ``(frames, dimension)``, not yet quantised."""
+        """The encoder's output for what ``read`` gave, ``(samples,)`` -> ``(frames, dimension)``, not quantised."""
         network = self.network
         hop = network.config.code_hop
         padded = np.pad(waveform, (0, -len(waveform) % hop))
@@ -282,7 +282,7 @@ class Model:
             speaker: one of ``speakers`` or a blend for all sequences, or one for each.
             pitch: as for ``decode``, one for each sequence; None for none.
             through: ``decoder``, or ``mel``: the waveform is made of the bands that the mel head predicts, by Griffin
-                and Lim's iteration, which tells in seconds what the codes keep.
+                and Lim's iteration, a fast way to check what the codes keep.
             seed: as for ``decode``; each sequence becomes what it becomes alone.
             temperature: as for ``decode``.
             progress: as for ``decode``.
@@ -406,7 +406,7 @@ class Model:
         """The place of a voice among ``speakers``.
 
         Raises:
-            InputError: there is none of that name; tells the nearest.
+            InputError: there is none of that name; the hint has the nearest.
         """
         require_speaker(name, self.speakers, where=self.folder)
         return self.speakers.index(name)

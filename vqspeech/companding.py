@@ -129,7 +129,7 @@ class Companding:
         return self.levels // 2
 
     def shape(self, waveform: Tensor, previous: Tensor | None = None) -> Tensor:
-        """Pre-emphasis and gain alone: what the encoder hears. ``(..., time)`` -> ``(..., time)``."""
+        """Pre-emphasis and gain alone: the encoder's input. ``(..., time)`` -> ``(..., time)``."""
         return pre_emphasis(waveform, self.emphasis, previous) * self.gain
 
     def classes(self, waveform: Tensor, previous: Tensor | None = None) -> Tensor:

@@ -98,5 +98,5 @@ class Devices:
         """Have the gradients of ``module`` averaged over all processes."""
         if self.world == 1:
             return module
-        # While the decoder rests its parameters get no gradient.
+        # In phases without the decoder its parameters get no gradient.
         return nn.parallel.DistributedDataParallel(module, find_unused_parameters=True)

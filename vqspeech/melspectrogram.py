@@ -1,4 +1,4 @@
-"""Log-mel frames and their cepstra: what the auxiliary head predicts and what the log-mel front end hears."""
+"""Log-mel frames and their cepstra: target of the auxiliary head and input of the log-mel front end."""
 
 from __future__ import annotations
 

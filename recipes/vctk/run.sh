@@ -24,7 +24,7 @@
 #   --exp DIR         experiments, one folder per tag (recipes/vctk/exp)
 #   --tag NAME        of this run (the name of --conf)
 #   --changes "K=V"   changes to the numbers of --conf, such as "training.steps=9000 training.batch=16"
-#   --perturbed-copies N     copies of each utterance in other voices, for the encoder to hear (2; paper-64x needs 0)
+#   --perturbed-copies N     speaker-perturbed copies of each utterance, as encoder input (2; paper-64x needs 0)
 #   --pairs N         to convert and evaluate (48)
 #   --metrics "..."    of them: similarity words quality pitch cepstra (all)
 #   --whisper PATH    Whisper model for the word errors (none: pocketsphinx)

@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Encode, go on, speak."""
+    """Encode, continue, synthesise."""
     import numpy as np
 
     from vqspeech.cli.common.model import load

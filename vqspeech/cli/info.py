@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> None:
         network = load_model(options.what or PRETRAINED)
         speakers = f"{len(network.speakers)}: {', '.join(network.speakers)}"
     else:
-        # A preset knows no speakers yet; one stands for them all.
+        # A preset has no speakers yet; one stands for them all.
         network = VQVAE(read_preset(options.what).model, ("speaker",))
         speakers = "as many as the training data have"
     config = network.config
@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> None:
         "code rate": f"{config.code_rate:g} Hz",
         "codebook": f"{config.quantizer.codes} codes of {config.encoder.dimension} dimensions",
         "bitrate": f"{config.bitrate:.0f} bit/s at most (log2 {config.quantizer.codes} x {config.code_rate:g})",
-        "encoder hears": f"{1000 * network.encoder.context / rate:.0f} ms to either side of a code",
+        "encoder context": f"{1000 * network.encoder.context / rate:.0f} ms to either side of a code",
         "look-ahead": f"{1000 * (network.encoder.context + network.conditioner.context * hop) / rate:.0f} ms",
         "receptive field": f"{field} samples ({1000 * field / rate:.0f} ms) of the decoder",
         "decoder": f"{config.decoder.layers} layers, {config.decoder.residual} residual, {config.decoder.skip} skip",

@@ -22,12 +22,12 @@ from vqspeech.errors import InputError, RenamedWarning
 #: it is called, so that ``vqspeech --help`` needs no torch.
 COMMANDS: dict[str, dict[str, str]] = {
     "use a model": {
-        "convert": "say the words of a recording in another speaker's voice",
+        "convert": "convert a recording to another speaker's voice",
         "encode": "turn recordings into discrete codes",
         "decode": "turn discrete codes into speech",
-        "speakers": "list the voices a model can speak in",
-        "sample": "speak what the model's prior comes up with",
-        "continue": "let a recording go on as the prior would have it",
+        "speakers": "list the speakers of a model",
+        "sample": "generate speech from the model's prior",
+        "continue": "continue a recording with samples of the prior",
         "score": "compute the bits per code of recordings under the prior",
         "info": "describe a model or a preset: rates, receptive field, size, engine",
     },
@@ -44,7 +44,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     },
     "train": {
         "train": "train a model from a preset and a data directory",
-        "adapt": "teach a model one more voice from a minute of recordings",
+        "adapt": "adapt a model to one more speaker from a minute of recordings",
         "train-prior": "train a prior over a model's codes",
     },
     "evaluate": {

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Draw codes and speak them."""
+    """Draw codes and synthesise them."""
     from vqspeech.cli.common.model import load
     from vqspeech.cli.common.progress import bar
     from vqspeech.generation.code_sampling import sample_codes

@@ -25,7 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("src", nargs="*", metavar="SRC", help="files, folders, data directories, or - for stdin")
     parser.add_argument("--codes", type=Path, metavar="CODES.txt", help="score these codes instead")
     parser.add_argument(
-        "--utt2spk", type=Path, action="append", default=[], metavar="FILE", help="tells the prior who speaks"
+        "--utt2spk",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="speakers to condition on",
     )
     parser.add_argument("--out", type=Path, metavar="SCORES.txt", help="file to write; default: print the lines")
     add_prior(parser)
@@ -44,7 +49,7 @@ def run(options: argparse.Namespace) -> None:
     highest = max((int(sequence.max()) for sequence in sequences.values() if len(sequence)), default=0)
     if highest >= prior.config.codes:
         raise InputError(
-            f"has code {highest}, but the prior knows {prior.config.codes}", where=options.codes, hint="name its prior"
+            f"has code {highest}, but the prior has {prior.config.codes}", where=options.codes, hint="name its prior"
         )
     speakers = read_utt2spk(options.utt2spk)
     index = {name: place for place, name in enumerate(prior.speakers)}

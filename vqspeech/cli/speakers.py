@@ -1,4 +1,4 @@
-"""List the voices a model can speak in, one a line."""
+"""List the speakers of a model, one a line."""
 
 from __future__ import annotations
 

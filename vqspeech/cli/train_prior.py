@@ -32,7 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--dev", type=Path, required=True, metavar="CODES.txt", help="to watch")
     parser.add_argument(
-        "--utt2spk", type=Path, action="append", default=[], metavar="FILE", help="who speaks; without, nobody is told"
+        "--utt2spk",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="speakers to condition on (none)",
     )
     parser.add_argument("--model", type=Path, metavar="DIR", help="insist that this model made the codes")
     parser.add_argument("--out", type=Path, required=True, metavar="EXP", help="folder of the experiment")

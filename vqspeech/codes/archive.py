@@ -1,7 +1,7 @@
 """The text archive ``codes.txt`` and the times of its frames, ``codes.json``.
 
 ``codes.txt`` has one line per utterance, as Kaldi writes integer archives (``utt-id 12 45 45 3``). Beside it,
-``codes.json`` says what no integer can: the size of the codebook and where in time the frames are.
+``codes.json`` holds the size of the codebook and the times of the frames.
 
 >>> units = read("codes.txt")                                  # doctest: +SKIP
 >>> units.info.times(len(units.sequences["p225_001"]))[:2]     # doctest: +SKIP
@@ -33,7 +33,7 @@ Sequences = Mapping[str, NDArray[np.int32]]
 
 @dataclass(frozen=True, slots=True)
 class CodeInfo:
-    """What ``codes.json`` says of the codes beside it.
+    """The content of ``codes.json``.
 
     Attributes:
         codebook_size: number of codes, K; every code is in ``[0, K)``.

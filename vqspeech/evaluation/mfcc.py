@@ -66,7 +66,7 @@ def pool(
     half = period / feature_period / 2
     last = len(features) - 1
     nearest = np.clip(np.rint(centres).astype(int), 0, last)
-    # A hair inside, so that a centre on the border of two frames is in one of them.
+    # Inside by a small tolerance, so that a centre on the border of two frames is in one of them.
     first = np.clip(np.ceil(centres - half + 1e-6).astype(int), 0, last)
     end = np.clip(np.floor(centres + half + 1e-6).astype(int), -1, last) + 1
     alone = end <= first

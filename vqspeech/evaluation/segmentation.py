@@ -95,7 +95,7 @@ def run_boundaries(codes: ArrayLike, *, frame_period: float, offset: float) -> N
 
 
 def even_boundaries(duration: float, *, spacing: float) -> NDArray[np.float64]:
-    """Boundaries evenly spread over an utterance, as many as go into it: a segmentation that has heard nothing.
+    """Boundaries evenly spread over an utterance, as many as go into it: a segmentation without any information.
 
     Args:
         duration: of the utterance in seconds.

@@ -43,7 +43,7 @@ class Session(Protocol):
     def score(
         self, layers: Tensor, previous: NDArray[np.int64], current: NDArray[np.int64] | None = None
     ) -> NDArray[np.float32]:
-        """Advance over given samples and tell what would have been drawn from (teacher forcing).
+        """Advance over given samples and return the logits (teacher forcing).
 
         Args:
             layers: as for ``push``.

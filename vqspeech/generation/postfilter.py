@@ -1,7 +1,7 @@
 """A post-filter: generated speech is brought towards the spectrum that the mel head expects of its codes.
 
 A decoder that draws one sample after the other leaves noise in the valleys of the spectrum. The mel head looks at whole
-frames and knows better how strong each band should be. With ``m`` the log energy that it expects of a band and ``h``
+frames and predicts better how strong each band should be. With ``m`` the log energy that it expects of a band and ``h``
 what the speech has, the band is amplified by ``strength (m - h)``, within limits. Speech codecs end in filters of this
 kind (Chen and Gersho 1995, "Adaptive postfiltering for quality enhancement of coded speech").
 """

@@ -40,7 +40,7 @@ def make_engine(
         threads: of the native engine, over streams; a single stream is shared by two.
 
     Returns:
-        The engine; its ``name`` and ``precision`` tell what it became.
+        The engine; ``name`` and ``precision`` are those in effect.
 
     Raises:
         InputError: ``native`` was asked for and not built, or no engine, precision or number of threads is so called.
@@ -88,7 +88,7 @@ class StreamRequest:
         frames: makes its conditioning frames, ``(length, channels)``, when its turn comes.
         conditioning: projects frames into the decoder's layers, ``(frames, layers, 2 gate)``.
         length: how many frames.
-        position: of its first sample in the utterance, which tells the place of its random numbers.
+        position: of its first sample in the utterance, which sets the place of its random numbers.
     """
 
     frames: Callable[[], Tensor]

@@ -1,4 +1,4 @@
-"""Speaking code by code: samples come out while codes still come in."""
+"""Streaming generation: samples come out while codes still come in."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vqspeech.model.vqvae import VQVAE
 
 
 class Generator:
-    """A voice that speaks codes as they come.
+    """Streaming generation in one voice.
 
     The conditioning network looks ``delay`` codes ahead, so the samples of a code come when so many further codes are
     known. However the codes are cut into calls, the samples are the same. They are as drawn: the post-filter, which
@@ -60,12 +60,12 @@ class Generator:
         self._session = (engine or make_engine(network.decoder)).open(1)
         self._uniforms = Uniforms(seed)
         self._restored = network.companding.stream()
-        self._codes: list[int] = []  # from the first that the next one to be spoken can hear
+        self._codes: list[int] = []  # from the first in the context of the next one to generate
         self._behind = 0  # how many of them are spoken
         self._finished = False
 
     def push(self, *codes: int) -> NDArray[np.float32]:
-        """Take codes and speak those whose surroundings are now known.
+        """Take codes, and generate those whose context is complete.
 
         Args:
             codes: one or more.
@@ -87,12 +87,12 @@ class Generator:
         return self._speak(len(self._codes) - self.delay)
 
     def finish(self) -> NDArray[np.float32]:
-        """Speak the last ``delay`` codes, which nothing follows, and all that is left; ``(samples,)``."""
+        """Generate the last ``delay`` codes, which nothing follows, and all that is left; ``(samples,)``."""
         self._finished = True
         return np.concatenate([self._speak(len(self._codes)), self._restored.finish()])
 
     def _speak(self, until: int) -> NDArray[np.float32]:
-        """Speak the codes before index ``until``."""
+        """Generate the codes before index ``until``."""
         pieces = [np.zeros(0, np.float32)]
         while self._behind < until:
             pieces.append(self._waveform(self._frames(self._codes[: self._behind + 1 + self.delay])))

@@ -28,7 +28,7 @@ SignedDilations = tuple[Annotated[int, Meta(ge=-65536, le=65536)], ...]
 
 
 class AudioConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The waveform that the model hears and speaks.
+    """The waveform at the model's input and output.
 
     Attributes:
         sample_rate: in Hz.
@@ -115,7 +115,7 @@ class ConditionerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only
         speaker_dimension: of the vector learnt for each speaker.
         mel_bands: bands of the auxiliary head that predicts log-mel frames; 0 for no such head.
         cepstra: of an auxiliary head that predicts, in their place, the first cepstra normalised over the segment, for
-            codes that shall tell the phone and not the voice, the loudness or the microphone; 0 for no such head.
+            codes that depend on the phone and not on voice, loudness or microphone; 0 for no such head.
     """
 
     hop: Annotated[int, Meta(ge=1, le=65536)]

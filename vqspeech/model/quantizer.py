@@ -144,7 +144,7 @@ class Quantizer(nn.Module):
         self.counts.mul_(keep).add_(counts / fair, alpha=1 - keep)
         self.sums.mul_(keep).add_(sums / fair, alpha=1 - keep)
         if self.config.update == "ema":
-            # A quotient of two numbers that have both all but died away says nothing: such a code stays where it is.
+            # A quotient of two nearly vanished numbers is meaningless: such a code stays where it is.
             alive = self.counts > 1e-5
             self.codebook.data[alive] = self.sums[alive] / self.counts[alive, None]
         dead = self.counts < self.config.restart_below

@@ -175,7 +175,7 @@ class VQVAE(nn.Module):
             targets: ``(batch, time + 1)``, the waveform to reconstruct, with the one sample before it.
             speaker: ``(batch,)`` indices.
             mel: ``(batch, time / conditioner.hop, values)``, what the auxiliary head shall say; None without one.
-            crop: first frame and number of frames that the decoder predicts; None lets the decoder rest.
+            crop: first frame and number of frames that the decoder predicts; None leaves the decoder out.
             pitch: as for ``frames``.
             alter: as for ``quantize``.
 

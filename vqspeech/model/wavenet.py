@@ -74,7 +74,7 @@ class WaveNet(nn.Module):
         self._initialise()
 
     def _initialise(self) -> None:
-        # Each part keeps the variance of speech-like input near one, and the first samples are heard at once: some
+        # Each part keeps the variance of speech-like input near one, and the first samples count at once: some
         # channels of the embedding begin as the amplitude itself, others for each band.
         c = self.config
         nn.init.normal_(self.embedding.weight, std=0.3 * c.bands**-0.5)

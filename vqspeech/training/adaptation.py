@@ -2,7 +2,7 @@
 
 The codes of the recordings are what they are; only the decoder's conditioning depends on the speaker. The voice gets a
 conditioning network of its own, which begins as the model's in the voice under which the recordings are likeliest, and
-is learnt by gradient descent on their likelihood. Speech that is held out says when to stop.
+is learnt by gradient descent on their likelihood. Held-out speech decides when to stop (early stopping).
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ class TrainingConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         warp: probability that the frequency axis of the encoder's log-mel input is warped, see ``augmentation``.
         channel: probability of noise, room, equaliser and band limit on it, likewise.
         pitch_dropout: probability that pitch is withheld from a conditioning network that takes it.
-        loudness: range of the random factor on what the encoder hears, in dB to either side.
+        loudness: range of the random gain of the encoder's input, in dB to either side.
         average: decay of the moving average of the weights that is evaluated and kept.
         precision: of the matrix products.
         compile: compile the decoder with ``torch.compile``.

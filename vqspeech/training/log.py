@@ -1,4 +1,4 @@
-"""What a training run tells: lines on the terminal and in ``train.log``, curves for TensorBoard."""
+"""Logging of a training run: lines on the terminal and in ``train.log``, curves for TensorBoard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The training loop: it takes steps, watches held-out data, keeps the best, and can be stopped at any moment.
+"""The training loop: steps, evaluation on held-out data, the best model, and exact resumption.
 
 Everything random in a step is drawn from seed, step and rank, so a run that was killed and resumed from its last
 checkpoint ends with the same weights as one that was not, to the bit on one CPU.
@@ -135,11 +135,11 @@ class Trainer(Generic[NetworkT, MetricsT]):
             return result
 
     def _stopping(self) -> bool:
-        """Whether any process was told to stop: all leave the loop after the same step, or one would wait for ever."""
+        """Whether any process has a stop signal: all leave the loop after the same step, or one would wait for ever."""
         if self.devices.world > 1:
-            told = torch.tensor(int(self.stop_signal or 0), device=self.devices.device)
-            dist.all_reduce(told, dist.ReduceOp.MAX)
-            self.stop_signal = int(told) or None
+            signalled = torch.tensor(int(self.stop_signal or 0), device=self.devices.device)
+            dist.all_reduce(signalled, dist.ReduceOp.MAX)
+            self.stop_signal = int(signalled) or None
         return self.stop_signal is not None
 
     def _take_step(self, module: nn.Module) -> dict[str, Tensor]:

@@ -122,7 +122,7 @@ def test_the_page_has_every_number_and_the_papers(experiment: Path, capsys: pyte
         "| random codes | 50.0 % |",
         "| runs of one code | 30.0 % |",
         "| **these codes** | 60.0 % | 25.0 % |",
-        "| bits per code | 2.000 | not told |",
+        "| bits per code | 2.000 | not reported |",
     ):
         assert line in page.splitlines(), line
 

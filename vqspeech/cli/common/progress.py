@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 def bar(title: str, unit: str) -> Callable[[int, int], None]:
-    """Make a function that draws a progress bar when told ``done, total``; quiet where stderr is no terminal.
+    """Make a function of ``done, total`` that draws a progress bar; quiet where stderr is no terminal.
 
     Args:
         title: what is going on.

@@ -24,9 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         measures.add_parser("segmentation", help="boundaries of units against boundaries of phones")
     )
     abx.add_arguments(measures.add_parser("abx", help="ABX error, within and across speakers, of codes or features"))
-    speakers.add_arguments(
-        measures.add_parser("speakers", help="how well a linear probe tells the speaker from the codes")
-    )
+    speakers.add_arguments(measures.add_parser("speakers", help="accuracy of a linear speaker probe on the codes"))
     conversion.add_conversion(
         measures.add_parser("conversion", help="voice, words, quality and pitch of converted speech")
     )

@@ -85,7 +85,7 @@ def _add_rest(parser: argparse.ArgumentParser) -> None:
         "--whisper",
         metavar="PATH",
         help="folder of a CTranslate2 Whisper model, or a name for faster-whisper to download, such as base.en; "
-        "default: pocketsphinx, which hears far less",
+        "default: pocketsphinx, which is far less accurate",
     )
     parser.add_argument("--language", default="en", metavar="CODE", help="of the speech, for Whisper; default: en")
     parser.add_argument("--title", help="of the report")
@@ -340,7 +340,7 @@ def _convert(options: argparse.Namespace, model: Model, pairs: Sequence[Pair]) -
                 if pair.target == target:
                     waveform = audio.resample(pair.source.read(), audio.SAMPLE_RATE, model.sample_rate)
                     levelled = model.read(waveform)
-                    # A reconstruction is of the codes as they were heard.
+                    # A reconstruction is of the codes as they are, not adapted.
                     voice = None if pair.source.speaker == target else target
                     codes = model.encode_waveform(levelled, voice)
                     pitch = model.pitch(levelled, target, f0=options.f0)

@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     prior = parser.add_argument_group("the prior; without any of these the n-gram models alone are measured")
     prior.add_argument("--prior", type=Path, metavar="DIR", help="scores --codes and draws samples")
-    prior.add_argument("--tell-speaker", action="store_true", help="let it know who speaks (--utt2spk), when it scores")
+    prior.add_argument("--tell-speaker", action="store_true", help="condition it on speakers (--utt2spk)")
     prior.add_argument("--scores", type=Path, metavar="FILE", help="of any prior, as vqspeech score writes them")
     prior.add_argument("--samples", metavar="CODES.txt", help="of any prior")
     samples = parser.add_argument_group("samples of --prior")
@@ -256,7 +256,7 @@ def _samples(options: argparse.Namespace, prior: Prior | None, held_out: Codes) 
 def _settings(options: argparse.Namespace, model: Model | None) -> dict[str, str]:
     found = {}
     if options.prior:
-        found["scoring"] = "told who speaks" if options.tell_speaker else "not told who speaks"
+        found["scoring"] = "speaker given" if options.tell_speaker else "speaker withheld"
     if options.prior and not options.samples:
         found["drawing"] = (
             f"temperature {options.temperature:g}, top-k {options.top_k or 'all'}, top-p {options.top_p:g}, "

@@ -1,4 +1,4 @@
-"""Speech for ``vqspeech evaluate prior``: what speaks the codes, what else is heard, and who listens."""
+"""Audio for ``vqspeech evaluate prior``: synthesis of codes, comparison recordings, the recogniser."""
 
 from __future__ import annotations
 

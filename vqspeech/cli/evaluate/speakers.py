@@ -1,4 +1,4 @@
-"""``vqspeech evaluate speakers``: how well a linear probe tells who spoke, between a baseline and a topline."""
+"""``vqspeech evaluate speakers``: accuracy of a linear speaker probe, between a baseline and a topline."""
 
 from __future__ import annotations
 

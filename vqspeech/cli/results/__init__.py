@@ -58,7 +58,8 @@ def run(options: argparse.Namespace) -> None:
         written.write(f"# {options.title or folder.name}\n\n")
         written.write(
             '"Paper" is van den Oord, Vinyals and Kavukcuoglu 2017, "Neural Discrete Representation Learning". A dash: '
-            "not measured, not measurable (no pitch where nothing is voiced), or not told. Brackets: 95 % intervals.\n"
+            "not measured, not measurable (no pitch where nothing is voiced), or not reported. "
+            "Brackets: 95 % intervals.\n"
         )
         written.write(
             "".join(page.beside_the_paper(*(first.get(kind) for kind in ("phonemes", "conversion", "prior"))))

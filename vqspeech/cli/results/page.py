@@ -75,7 +75,7 @@ def setting(folder: Path) -> Iterator[str]:
         ["bitrate at most", text(model.bitrate, 1, " bit/s"), "2250, 1125 or 175 bit/s"],
         ["commitment", text(model.quantizer.commitment), "0.25"],
         ["speakers", voices, "109 (VCTK); 460 for the prior (LibriSpeech)"],
-        ["steps, batch, samples per segment", size, "not told"],
+        ["steps, batch, samples per segment", size, "not reported"],
     ]
     yield "\n## Setting\n"
     yield table(["", "here", "paper"], rows)
@@ -106,7 +106,7 @@ def scores(file: Path, name: str) -> Iterator[str]:
     if codes:
         yield f"\n## {name}\n"
         yield table(
-            ["", "here", "paper"], [["bits per code", text(bits / codes), "not told"], ["codes", str(codes), "-"]]
+            ["", "here", "paper"], [["bits per code", text(bits / codes), "not reported"], ["codes", str(codes), "-"]]
         )
 
 

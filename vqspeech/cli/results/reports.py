@@ -37,7 +37,7 @@ _SEGMENTATION: Figures = {
     "units_per_second": ("units per second", 1, ""),
 }
 _SPEAKERS: Figures = {
-    "accuracy": ("speaker told", 100, " %"),
+    "accuracy": ("speaker accuracy", 100, " %"),
     "balanced_accuracy": ("all speakers alike", 100, " %"),
     "chance": ("chance", 100, " %"),
 }
@@ -61,7 +61,7 @@ _PRIOR: Figures = {
     "longest_copied": ("longest of all", 1, ""),
     "edit_distance": ("edits to the nearest training stretch, mean", 100, " %"),
     "nearest": ("least of all", 100, " %"),
-    "words_per_second": ("words per second that a recogniser hears", 1, ""),
+    "words_per_second": ("recognised words per second", 1, ""),
     "in_dictionary": ("of them in a dictionary", 100, " %"),
     "different": ("of them not said before in the recording", 100, " %"),
     "confidence": ("mean log-probability of a word", 1, ""),
@@ -193,7 +193,7 @@ def abx(found: Found, name: str) -> Iterator[str]:
 
 
 def speakers(found: Found, name: str) -> Iterator[str]:
-    """How far the codes tell who speaks."""
+    """Speaker information in the codes."""
     yield (
         f"\n## Speaker left in the codes\n\nFrom `{name}`: a linear probe on code counts, {found.get('utterances')} "
         f"utterances of {found.get('speakers')} speakers; lower is better, chance is best.\n"

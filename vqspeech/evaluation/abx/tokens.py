@@ -109,7 +109,7 @@ def cut_tokens(
                 continue
             if not all(meet(before, after) for before, after in pairwise(around)):
                 continue  # a pause that the alignment leaves out
-            # A hair less, so that a centre on a boundary belongs to the later token, whatever the rounding.
+            # Minus a small tolerance, so that a centre on a boundary belongs to the later token, whatever the rounding.
             first = max(0, int(np.ceil((around[0].start - offset) / frame_period - 1e-6)))
             end = int(np.ceil((around[-1].end - offset) / frame_period - 1e-6))
             if end <= first or first >= len(sequence):

@@ -227,7 +227,7 @@ def _as_figures(row: PairMetrics, columns: Sequence[str]) -> dict[str, float | N
 
 
 def _marked(text: str | None, heard: str) -> str:
-    """What was heard, with the words that were not said marked."""
+    """The transcript, with insertions and substitutions marked."""
     words = normalise(heard).split()
     if not words:
         return "<mark>nothing</mark>"

@@ -22,7 +22,7 @@ NAMES: tuple[Name, ...] = get_args(Name)
 
 
 class SpeakerEncoder(Protocol):
-    """Gives a voice a direction.
+    """Embeds a voice.
 
     Attributes:
         name: for the report.
@@ -36,7 +36,7 @@ class SpeakerEncoder(Protocol):
 
 
 class Recogniser(Protocol):
-    """Writes down what is said, and counts what of it is wrong.
+    """Transcribes speech, and counts word errors.
 
     Attributes:
         name: for the report.
@@ -49,12 +49,12 @@ class Recogniser(Protocol):
         ...
 
     def errors(self, said: str, heard: str) -> WordErrors | None:
-        """What was heard against what was said; None if no words were said."""
+        """Errors of a transcript against the reference; None if the reference is empty."""
         ...
 
 
 class QualityPredictor(Protocol):
-    """Guesses the mean opinion of listeners.
+    """Predicts the mean opinion score of listeners.
 
     Attributes:
         name: for the report.
@@ -97,7 +97,7 @@ def load(
         names: which are wanted.
         whisper: a folder with a CTranslate2 model, or a name faster-whisper knows; pocketsphinx if not given.
         language: of the speech, for Whisper.
-        threads: for those that can be told.
+        threads: for those that have such a setting.
 
     Raises:
         InputError: there is no such Whisper model.

@@ -1,4 +1,4 @@
-"""Which words are heard: outside recognisers, and the word error rate by jiwer."""
+"""Speech recognition, and the word error rate by jiwer."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class WordErrors:
 
     @property
     def rate(self) -> float:
-        """Word error rate; above 1 where more is heard than was said."""
+        """Word error rate; above 1 with many insertions."""
         return self.errors / self.words
 
 
@@ -47,7 +47,7 @@ class _Counting:
             raise MissingExtraError("jiwer", extra="judge", purpose="the word error rate") from error
 
     def errors(self, said: str, heard: str) -> WordErrors | None:
-        """What was heard against what was said, both normalised; None if no words were said."""
+        """Errors of a transcript against the reference, both normalised; None if the reference is empty."""
         import jiwer
 
         reference = normalise(said)

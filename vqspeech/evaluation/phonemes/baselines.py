@@ -111,9 +111,9 @@ def linear_topline(
     *,
     seed: int = 0,
 ) -> Parts:
-    """Codes that are the phones a linear classifier (multinomial logistic regression) hears in the features.
+    """Codes that are the phones predicted by a linear classifier (multinomial logistic regression) of the features.
 
-    It is taught on the training part; without one, on four fifths of the utterances at a time, and hears the rest.
+    It is trained on the training part; without one, by five-fold cross-validation over utterances.
     Its codes are scored as any others.
 
     Args:

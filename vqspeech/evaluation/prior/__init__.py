@@ -1,6 +1,6 @@
 """A learnt prior over codes, measured: its bits beside n-gram models', and its samples beside real codes.
 
-Nothing here knows a prior. Its bits come as numbers, its samples as codes, and speech as waveforms, of any system.
+Nothing here depends on a prior. Its bits come as numbers, its samples as codes, and speech as waveforms, of any system.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def evaluate(
             of ``compared`` (recordings as they are, or reversed).
         listener: the recogniser; None leaves words out.
         known: words of a dictionary; None leaves their share out.
-        progress: told of what takes long.
+        progress: called in what takes long.
     """
 
     def told(what: str) -> Callable[[int, int], None] | None:

@@ -24,7 +24,7 @@ class Bits:
     """Bits per code of each model, on the same codes.
 
     Attributes:
-        codebook: ``log2 K``: what a code costs who knows nothing.
+        codebook: ``log2 K``: bits per code of the uniform distribution.
         ngrams: order -> bits per code.
         prior: bits per code; None where no prior was given.
         intervals: by speaker, of ``prior``, of each n-gram model by its name (``trigram``), and of what the prior saves

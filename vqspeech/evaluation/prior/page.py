@@ -54,8 +54,8 @@ _METHOD = {
     "transcript: how sure it is",
 }
 _TITLES = {
-    "samples": "What the prior says of itself",
-    "ngram": "What the {} says",
+    "samples": "Samples of the prior",
+    "ngram": "Samples of the {}",
     "real": "Real codes, spoken by the same model",
     "shuffled": "Real codes in random order",
     "recording": "Recordings",

@@ -64,7 +64,7 @@ class Words:
 
 
 class Listener(Protocol):
-    """Writes down what it hears.
+    """Transcribes speech.
 
     Attributes:
         name: for the report.

@@ -16,7 +16,7 @@ from vqspeech.model.prior.transformer import Transformer
 
 
 class Prior(nn.Module):
-    """Predict each code from those before it and, if told, from who speaks.
+    """Predict each code from those before it and, optionally, the speaker.
 
     Args:
         config: sizes.
@@ -48,7 +48,7 @@ class Prior(nn.Module):
 
     @property
     def nobody(self) -> int:
-        """The speaker index that says nothing about who speaks."""
+        """The speaker index for an unknown or withheld speaker."""
         return len(self.speakers)
 
     def cache(self) -> Cache:

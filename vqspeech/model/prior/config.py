@@ -94,7 +94,7 @@ class PriorConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     Attributes:
         codes: K, size of the codebook.
         made_by: checksum of the model whose codes it has learnt; None where that is not known.
-        bigrams: whether the code before speaks to the softmax directly too, by a table of ``codes + 1`` rows that
+        bigrams: whether the code before also enters the softmax directly, by a table of ``codes + 1`` rows that
             begins as counted frequencies: it gives a short training a long start.
         network: its kind and sizes.
     """

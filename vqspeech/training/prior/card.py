@@ -33,9 +33,9 @@ def write_card(folder: Path, preset: PriorPreset, train: CodeData, found: HeldOu
 | kind | {kind}, {preset.network.layers} layers of width {preset.network.width} |
 | codes | {train.codes} of them, made by the model of checksum {train.made_by or "unknown"} |
 | trained on | {sum(map(len, train.sequences))} codes in {len(train.sequences)} utterances |
-| speakers it was told | {len(train.names)} |
+| speakers it is conditioned on | {len(train.names)} |
 | training | {training.steps} steps, {seen / 1e6:.1f} M codes at most on each device |
-| held-out codes | {found.bits:.3f} bits per code; {found.bits + found.speaker_gap:.3f} if not told the speaker |
+| held-out codes | {found.bits:.3f} bits per code; {found.bits + found.speaker_gap:.3f} without the speaker |
 | all codes alike | {math.log2(train.codes):.3f} bits per code |
 
 `vqspeech evaluate prior` sets these bits beside those of n-gram models and measures its samples.

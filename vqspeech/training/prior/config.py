@@ -43,7 +43,7 @@ class PriorTrainingConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_on
         steps: how many in all.
         batch: crops per step, on each device.
         crop: codes of a crop; shorter utterances are taken whole.
-        speaker_dropout: probability that an utterance's speaker is not told, so that the prior can do without.
+        speaker_dropout: probability that an utterance's speaker is withheld, so that the prior also works without.
         average: decay of the moving average of the weights that is evaluated and kept.
         precision: of the matrix products.
         compile: compile the network with ``torch.compile``.

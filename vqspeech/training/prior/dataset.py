@@ -1,4 +1,4 @@
-"""Crops of code sequences: what a step of training a prior sees, a function of seed, step and rank alone."""
+"""Crops of code sequences: batches for training a prior, each a function of seed, step and rank alone."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class CropBatch:
 
 @dataclass(frozen=True)
 class CodeData:
-    """Code sequences and who said them.
+    """Code sequences and their speakers.
 
     Attributes:
         sequences: each ``(frames,)`` int32, none empty.
@@ -67,7 +67,7 @@ class CodeData:
 
         Args:
             sequences: utterance id -> ``(frames,)``; empty ones are left out.
-            utt2spk: utterance id -> speaker; None tells of nobody.
+            utt2spk: utterance id -> speaker; None for none.
             codes: size of the codebook.
             made_by: checksum of the model that made them.
             names: the speakers that there are; those of ``utt2spk``, sorted, if not given.
@@ -99,7 +99,7 @@ class CodeWindows:
         data: what to draw from.
         batch: crops per batch.
         crop: codes of a crop.
-        speaker_dropout: probability that the speaker is not told.
+        speaker_dropout: probability that the speaker is withheld.
         seed: of everything drawn.
         rank: of this process among those of a distributed run.
     """
@@ -132,8 +132,8 @@ class CodeWindows:
             target[row, : len(piece)] = piece
             previous[row, 1 : len(piece)] = piece[:-1]
             previous[row, 0] = sequence[first - 1] if first else self.data.codes
-            told = rng.random() >= self.speaker_dropout
-            speaker[row] = self.data.speakers[chosen] if told else len(self.data.names)
+            given = rng.random() >= self.speaker_dropout
+            speaker[row] = self.data.speakers[chosen] if given else len(self.data.names)
         longest = int((target != IGNORED).sum(1).max())
         return CropBatch(
             torch.from_numpy(previous[:, :longest].copy()),
