@@ -7,6 +7,18 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+#: Characters of each part of a message, at most.
+_LONGEST = 600
+
+
+def _shown(text: str) -> str:
+    """``text`` without what a terminal would obey, and with its middle left out where it is long."""
+    if len(text) > _LONGEST:
+        text = f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 4 :]}"
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c.isspace() else ascii(c)[1:-1] for c in text)
+
 
 class InputError(ValueError):
     """Bad input: audio, a data directory, an alignment, a config, a checkpoint or an option.
@@ -34,7 +46,8 @@ class InputError(ValueError):
         self.line = line
         self.hint = hint
         place = "" if self.where is None else f"{self.where}:{line}: " if line else f"{self.where}: "
-        super().__init__(" ".join(f"{place}{problem}{f' ({hint})' if hint else ''}".split()))
+        said = "".join(_shown(part) for part in (place, problem, f" ({hint})" if hint else ""))
+        super().__init__(" ".join(said.split()))
 
 
 class MissingExtraError(InputError):

@@ -7,6 +7,7 @@ an issue, and the rows are still given, so that ``validate`` sees all faults at 
 from __future__ import annotations
 
 import codecs
+import math
 import re
 import unicodedata
 from collections.abc import Callable
@@ -44,7 +45,8 @@ class Kind:
 
 def seconds(word: str) -> float | None:
     """A plain finite number, or None. Unlike ``float``, takes no ``nan``, ``inf`` or ``1_0``."""
-    return float(word) if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?", word, re.ASCII) else None
+    plain = re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?", word, re.ASCII)
+    return number if plain and math.isfinite(number := float(word)) else None
 
 
 def _one_word(value: str) -> str | None:

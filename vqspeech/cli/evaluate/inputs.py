@@ -94,7 +94,7 @@ def shard(text: str) -> tuple[int, int]:
     """``2/4``, the second of four shares, as argparse takes it."""
     number, _, shares = text.partition("/")
     if not (number.isdecimal() and shares.isdecimal() and 1 <= int(number) <= int(shares)):
-        raise argparse.ArgumentTypeError(f"{text!r} is not K/N, such as 2/4")
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not K/N, such as 2/4")
     return int(number), int(shares)
 
 
