@@ -93,7 +93,7 @@ def tables(path: Path) -> object:
 
 
 def foreign(path: Path) -> object:
-    return codes.read_foreign(path, frame_period=0.02)
+    return codes.import_units(path, frame_period=0.02)
 
 
 def damaged_alike(folder: Path, name: str, content: bytes, read: Reader) -> None:
