@@ -14,7 +14,6 @@ import argparse
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,6 +106,8 @@ Found = tuple[dict[str, list[Interval]], dict[str, list[Interval]], dict[str, st
 
 
 def _forced(data: DataDir, folder: Path, options: argparse.Namespace) -> Found:
+    from tqdm import tqdm
+
     from vqspeech.aligners.lexicon import read_lexicon
 
     jobs = (os.cpu_count() or 1) if options.jobs is None else options.jobs
@@ -123,12 +124,11 @@ def _forced(data: DataDir, folder: Path, options: argparse.Namespace) -> Found:
     with partial.open("a" if done else "w", encoding="utf-8") as file:
         if not done:
             file.write(json.dumps({"settings": settings}) + "\n")
-        for count, row in enumerate(_align_all(left, lexicon, min(jobs, max(1, len(left)))), 1):
+        rows = _align_all(left, lexicon, min(jobs, max(1, len(left))))
+        for row in tqdm(rows, desc="aligning", unit="utterance", total=len(left), disable=None, leave=False):
             file.write(json.dumps(row) + "\n")
             file.flush()
             done[row["id"]] = row
-            if sys.stderr.isatty():
-                print(f"\r{count} of {len(left)}", end="" if count < len(left) else "\n", file=sys.stderr)
     failed = {name: row["failed"] for name, row in done.items() if "failed" in row}
     kept = {name: row for name, row in done.items() if "failed" not in row}
     partial.unlink()

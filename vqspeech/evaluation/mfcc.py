@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from vqspeech.errors import InputError
+
+if TYPE_CHECKING:
+    from vqspeech.datadir import DataDir
+    from vqspeech.evaluation.frames import Frames
 
 #: Seconds of a window and from one to the next, the field's custom.
 WINDOW, HOP = 0.025, 0.01
@@ -73,3 +82,37 @@ def pool(
     first, end = np.where(alone, nearest, first), np.where(alone, nearest + 1, end)
     sums = np.concatenate((np.zeros((1, features.shape[1])), np.cumsum(features, axis=0, dtype=np.float64)))
     return np.asarray((sums[end] - sums[first]) / (end - first)[:, None], np.float32)
+
+
+def pooled_mfccs(frames: Frames, data: DataDir, *, where: str) -> NDArray[np.float32]:
+    """MFCCs at the frames of codes, shape ``(frames, 39)``; one recording is in memory at a time."""
+    return np.concatenate([rows for _, rows in pooled_mfccs_of(frames.utterances, frames, data, where=where)])
+
+
+def pooled_mfccs_of(
+    utterances: Sequence[str], frames: Frames, data: DataDir, *, where: str
+) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """Some utterances' names and MFCCs at the frames of their codes, shape ``(frames, 39)``."""
+    lengths = dict(zip(frames.utterances, np.diff(frames.bounds).tolist(), strict=True))
+    for name, cepstra in utterance_mfccs(utterances, data, where=where):
+        times = frames.offset + frames.frame_period * np.arange(lengths[name])
+        yield name, pool(cepstra, times, period=frames.frame_period)
+
+
+def utterance_mfccs(
+    utterances: Sequence[str], data: DataDir, *, where: str
+) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """The utterances' names and MFCCs every 10 ms, shape ``(mfcc frames, 39)``."""
+    from tqdm import tqdm
+
+    from vqspeech import audio
+
+    for name in tqdm(utterances, desc="MFCCs", unit="utterance", disable=None, leave=False):
+        if name not in data:
+            raise InputError(
+                f"no recording of utterance {name}",
+                where=where,
+                hint="name the data directory the codes were made from",
+            )
+        utterance = data[name]
+        yield name, mfcc(audio.read(utterance.recording, start=utterance.start, end=utterance.end))

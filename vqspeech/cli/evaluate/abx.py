@@ -157,7 +157,7 @@ def _compared(units: Units, options: argparse.Namespace) -> dict[str, Units]:
     """The baselines, by name."""
     import numpy as np
 
-    from vqspeech.evaluation.mfcc import HOP, WINDOW
+    from vqspeech.evaluation.mfcc import HOP, WINDOW, pooled_mfccs, utterance_mfccs
     from vqspeech.evaluation.phonemes import baselines
 
     data = inputs.read_data(options.data) if options.data else None
@@ -170,7 +170,7 @@ def _compared(units: Units, options: argparse.Namespace) -> dict[str, Units]:
         frames = _frames(units)
         others = baselines.blind_codes(frames, seed=options.seed)
         if data:
-            features = inputs.pooled_mfccs(frames, data, where=options.data)
+            features = pooled_mfccs(frames, data, where=options.data)
             others["mfcc_kmeans"] = baselines.kmeans_baseline(frames, None, features, None, seed=options.seed)[0]
         for name, other in others.items():
             # Of k-means no more than one-hot codes are compared: its centres are no part of this codebook.
@@ -178,7 +178,7 @@ def _compared(units: Units, options: argparse.Namespace) -> dict[str, Units]:
             sequences: dict[str, NDArray[Any]] = dict(zip(other.utterances, other.sequences(), strict=True))
             compared[name] = replace(units, sequences=sequences, codebook=codebook)
     if data:
-        cepstra: dict[str, NDArray[Any]] = dict(inputs.mfccs(list(units.sequences), data, where=options.data))
+        cepstra: dict[str, NDArray[Any]] = dict(utterance_mfccs(list(units.sequences), data, where=options.data))
         compared["mfcc"] = Units(cepstra, HOP, WINDOW / 2)
     return compared
 

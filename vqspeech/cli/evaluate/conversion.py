@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from vqspeech import ranges
 from vqspeech.cli.common.model import add_generation, add_model, load
@@ -20,17 +19,10 @@ from vqspeech.pitch import INTONATIONS
 
 if TYPE_CHECKING:
     from vqspeech.api import Model
-    from vqspeech.datadir import DataDir, Utterance
     from vqspeech.evaluation.conversion import Result
     from vqspeech.evaluation.conversion.page import Example
-    from vqspeech.evaluation.conversion.pairs import Pair, Reader, Recording
+    from vqspeech.evaluation.conversion.pairs import Measure, Pair, Reader
     from vqspeech.evaluation.metrics import MetricSet
-
-Measure = Literal["conversion", "reconstruction"]
-
-#: Seconds that sources have where there is a choice: shorter ones say little of a voice, longer ones take long.
-_SHORTEST, _LONGEST = 2.0, 15.0
-_PAIRS = 48
 
 
 def add_conversion(parser: argparse.ArgumentParser) -> None:
@@ -72,10 +64,11 @@ def _add(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_rest(parser: argparse.ArgumentParser) -> None:
+    from vqspeech.evaluation.conversion.pairs import PAIRS
     from vqspeech.evaluation.metrics import NAMES
 
     parser.add_argument(
-        "--pairs", type=ranges.COUNT, metavar="N", help=f"how many (default: {_PAIRS}; of --converted, all)"
+        "--pairs", type=ranges.COUNT, metavar="N", help=f"how many (default: {PAIRS}; of --converted, all)"
     )
     parser.add_argument(
         "--metrics", nargs="+", choices=NAMES, default=list(NAMES), metavar="NAME", help=f"of {', '.join(NAMES)}; all"
@@ -123,6 +116,7 @@ def _run(options: argparse.Namespace, measure: Measure) -> None:
     from vqspeech.cli.common.progress import bar
     from vqspeech.evaluation import metrics
     from vqspeech.evaluation.conversion import evaluate, page, report
+    from vqspeech.evaluation.conversion.pairs import PAIRS, by_speaker, choose_pairs, match_files, read_recordings
     from vqspeech.evaluation.conversion.toplines import griffin_lim, mu_law_round_trip
     from vqspeech.evaluation.metrics.cache import cached
 
@@ -132,7 +126,8 @@ def _run(options: argparse.Namespace, measure: Measure) -> None:
         raise InputError("nowhere to keep the scores", where="--out", hint="name a folder with --out DIR")
     if not options.converted and not options.out:
         raise InputError("nowhere to keep the converted speech", where="--out", hint="name a folder with --out DIR")
-    sources, references = _recordings(options.data), _by_speaker(_recordings([*options.data, *options.references]))
+    sources = read_recordings(options.data)
+    references = by_speaker(read_recordings([*options.data, *options.references]))
     # Metrics are loaded first: a Whisper model that is not there must not be noticed after an hour of conversion.
     metric_set: MetricSet = metrics.load(
         options.metrics, whisper=options.whisper, language=options.language, threads=options.threads
@@ -146,12 +141,31 @@ def _run(options: argparse.Namespace, measure: Measure) -> None:
             setting=f"{options.whisper} {options.language}",
         )
     if options.converted:
-        pairs, waveforms = _given(options, measure, sources, references)
+        pairs, waveforms = match_files(
+            options.converted,
+            sources,
+            references,
+            measure=measure,
+            targets=options.targets,
+            number=options.pairs,
+            seed=options.seed,
+        )
         pairs = pairs[number - 1 :: shares]
         model = None
     else:
         model = load(options)
-        pairs = _chosen(options, measure, model, sources, references)[number - 1 :: shares]
+        for target in options.targets or ():
+            model.speaker_index(target)
+        pairs = choose_pairs(
+            sources,
+            references,
+            speakers=model.speakers,
+            number=options.pairs or PAIRS,
+            measure=measure,
+            targets=options.targets,
+            seed=options.seed,
+            where=" ".join(options.data),
+        )[number - 1 :: shares]
         waveforms = _convert(options, model, pairs)
     if not pairs:
         print(f"share {number} of {shares} has no pair")
@@ -163,7 +177,7 @@ def _run(options: argparse.Namespace, measure: Measure) -> None:
         metric_set,
         resyntheses={"mu_law": mu_law_round_trip, "griffin_lim": griffin_lim},
         seed=options.seed,
-        progress=bar("judging", "recording"),
+        progress=bar("scoring", "recording"),
     )
     if options.shard:
         print(f"share {number} of {shares}: {len(pairs)} pairs are scored")
@@ -198,129 +212,6 @@ def _examples(result: Result, waveforms: Mapping[str, Reader]) -> Iterator[Examp
 
 def _engine(model: Model) -> str:
     return f"{model.engine.name}, {model.engine.precision}, post-filter {model.post_filter:g}"
-
-
-def _recordings(folders: Sequence[str]) -> list[Recording]:
-    """The utterances of data directories; one that is in several is taken once."""
-    from vqspeech.datadir import DataDir
-
-    found: dict[str, Recording] = {}
-    for folder in folders:
-        data: DataDir = DataDir.read(folder)
-        for utterance in data:
-            found.setdefault(utterance.id, _recording(utterance))
-    return list(found.values())
-
-
-def _recording(utterance: Utterance) -> Recording:
-    from vqspeech import audio
-    from vqspeech.evaluation.conversion.pairs import Recording
-
-    length = utterance.duration
-    if length is None and utterance.start is not None and utterance.end is not None:
-        length = utterance.end - utterance.start
-    return Recording(
-        utterance.id,
-        utterance.speaker,
-        lambda: audio.read(utterance.recording, start=utterance.start, end=utterance.end),
-        text=utterance.text,
-        gender=utterance.gender,
-        duration=length,
-    )
-
-
-def _by_speaker(recordings: Sequence[Recording]) -> dict[str, list[Recording]]:
-    groups: dict[str, list[Recording]] = {}
-    for one in recordings:
-        groups.setdefault(one.speaker, []).append(one)
-    return groups
-
-
-def _chosen(
-    options: argparse.Namespace,
-    measure: Measure,
-    model: Model,
-    sources: Sequence[Recording],
-    references: dict[str, list[Recording]],
-) -> list[Pair]:
-    """A balanced set of pairs for a model."""
-    from vqspeech.evaluation.conversion.pairs import Pair, balanced, relation
-
-    for name in options.targets or ():
-        model.speaker_index(name)
-        if name not in references:
-            raise InputError(
-                f"no recording of {name} to compare with",
-                where=" ".join(options.data),
-                hint="name a data directory that has some with --references DIR",
-            )
-    targets = options.targets or [name for name in model.speakers if name in references]
-    if not targets:
-        raise InputError(
-            f"no recording of any of the model's speakers ({', '.join(model.speakers[:4])} ...)",
-            where=" ".join(options.data),
-            hint="name a data directory that has some with --references DIR",
-        )
-    fit = [one for one in sources if one.duration is None or _SHORTEST <= one.duration <= _LONGEST] or list(sources)
-    candidates = []
-    for target in targets:
-        gender = references[target][0].gender
-        for one in fit:
-            if (one.speaker == target) != (measure == "reconstruction"):
-                continue
-            candidates.append(Pair(one, target, relation(one.gender, gender), one.speaker in model.speakers))
-    if not candidates:
-        raise InputError(
-            "no recording of the targets to speak again"
-            if measure == "reconstruction"
-            else "no recording of another speaker than the targets",
-            where=" ".join(options.data),
-            hint="give other data or other --targets",
-        )
-    if measure == "reconstruction":
-        candidates = [replace(pair, gender=None, seen=None) for pair in candidates]
-    return balanced(candidates, options.pairs or _PAIRS, seed=options.seed)
-
-
-def _given(
-    options: argparse.Namespace,
-    measure: Measure,
-    sources: Sequence[Recording],
-    references: dict[str, list[Recording]],
-) -> tuple[list[Pair], dict[str, Reader]]:
-    """The pairs whose converted files are in a folder, and those files."""
-    from vqspeech import audio
-    from vqspeech.evaluation.conversion.pairs import Pair, balanced, relation
-
-    folder: Path = options.converted
-    if not folder.is_dir():
-        raise InputError("no such folder", where=folder, hint="check the path")
-    by_name = {one.name: one for one in sources}
-    wanted = set(options.targets or references)
-    candidates, unknown = [], []
-    files: dict[str, Reader] = {}
-    for file in sorted((*folder.glob("*.wav"), *folder.glob("*.flac"))):
-        # Utterances and speakers may have hyphens in their names, so every cut is tried.
-        cuts = [index for index, letter in enumerate(file.stem) if letter == "-"]
-        named = [(file.stem[:cut], file.stem[cut + 1 :]) for cut in cuts]
-        match = next(((u, t) for u, t in named if u in by_name and t in references), None)
-        if match is None:
-            unknown.append(file)
-            continue
-        source, target = by_name[match[0]], match[1]
-        if target not in wanted or (source.speaker == target) != (measure == "reconstruction"):
-            continue
-        same = relation(source.gender, references[target][0].gender) if measure == "conversion" else None
-        candidates.append(Pair(source, target, same))
-        files[candidates[-1].name] = lambda file=file: audio.read(file)  # type: ignore[misc]
-    if not candidates:
-        raise InputError(
-            f"none of its files is a {measure} of the data's utterances"
-            + (f" (e.g. {unknown[0].name})" if unknown else ""),
-            where=folder,
-            hint="name files <utterance>-<target>.wav, with ids of the data directories",
-        )
-    return balanced(candidates, options.pairs or len(candidates), seed=options.seed), files
 
 
 def _convert(options: argparse.Namespace, model: Model, pairs: Sequence[Pair]) -> dict[str, Reader]:

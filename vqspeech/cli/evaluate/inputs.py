@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +21,6 @@ from vqspeech.errors import InputError
 if TYPE_CHECKING:
     from vqspeech.datadir import DataDir
     from vqspeech.evaluation.frames import Frames, Pairing
-    from vqspeech.evaluation.phonemes.examples import Example
-
-T = TypeVar("T")
 
 #: Share by which codes may be longer or shorter than the phones before the user is told.
 _LENGTH_SLACK = 0.1
@@ -230,39 +225,6 @@ def read_data(path: str) -> DataDir:
     return DataDir.read(path)
 
 
-def pooled_mfccs(frames: Frames, data: DataDir, *, where: str) -> NDArray[np.float32]:
-    """MFCCs at the frames of codes, shape ``(frames, 39)``; one recording is in memory at a time."""
-    return np.concatenate([rows for _, rows in pooled_mfccs_of(frames.utterances, frames, data, where=where)])
-
-
-def pooled_mfccs_of(
-    utterances: Sequence[str], frames: Frames, data: DataDir, *, where: str
-) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """Some utterances' names and MFCCs at the frames of their codes, shape ``(frames, 39)``."""
-    from vqspeech.evaluation.mfcc import pool
-
-    lengths = dict(zip(frames.utterances, np.diff(frames.bounds).tolist(), strict=True))
-    for name, cepstra in mfccs(utterances, data, where=where):
-        times = frames.offset + frames.frame_period * np.arange(lengths[name])
-        yield name, pool(cepstra, times, period=frames.frame_period)
-
-
-def mfccs(utterances: Sequence[str], data: DataDir, *, where: str) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """The utterances' names and MFCCs every 10 ms, shape ``(mfcc frames, 39)``."""
-    from vqspeech import audio
-    from vqspeech.evaluation.mfcc import mfcc
-
-    for name in progress(utterances, "MFCCs"):
-        if name not in data:
-            raise InputError(
-                f"no recording of utterance {name}",
-                where=where,
-                hint="name the data directory the codes were made from",
-            )
-        utterance = data[name]
-        yield name, mfcc(audio.read(utterance.recording, start=utterance.start, end=utterance.end))
-
-
 def read_vectors(path: str, dimensions: int) -> NDArray[np.float32]:
     """A ``.npy`` array of numbers with so many dimensions."""
     array = read_npy(path)
@@ -281,48 +243,3 @@ def read_codebook(path: str | None, size: int) -> NDArray[np.float32] | None:
     if len(codebook) < size:
         raise InputError(f"{len(codebook)} vectors for {size} codes", where=path, hint="give the codes' own codebook")
     return codebook
-
-
-def examples(part: Part, data: DataDir, *, number: int = 4, longest: float = 7.0) -> list[Example]:
-    """Utterances to look at: of different speakers as far as there are, of middling length, at most ``longest`` s."""
-    from vqspeech import audio
-    from vqspeech.evaluation.phonemes.examples import Example
-
-    info = part.codes.info
-    lengths = dict(zip(part.frames.utterances, (np.diff(part.frames.bounds) * info.frame_period).tolist(), strict=True))
-    by_speaker: dict[str, list[str]] = {}
-    for name, speaker in zip(part.frames.utterances, part.frames.speakers, strict=True):
-        if name in data:
-            by_speaker.setdefault(speaker, []).append(name)
-    for names in by_speaker.values():
-        names.sort(key=lambda name: abs(lengths[name] - 4.0))
-    rounds = zip_longest(*by_speaker.values())
-    chosen = [name for names in rounds for name in names if name is not None][:number]
-    shown = []
-    for name in chosen:
-        utterance = data[name]
-        waveform = audio.read(utterance.recording, start=utterance.start, end=utterance.end)
-        shown.append(
-            Example(
-                utterance=name,
-                waveform=waveform[: round(longest * audio.SAMPLE_RATE)],
-                rate=audio.SAMPLE_RATE,
-                codes=part.codes.sequences[name][: max(1, round(longest / info.frame_period))],
-                phones=part.phones[name],
-                text=utterance.text,
-                frame_period=info.frame_period,
-                offset=info.offset,
-            )
-        )
-    return shown
-
-
-def progress(items: Sequence[T], what: str) -> Iterable[T]:
-    """The items, with a count on stderr where someone looks on."""
-    watched = sys.stderr.isatty()
-    for done, item in enumerate(items):
-        if watched and done % 20 == 0:
-            print(f"\r{what}: {done} of {len(items)}", end="", file=sys.stderr)
-        yield item
-    if watched:
-        print(f"\r{what}: {len(items)} of {len(items)}", file=sys.stderr)

@@ -36,9 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Measure codes against phones and write the report."""
-    from vqspeech.cli.evaluate.mfcc_cache import SharedMfccs
     from vqspeech.evaluation import phonemes
+    from vqspeech.evaluation.mfcc_cache import MfccCache
     from vqspeech.evaluation.phonemes import baselines, page, report
+    from vqspeech.evaluation.phonemes.examples import choose_examples
 
     if options.train_phones and not options.train_codes:
         raise InputError("--train-phones without --train-codes")
@@ -74,7 +75,7 @@ def run(options: argparse.Namespace) -> None:
     data = inputs.read_data(options.data) if options.data else None
     folder = options.train_data or options.data
     train_data = inputs.read_data(options.train_data) if options.train_data else data
-    mfccs = SharedMfccs(options.mfccs, options.shard or (1, 1))
+    mfccs = MfccCache(options.mfccs, options.shard or (1, 1))
     if options.shard and data:
         mfccs.compute(test.frames, data, where=options.data)
         if train and train_data:
@@ -111,6 +112,7 @@ def run(options: argparse.Namespace) -> None:
     output.write(options, "RESULTS.json", report.results(result, about))
     if options.out:
         target = Path(options.out) / "report.html"
+        shown = choose_examples(test.frames, test.codes, test.phones, data) if data else ()
         with atomic_open(target) as file:
-            file.write(page.page(result, about, inputs.examples(test, data) if data else ()))
+            file.write(page.page(result, about, shown))
         print(f"written: {target}")

@@ -57,7 +57,9 @@ def run(options: argparse.Namespace) -> None:
         systems[f"duration penalty {penalty:g}"] = frames.with_codes(np.concatenate(joined))
     blind = baselines.blind_codes(frames, seed=options.seed)
     if options.data:
-        features = inputs.pooled_mfccs(frames, inputs.read_data(options.data), where=options.data)
+        from vqspeech.evaluation.mfcc import pooled_mfccs
+
+        features = pooled_mfccs(frames, inputs.read_data(options.data), where=options.data)
         blind["mfcc_kmeans"] = baselines.kmeans_baseline(frames, None, features, None, seed=options.seed)[0]
     draws = resampling(frames.speakers, seed=options.seed)
     found = {name: _scores(frames, _ends(system), options.tolerance, draws) for name, system in systems.items()}

@@ -44,7 +44,9 @@ def run(options: argparse.Namespace) -> None:
         _OWN: probe(frames),
     }
     if options.data:
-        features = inputs.pooled_mfccs(frames, inputs.read_data(options.data), where=options.data)
+        from vqspeech.evaluation.mfcc import pooled_mfccs
+
+        features = pooled_mfccs(frames, inputs.read_data(options.data), where=options.data)
         probed["mfcc_kmeans"] = probe(baselines.kmeans_baseline(frames, None, features, None, seed=options.seed)[0])
         statistics = speakers.statistics(features, frames.bounds)
         probed["mfcc_statistics"] = speakers.evaluate_features(statistics, frames.speakers, seed=options.seed)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vqspeech.alignment import Interval, phone_class
-from vqspeech.codes import runs
+from vqspeech.alignment import Alignment, Interval, phone_class
+from vqspeech.codes import Codes, runs
 from vqspeech.evaluation.html.figures import CLASS_COLOURS, as_svg, draw_spectrogram, new_figure, plot_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from vqspeech.datadir import DataDir
+    from vqspeech.evaluation.frames import Frames
 
 #: Share of an example's figure left and right of its axes; the page's playhead needs it.
 EXAMPLE_LEFT, EXAMPLE_RIGHT = 0.055, 0.995
@@ -43,6 +47,50 @@ class Example:
     text: str | None
     frame_period: float
     offset: float
+
+
+def choose_examples(
+    frames: Frames, codes: Codes, phones: Alignment, data: DataDir, *, number: int = 4, longest: float = 7.0
+) -> list[Example]:
+    """Utterances to show: of different speakers as far as there are, of middling length.
+
+    Args:
+        frames: of the evaluated utterances.
+        codes: theirs.
+        phones: theirs.
+        data: their recordings; those without are left out.
+        number: how many, at most.
+        longest: seconds of each that are shown.
+    """
+    from vqspeech import audio
+
+    info = codes.info
+    lengths = dict(zip(frames.utterances, (np.diff(frames.bounds) * info.frame_period).tolist(), strict=True))
+    by_speaker: dict[str, list[str]] = {}
+    for name, speaker in zip(frames.utterances, frames.speakers, strict=True):
+        if name in data:
+            by_speaker.setdefault(speaker, []).append(name)
+    for names in by_speaker.values():
+        names.sort(key=lambda name: abs(lengths[name] - 4.0))
+    rounds = zip_longest(*by_speaker.values())
+    chosen = [name for names in rounds for name in names if name is not None][:number]
+    shown = []
+    for name in chosen:
+        utterance = data[name]
+        waveform = audio.read(utterance.recording, start=utterance.start, end=utterance.end)
+        shown.append(
+            Example(
+                utterance=name,
+                waveform=waveform[: round(longest * audio.SAMPLE_RATE)],
+                rate=audio.SAMPLE_RATE,
+                codes=codes.sequences[name][: max(1, round(longest / info.frame_period))],
+                phones=phones[name],
+                text=utterance.text,
+                frame_period=info.frame_period,
+                offset=info.offset,
+            )
+        )
+    return shown
 
 
 def example(shown: Example, *, phone_of_code: Mapping[int, str], name: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from vqspeech.cli.evaluate.inputs import pooled_mfccs_of
+from vqspeech.evaluation.mfcc import pooled_mfccs_of
 from vqspeech.files import atomic_open, atomic_path
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from vqspeech.evaluation.frames import Frames
 
 
-class SharedMfccs:
+class MfccCache:
     """A folder with the MFCCs of utterances: for each job one array of rows, and a list of what it holds.
 
     Args:
