@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 import vqspeech
+from vqspeech import audio
 from vqspeech.errors import InputError
 from vqspeech.model.checkpoint import save_model
 from vqspeech.model.vqvae import VQVAE
@@ -228,3 +230,26 @@ def test_a_model_whose_voices_were_not_measured_speaks_the_codes_as_they_are(mod
 def test_codes_for_an_unknown_voice_are_refused(measured: vqspeech.Model) -> None:
     with pytest.raises(InputError, match="p255"):
         measured.encode(noise(0.1), "p255")
+
+
+def test_a_part_of_an_array_is_that_of_a_file(tmp_path: Path, model: vqspeech.Model) -> None:
+    noise = 0.1 * np.random.default_rng(0).standard_normal(16_000).astype(np.float32)
+    audio.write(tmp_path / "a.wav", noise)
+    whole = audio.read(tmp_path / "a.wav")
+    for part in ({"start": 0.25, "end": 0.5}, {"start": 0.25}, {"end": 0.5}, {"start": 0.9, "end": 1.4}):
+        np.testing.assert_array_equal(model.read(whole, **part), model.read(tmp_path / "a.wav", **part))
+    for wrong in ({"start": -1.0}, {"start": 1.0}, {"start": 0.5, "end": 0.5}, {"end": 2.0}, {"start": float("nan")}):
+        with pytest.raises(InputError):
+            model.read(whole, **wrong)
+
+
+def test_a_model_goes_to_other_processes(model: vqspeech.Model) -> None:
+    again = pickle.loads(pickle.dumps(model))
+    voice = model.speakers[0]
+    np.testing.assert_array_equal(again.decode([1, 2, 3], voice), model.decode([1, 2, 3], voice))
+    assert (again.engine.name, again.speakers) == (model.engine.name, model.speakers)
+
+
+def test_a_device_that_is_not_there_is_told() -> None:
+    with pytest.raises(InputError, match="no device"):
+        vqspeech.load(device="gpu")

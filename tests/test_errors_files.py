@@ -177,3 +177,30 @@ def test_whatever_a_library_raises_over_bytes_is_bad_input(error: Exception) -> 
 def test_what_the_system_says_of_a_file_stays_as_it_is() -> None:
     with pytest.raises(PermissionError), decoding("no array"):
         raise PermissionError(13, "Permission denied", "a.npy")
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    script = (
+        "import sys, time; from vqspeech.files import atomic_path\n"
+        "with atomic_path(sys.argv[1]): print(1, flush=True); time.sleep(60)"
+    )
+    target = tmp_path / "report.html"
+
+    def started() -> subprocess.Popen[str]:
+        other = subprocess.Popen([sys.executable, "-c", script, str(target)], stdout=subprocess.PIPE, text=True)
+        assert other.stdout is not None
+        other.stdout.readline()
+        return other
+
+    with started() as killed, started() as living:
+        killed.kill()
+        killed.wait()
+        assert len(list(tmp_path.iterdir())) == 2
+        (tmp_path / ".report.backup.html").write_text("the user's own")
+        with atomic_open(target) as file:
+            file.write("new")
+        left = sorted(path.name for path in tmp_path.iterdir())
+        assert left[0] == ".report.backup.html"
+        assert left[1].startswith(".report.tmp-")  # of the one that lives
+        assert left[2:] == ["report.html"]
+        living.kill()

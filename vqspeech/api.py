@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 from vqspeech import audio, ranges
 from vqspeech.blend import parse_voice, require_speaker
 from vqspeech.codes import CodeInfo
+from vqspeech.devices import find_device
 from vqspeech.errors import InputError
 from vqspeech.generation import EngineName, Precision, make_engine
 from vqspeech.generation.conditioning import ConditioningPlan
@@ -27,7 +28,7 @@ from vqspeech.model.speaker_conditioning import Voice
 from vqspeech.model.vqvae import VQVAE
 from vqspeech.pitch import INTONATIONS, SEMITONE, TYPICAL_DEVIATION, Intonation, contour, relative, statistics
 
-#: A file, ``-`` for stdin, a Kaldi pipe, or a waveform ``(samples,)`` at the model's sample rate.
+#: A file, ``-`` for stdin, a ``vqspeech.pipes.Pipe``, or a waveform ``(samples,)`` at the model's sample rate.
 Recording: TypeAlias = str | os.PathLike[str] | ArrayLike
 #: What makes the waveform.
 Through: TypeAlias = Literal["decoder", "mel"]
@@ -56,7 +57,8 @@ def load(
         threads: of the native engine.
         post_filter: how far speech is brought towards what the mel head expects of its codes; 0 gives the samples as
             they were drawn, 1 makes up for all of the difference.
-        device: where encoder and conditioning network, and the torch engine, compute.
+        device: where encoder and conditioning network, and the torch engine, compute: ``auto``, ``cpu``, ``cuda`` or
+            ``cuda:N``.
 
     Raises:
         InputError: there is no model, it is damaged, or the engine is not to be had; or the post-filter's strength is
@@ -64,7 +66,7 @@ def load(
     """
     ranges.SHARE.check(post_filter, "post_filter")
     folder = model_folder(PRETRAINED if model is None else model)
-    network = load_model(folder).to(device)
+    network = load_model(folder).to(find_device(device))
     return Model(network, folder, engine=engine, precision=precision, threads=threads, post_filter=post_filter)
 
 
@@ -97,9 +99,21 @@ class Model:
         self.network = network
         self.folder = folder
         self.engine = make_engine(network.decoder, engine, precision, threads)
+        self._engine_name, self._threads = engine, threads
         self.post_filter = post_filter
         self.speakers = network.speakers
         self.sample_rate = network.config.audio.sample_rate
+
+    def __getstate__(self) -> dict[str, object]:
+        """Everything but the engine, which holds memory of its own: another process makes its own."""
+        return {name: value for name, value in vars(self).items() if name != "engine"} | {
+            "engine": (self._engine_name, self.engine.precision, self._threads)
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make the engine anew."""
+        self.__dict__.update(state)
+        self.engine = make_engine(self.network.decoder, *state["engine"])
 
     @property
     def checksum(self) -> str:
@@ -124,11 +138,16 @@ class Model:
     ) -> NDArray[np.float32]:
         """A recording as ``(samples,)`` at the model's sample rate and level.
 
+        Args:
+            recording: see ``Recording``.
+            start: seconds into it; its beginning if not given.
+            end: seconds into it; its end if not given.
+
         Raises:
-            InputError: it cannot be read, is empty or holds NaN.
+            InputError: it cannot be read, is empty or holds NaN, or ``start`` and ``end`` are not a part of it.
         """
         if isinstance(recording, str | os.PathLike):
-            source = recording if isinstance(recording, str) else os.fspath(recording)
+            source = recording if isinstance(recording, str) else Path(recording)
             waveform = audio.read(source, rate=self.sample_rate, start=start, end=end)
         else:
             waveform = np.asarray(recording, np.float32)
@@ -136,6 +155,7 @@ class Model:
                 raise InputError(f"a waveform of shape {waveform.shape}", hint="give one channel: (samples,)")
             if not np.isfinite(waveform).all():
                 raise InputError("a waveform with NaN or infinite samples", hint="mend it")
+            waveform = _part(waveform, self.sample_rate, start, end)
         return audio.normalise_level(waveform, self.sample_rate, self.network.config.audio.rms)
 
     def encode(self, recording: Recording, speaker: str | None = None) -> NDArray[np.int32]:
@@ -419,3 +439,12 @@ class Model:
     @property
     def _device(self) -> torch.device:
         return self.network.quantizer.codebook.device
+
+
+def _part(waveform: NDArray[np.float32], rate: int, start: float | None, end: float | None) -> NDArray[np.float32]:
+    """The samples from ``start`` to ``end`` seconds; as of a file, up to half a second past the end is its end."""
+    length = len(waveform) / rate
+    first, last = 0.0 if start is None else start, length if end is None else end
+    if not (0 <= first < min(last, length) and last <= length + 0.5):
+        raise InputError(f"lasts {length:.3f} s, asked for {first:g} s to {last:g} s", hint="ask for a part of it")
+    return waveform[round(first * rate) : max(round(first * rate) + 1, round(last * rate))]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import glob
 import io
 import os
 import tempfile
@@ -13,6 +15,8 @@ from typing import IO, Any
 
 from vqspeech.errors import InputError
 
+#: In the names of temporary files, so that they are known for such.
+_MARK = ".tmp-"
 #: Bytes of a file's name that file systems take, less what suffixes and temporary names add.
 _LONGEST_NAME = 200
 
@@ -103,9 +107,11 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.stem}.", suffix=target.suffix, dir=target.parent)
-    os.close(handle)
+    _remove_stale(target)
+    handle, name = tempfile.mkstemp(prefix=f".{target.stem}{_MARK}", suffix=target.suffix, dir=target.parent)
     temporary = Path(name)
+    with contextlib.suppress(OSError):  # some network file systems have no locks
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     try:
         yield temporary
         mask = os.umask(0)
@@ -121,6 +127,19 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _remove_stale(target: Path) -> None:
+    """Remove what killed writers of ``target`` have left; a living one holds a lock."""
+    for left in target.parent.glob(f"{glob.escape(f'.{target.stem}{_MARK}')}*{glob.escape(target.suffix)}"):
+        with contextlib.suppress(OSError):
+            handle = os.open(left, os.O_RDWR)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                left.unlink()
+            finally:
+                os.close(handle)
 
 
 @contextmanager

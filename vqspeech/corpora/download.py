@@ -7,9 +7,11 @@ import http.client
 import os
 import re
 import shutil
+import socket
 import tarfile
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 import zipfile
 import zlib
@@ -42,6 +44,8 @@ def fetch(url: str, target: Path, *, checksum: str, progress: Progress | None = 
         OSError: the disk is full.
     """
     _split(checksum)
+    if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
+        raise InputError("no address of HTTP or HTTPS", where=url, hint="give one that begins with https://")
     if target.exists():
         _verify(target, checksum, hint="remove it, or move it elsewhere")
         return
@@ -94,6 +98,10 @@ def _complete(url: str, part: Path, progress: Progress | None, wait: float) -> N
                 raise InputError(f"the server answers {error.code} {error.reason}", where=url) from None
             problem = f"the server answers {error.code}"
         except urllib.error.URLError as error:
+            if isinstance(error.reason, socket.gaierror) and not part.exists():
+                raise InputError(
+                    f"no such server: {error.reason.strerror}", where=url, hint="check the address"
+                ) from None
             problem = str(error.reason)
         except (http.client.HTTPException, TimeoutError, ConnectionError) as error:
             problem = str(error) or type(error).__name__
@@ -153,7 +161,8 @@ def unpack(archive: Path, folder: Path) -> None:
         else:
             with tarfile.open(archive) as content:
                 content.extractall(partial, filter="data")
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error) as error:
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, NotImplementedError, RuntimeError) as error:
+        # RuntimeError: the archive is encrypted.
         raise InputError(f"no archive that can be unpacked: {error}", where=archive, hint="download it again") from None
     os.sync()
     top = list(partial.iterdir())

@@ -50,8 +50,7 @@ def add_post_filter(parser: argparse._ActionsContainer) -> None:
 def load(options: argparse.Namespace) -> Model:
     """The model that the options name."""
     import vqspeech
-    from vqspeech.devices import find_device
 
     names = ("engine", "precision", "threads", "post_filter")
     given = {name: value for name in names if (value := getattr(options, name, None)) is not None}
-    return vqspeech.load(options.model, device=str(find_device(options.device)), **given)
+    return vqspeech.load(options.model, device=options.device, **given)

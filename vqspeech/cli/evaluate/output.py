@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vqspeech.files import atomic_open
+from vqspeech.errors import InputError
+from vqspeech.files import atomic_open, sidecar_path
 
 #: What the tables of the measures say beneath them.
 BASELINES_WITHOUT_AUDIO = "note: no audio was given: --data DIR adds the MFCC rows"
@@ -18,6 +19,9 @@ def write(options: argparse.Namespace, name: str, found: dict[str, Any]) -> None
     """Write JSON into ``--out``, where it was given."""
     if options.out:
         target = Path(options.out) / name
+        given = getattr(options, "codes", None)
+        if given and target.resolve() == sidecar_path(given).resolve():
+            raise InputError(f"belongs to {given}", where=target, hint="give another --out")
         with atomic_open(target) as file:
             json.dump(found, file, indent=1, ensure_ascii=False)
             file.write("\n")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vqspeech.evaluation.bootstrap import FEWEST_SPEAKERS, RESAMPLES, Intervals
+from vqspeech.evaluation.bootstrap import Intervals, interval, resampling
 from vqspeech.evaluation.conversion.pairs import Relation
 
 
@@ -115,7 +114,7 @@ def _mean(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float | 
 def intervals(
     rows: Sequence[PairMetrics], columns: Sequence[str], *, seed: int = 0, confidence: float = 0.95
 ) -> Intervals:
-    """How far the means would move with other targets: percentiles of a bootstrap over target speakers.
+    """How far the means would move with other targets: a bootstrap over target speakers, as all intervals are.
 
     Pairs are drawn where there are under five targets.
 
@@ -125,21 +124,16 @@ def intervals(
         seed: of the draw.
         confidence: share of resamples inside an interval.
     """
-    _, group = np.unique([row.target for row in rows], return_inverse=True)
-    unit: Literal["speakers", "utterances"] = "speakers"
-    if group.max(initial=-1) + 1 < FEWEST_SPEAKERS:
-        unit, group = "utterances", np.arange(len(rows))
-    units = int(group.max(initial=-1)) + 1
-    if units < 2:
-        return Intervals(None, units, confidence)
-    drawn = np.random.default_rng(seed).multinomial(units, np.full(units, 1 / units), size=RESAMPLES)
-    tail = (1 - confidence) / 2
+    draws = resampling([row.target for row in rows], seed=seed)
+    if draws.unit is None:
+        return Intervals(None, draws.units, confidence)
     bounds = {}
     for name in columns:
         values, weights = _weighed(rows, name)
-        above = drawn @ np.bincount(group, weights=values * weights, minlength=units)
-        below = drawn @ np.bincount(group, weights=weights, minlength=units)
-        if (below > 0).any():
-            low, high = np.quantile(above[below > 0] / below[below > 0], [tail, 1 - tail])
-            bounds[name] = (float(low), float(high))
-    return Intervals(unit, units, confidence, bounds)
+        point = _mean(values, weights)
+        # Draws without a pair that has this figure say nothing.
+        some = draws.weights @ np.bincount(draws.group, weights=weights, minlength=draws.units) > 0
+        drawn = draws.share(values * weights, weights)[some]
+        if point is not None and len(drawn):
+            bounds[name] = interval(point, drawn, confidence=confidence, lowest=-np.inf, highest=np.inf)
+    return Intervals(draws.unit, draws.units, confidence, bounds)
