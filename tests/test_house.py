@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "generation": GROUND | {"companding", "melspectrogram", "model"},
     "training": GROUND | {"audio", "companding", "datadir", "devices", "melspectrogram", "model", "pitch"},
     "evaluation": GROUND | {"alignment", "audio", "codes", "companding", "datadir", "torchaudio_import"},
-    "api": GROUND | {"audio", "blend", "codes", "generation", "model", "pitch"},
+    "api": GROUND | {"audio", "blend", "codes", "devices", "generation", "model", "pitch"},
 }
 
 
