@@ -45,6 +45,7 @@ EXTRAS = {
         "requests",
         "faster-whisper>=1.1",
         "jiwer>=3",
+        "whisper-normalizer>=0.1",  # text before word errors, as in published ones
     ],
     "abx": ["fastabx>=0.9; python_version >= '3.12'"],
     "dev": [

@@ -283,7 +283,7 @@ def full_result() -> Result:
         for source, target in [("anna", "cora"), ("bert", "cora"), ("cora", "anna")]
     ]
     metric_set = MetricSet(
-        similarity=FakeVoice(), words=FakeRecogniser(["one two <b>&"]), quality=FakeQuality(), pitch=fake_pitch,
+        similarity=FakeVoice(), words=FakeRecogniser(["one two nine <b>&"]), quality=FakeQuality(), pitch=fake_pitch,
         cepstra=lambda one, other: 5.0,
     )  # fmt: skip
     return scored(pairs, metric_set)

@@ -18,7 +18,7 @@ from vqspeech.evaluation.conversion.metrics import PairMetrics
 from vqspeech.evaluation.conversion.report import About
 from vqspeech.evaluation.html.style import STYLE, html_table
 from vqspeech.evaluation.metrics.f0 import Contour, contour
-from vqspeech.evaluation.metrics.text_normalisation import normalise
+from vqspeech.evaluation.metrics.text_normalisation import plain_words
 
 #: Pairs to listen to, seconds of each, and how many characters they may take: the page is to be sent by mail.
 EXAMPLES, SECONDS, _MOST_CHARACTERS = 12, 7.0, 9_000_000
@@ -228,13 +228,13 @@ def _as_figures(row: PairMetrics, columns: Sequence[str]) -> dict[str, float | N
 
 def _marked(text: str | None, heard: str) -> str:
     """The transcript, with insertions and substitutions marked."""
-    words = normalise(heard).split()
+    words = plain_words(heard).split()
     if not words:
         return "<mark>nothing</mark>"
     if text is None:
         return escape(" ".join(words))
     parts = []
-    matcher = difflib.SequenceMatcher(None, normalise(text).split(), words, autojunk=False)
+    matcher = difflib.SequenceMatcher(None, plain_words(text).split(), words, autojunk=False)
     for kind, begin, end, first, last in matcher.get_opcodes():
         piece = escape(" ".join(words[first:last]))
         if kind == "equal":

@@ -14,7 +14,7 @@ from vqspeech.evaluation.conversion.metrics import PairMetrics
 from vqspeech.evaluation.conversion.pairs import Pair, Recording
 from vqspeech.evaluation.metrics import MetricSet
 from vqspeech.evaluation.metrics.f0 import Contour, correlation
-from vqspeech.evaluation.metrics.text_normalisation import normalise
+from vqspeech.evaluation.metrics.text_normalisation import plain_words
 
 #: Recordings of a speaker that make up what the voice is compared with, at most.
 MOST_REFERENCES = 8
@@ -73,10 +73,10 @@ class ConversionScorer:
         """The target's reading of the source's words, if there is one."""
         if pair.source.speaker == pair.target:
             return pair.source
-        words = normalise(pair.source.text or "")
+        words = plain_words(pair.source.text or "")
         if not words:
             return None
-        same = (one for one in self.all.get(pair.target, ()) if one.text and normalise(one.text) == words)
+        same = (one for one in self.all.get(pair.target, ()) if one.text and plain_words(one.text) == words)
         return next(same, None)
 
     def _others(self, speaker: str, *without: str) -> list[Recording]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqspeech.errors import InputError, MissingExtraError
-from vqspeech.evaluation.metrics.text_normalisation import normalise
+from vqspeech.evaluation.metrics.text_normalisation import plain_words, whisper_normaliser
 
 _PCM_16 = 32767
 
@@ -34,26 +34,31 @@ class WordErrors:
 
 
 class _Counting:
-    """Counts word errors with jiwer.
+    """Counts word errors with jiwer, after Whisper's text normalisation.
+
+    Args:
+        language: of the text, which the normalisation depends on.
 
     Raises:
-        MissingExtraError: jiwer is not installed.
+        MissingExtraError: jiwer or whisper-normalizer is not installed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, language: str = "en") -> None:
         try:
             import jiwer  # noqa: F401
         except ImportError as error:
             raise MissingExtraError("jiwer", extra="judge", purpose="the word error rate") from error
+        self._normalise = whisper_normaliser(language)
 
     def errors(self, said: str, heard: str) -> WordErrors | None:
         """Errors of a transcript against the reference, both normalised; None if the reference is empty."""
         import jiwer
 
-        reference = normalise(said)
+        # Whisper's form keeps some marks, so that a reference of marks alone is looked at separately.
+        reference = self._normalise(said) if plain_words(said) else ""
         if not reference:
             return None
-        found = jiwer.process_words(reference, normalise(heard))
+        found = jiwer.process_words(reference, self._normalise(heard))
         return WordErrors(found.substitutions + found.deletions + found.insertions, len(reference.split()))
 
 
@@ -76,7 +81,7 @@ class FasterWhisper(_Counting):
             from faster_whisper import WhisperModel
         except ImportError as error:
             raise MissingExtraError("faster-whisper", extra="judge", purpose="Whisper's word error rate") from error
-        super().__init__()
+        super().__init__(language)
         folder = Path(model)
         local = folder.exists() or os.sep in model
         if local:

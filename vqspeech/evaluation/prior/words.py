@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from vqspeech import audio
 from vqspeech.errors import InputError, MissingExtraError
 from vqspeech.evaluation.metrics.asr import FasterWhisper
-from vqspeech.evaluation.metrics.text_normalisation import normalise
+from vqspeech.evaluation.metrics.text_normalisation import plain_words
 
 Waveform = NDArray[np.float32]
 Reader = Callable[[], Waveform]
@@ -158,7 +158,7 @@ def dictionary(path: Path | None = None) -> frozenset[str]:
         raise InputError("no UTF-8 text", where=path, hint="give a list of words, one a line") from error
     entries = {line.split()[0].partition("(")[0] for line in lines if line.strip()}
     # Words as a normalised transcript has them; an entry of several, such as one with a hyphen, counts as each.
-    words = frozenset(word for entry in entries for word in normalise(entry).split())
+    words = frozenset(word for entry in entries for word in plain_words(entry).split())
     if not words:
         raise InputError("no words in it", where=path, hint="give a list of words, one a line")
     return words
@@ -184,10 +184,10 @@ def listen(
         heard.append(listener.listen(audio.normalise_level(read())))
         if progress:
             progress(done, len(recordings))
-    transcripts = [normalise(one.text).split() for one in heard]
+    transcripts = [plain_words(one.text).split() for one in heard]
     words = [word for transcript in transcripts for word in transcript]
     units = sum(one.units for one in heard)
-    share = sum(word in known for word in words) / len(words) if words and known is not None else None
+    share = sum(word in known or word.isdigit() for word in words) / len(words) if words and known is not None else None
     return Words(
         in_dictionary=None if listener.closed else share,
         different=sum(len(set(transcript)) for transcript in transcripts) / len(words) if words else None,
