@@ -63,6 +63,7 @@ def test_without_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
         find_device("cuda")
 
 
+@pytest.mark.gpu
 @needs_gpu
 def test_a_real_gpu_multiplies_in_fp32() -> None:
     device = find_device("cuda")

@@ -5,10 +5,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 usage() {
   cat <<EOF
-Usage: tools/test.sh [PYTEST ARGUMENT]...
+Usage: tools/test.sh [--gpu | PYTEST ARGUMENT...]
 
 Without arguments: sets up .venv if needed, then runs ruff, mypy, shellcheck
-and all tests, to the end even where one fails.
+and all tests with branch coverage, to the end even where one fails.
+With --gpu: sets up, then runs the tests that need a GPU, and fails without one.
 With arguments: sets up, then runs pytest alone with them, for instance
   tools/test.sh tests/test_audio.py -k pipe
 EOF
@@ -19,6 +20,13 @@ if [[ ${1-} == --help || ${1-} == -h ]]; then
   exit 0
 fi
 tools/setup.sh
+if [[ ${1-} == --gpu ]]; then
+  .venv/bin/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' || {
+    echo "tools/test.sh: no GPU that torch can use (tools/setup.sh --cuda sets up for one)" >&2
+    exit 2
+  }
+  exec .venv/bin/python -m pytest -m gpu "${@:2}"
+fi
 if (($#)); then
   exec .venv/bin/python -m pytest "$@"
 fi
@@ -34,7 +42,7 @@ check "ruff check" .venv/bin/python -m ruff check .
 check "ruff format" .venv/bin/python -m ruff format --check .
 check "mypy" .venv/bin/python -m mypy
 check "shellcheck" .venv/bin/shellcheck -x .ci/run "${scripts[@]}"
-check "pytest" .venv/bin/python -m pytest
+check "pytest" .venv/bin/python -m pytest --cov
 if ((${#failed[@]})); then
   echo "tools/test.sh: failed: $(IFS=, && echo "${failed[*]}")" >&2
   exit 1
