@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from small_models import make_model
+from small_models import make_config, make_model
 from torch import Tensor
 
 from vqspeech.model.quantizer import Quantizer
-from vqspeech.model.speaker_stats import PRIOR_WEIGHT, SHRINKAGE, SpeakerStats, SpeakerStatsTable, adapt_codes
+from vqspeech.model.speaker_stats import SHRINKAGE, SpeakerStats, SpeakerStatsTable, adapt_codes
 
 RATE = 100.0
 
@@ -33,14 +33,17 @@ def everywhere(z: Tensor) -> Tensor:
     return torch.ones(len(z), dtype=torch.bool)
 
 
-def test_the_code_is_the_likeliest_of_the_moved_vector(quantizer: Quantizer) -> None:
+@pytest.mark.parametrize(("mean_shift", "unigram_prior"), [(1.0, 0.05), (0.5, 0.2), (0.0, 0.1), (1.0, 0.0)])
+def test_the_code_is_the_likeliest_of_the_moved_vector(mean_shift: float, unigram_prior: float) -> None:
+    changes = {"mean_shift": mean_shift, "unigram_prior": unigram_prior}
+    quantizer = make_model(make_config(quantizer=changes)).quantizer
     stats = measured(quantizer).blended({1: 1.0})
     z = vectors(300, seed=9, offset=-0.3)
     codes = adapt_codes(z, everywhere(z), stats, quantizer, code_rate=RATE)
-    shift = (stats.mean - z.mean(0)) * 300 / (300 + SHRINKAGE * RATE)
+    shift = mean_shift * (stats.mean - z.mean(0)) * 300 / (300 + SHRINKAGE * RATE)
     for vector, code in zip(z, codes, strict=True):
         errors = [float((vector + shift - e).square().mean()) for e in quantizer.codebook.detach()]
-        costs = [e - PRIOR_WEIGHT * float(p.log()) for e, p in zip(errors, stats.unigram, strict=True)]
+        costs = [e - unigram_prior * float(p.log()) for e, p in zip(errors, stats.unigram, strict=True)]
         assert code == min(range(8), key=costs.__getitem__)
 
 
@@ -93,3 +96,12 @@ def test_a_blend_has_statistics_between_those_of_its_speakers(quantizer: Quantiz
     torch.testing.assert_close(blend.mean, 0.25 * first.mean + 0.75 * last.mean)
     torch.testing.assert_close(blend.unigram, 0.25 * first.unigram + 0.75 * last.unigram)
     assert float(blend.unigram.sum()) == pytest.approx(1.0)
+
+
+def test_the_mean_of_a_speaker_is_taken_where_there_is_speech(quantizer: Quantizer) -> None:
+    table = SpeakerStatsTable(1, dimension=5, codes=8)
+    both = torch.cat([vectors(500, seed=5, offset=7.0), vectors(200, seed=4)])
+    table.update(0, both, quantizer, torch.arange(700) >= 500)
+    torch.testing.assert_close(table.means[0], both[500:].mean(0))
+    table.update(0, both, quantizer, torch.zeros(700, dtype=torch.bool))
+    torch.testing.assert_close(table.means[0], both.mean(0))

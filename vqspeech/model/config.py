@@ -90,6 +90,9 @@ class QuantizerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         commitment: beta, the weight of the third term.
         restart_below: a code used less than this share of the mean is moved to a vector of the batch; 0 never does.
         jitter: probability that a frame takes its neighbour's code in training (Chorowski et al. 2019).
+        mean_shift: share of the way to the target speaker's mean that vectors are moved in conversion, see
+            ``vqspeech.model.speaker_stats``.
+        unigram_prior: weight of the target speaker's code frequencies there.
     """
 
     codes: Annotated[int, Meta(ge=2, le=2**20)]
@@ -98,6 +101,8 @@ class QuantizerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     commitment: NonNegative
     restart_below: Fraction
     jitter: Fraction
+    mean_shift: Fraction = 1.0
+    unigram_prior: Annotated[float, Meta(ge=0, le=10)] = 0.05
 
 
 class ConditionerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -6,10 +6,12 @@ Improve Zero-Resource Speech Processing", section 3); the rest is in which of se
 before a recording is quantised for conversion, its vectors are shifted towards the target's mean, the further the more
 speech there is to estimate their own mean from, and the nearest-code search is given a prior:
 
-    z'   = z + (mean of the target - mean over the recording) seconds / (seconds + SHRINKAGE)
-    code = argmin over k of |z' - e_k|² / dimension - PRIOR_WEIGHT log p(k | target)
+    z'   = z + mean_shift (mean of the target - mean over the recording) seconds / (seconds + SHRINKAGE)
+    code = argmin over k of |z' - e_k|² / dimension - unigram_prior log p(k | target)
 
-That is the maximum a posteriori code where vectors scatter around those of the codebook like a Gaussian.
+That is the maximum a posteriori code where vectors scatter around those of the codebook like a Gaussian with a variance
+of ``unigram_prior / 2`` per component. Both weights are the model's (``QuantizerConfig``): they buy likeness to the
+target for words.
 """
 
 from __future__ import annotations
@@ -22,8 +24,6 @@ from torch import Tensor, nn
 
 from vqspeech.model.quantizer import Quantizer
 
-#: Twice the variance that is assumed of a component around its code.
-PRIOR_WEIGHT = 0.05
 #: Seconds of speech at which a recording's mean is trusted half: in a short one its words weigh more.
 SHRINKAGE = 2.0
 
@@ -66,15 +66,18 @@ class SpeakerStatsTable(nn.Module):
         """Whether those of all these speakers are there."""
         return bool((self.unigrams[list(speakers)].sum(1) > 0).all())
 
-    def update(self, speaker: int, vectors: Tensor, quantizer: Quantizer) -> None:
+    def update(self, speaker: int, vectors: Tensor, quantizer: Quantizer, speech: Tensor | None = None) -> None:
         """Compute the statistics of a speaker.
 
         Args:
             speaker: index.
             vectors: the encoder's output for its speech, ``(n, dimension)``.
             quantizer: has the codebook.
+            speech: ``(n,)`` bool, where there is speech, over which the mean is taken as over that of a recording that
+                is converted; None, or all False, for everywhere.
         """
-        self.means[speaker] = vectors.mean(0)
+        counted = vectors if speech is None or not speech.any() else vectors[speech]
+        self.means[speaker] = counted.mean(0)
         # Add-one smoothing: a code that did not occur is unlikely, not impossible.
         counts = 1.0 + torch.bincount(quantizer.nearest(vectors), minlength=self.unigrams.shape[1])  # (codes,)
         self.unigrams[speaker] = counts / counts.sum()
@@ -101,5 +104,6 @@ def adapt_codes(z: Tensor, speech: Tensor, target: SpeakerStats, quantizer: Quan
     """
     count = int(speech.sum())
     mean = (z * speech[:, None]).sum(0) / max(count, 1)  # (dimension,)
-    shift = (target.mean - mean) * (count / (count + SHRINKAGE * code_rate))
-    return quantizer.nearest(z + shift, -PRIOR_WEIGHT * z.shape[1] * target.unigram.log())
+    config = quantizer.config
+    shift = config.mean_shift * (target.mean - mean) * (count / (count + SHRINKAGE * code_rate))  # (dimension,)
+    return quantizer.nearest(z + shift, -config.unigram_prior * z.shape[1] * target.unigram.log())

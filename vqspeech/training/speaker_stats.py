@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from vqspeech.audio import speech_mask
 from vqspeech.model.vqvae import VQVAE
 from vqspeech.pitch import statistics
 from vqspeech.training.pack import PITCH_HOP, Pack
@@ -27,12 +28,13 @@ def compute_speaker_stats(model: VQVAE, pack: Pack) -> None:
         first, end = pack.speaker_range(speaker)
         length = min(SEGMENT * pack.sample_rate, end - first)
         count = min(SECONDS // SEGMENT, (end - first) // length)
-        vectors = []
+        vectors, speech = [], []
         for start in np.linspace(first, end - length, count).astype(int):
             samples = np.pad(pack.samples[start : start + length], (0, -length % hop))
             waveform = torch.from_numpy(samples.astype(np.float32) / 32767)
+            speech.append(torch.from_numpy(speech_mask(waveform.numpy(), pack.sample_rate, hop=hop)))
             vectors.append(model.encoder(model.companding.shape(waveform[None].to(device)))[0].t().float())
-        model.speaker_stats.update(speaker, torch.cat(vectors), model.quantizer)
+        model.speaker_stats.update(speaker, torch.cat(vectors), model.quantizer, torch.cat(speech).to(device))
         if len(pack.pitch):
             f0 = pack.f0(np.arange(first, end, PITCH_HOP))  # (values,)
             found = statistics(f0, PITCH_HOP / pack.sample_rate)
