@@ -48,6 +48,7 @@ EXTRAS = {
         "whisper-normalizer>=0.1",  # text before word errors, as in published ones
     ],
     "abx": ["fastabx>=0.9; python_version >= '3.12'"],
+    "docs": ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.27"],
     "dev": [
         "pytest>=8.2",
         "pytest-cov>=6",
