@@ -309,3 +309,16 @@ def test_a_training_checkpoint_s_average_is_renamed_too() -> None:
     zeros = torch.zeros(2)
     stored = {"n_averaged": zeros, "module.own.3.conditioning.bias": zeros, "module.decoder.own.x": zeros}
     assert list(current_names(stored)) == ["n_averaged", "module.adapters.3.conditioning.bias", "module.decoder.own.x"]
+
+
+def test_in_half_the_size_the_codes_are_the_same_and_the_rest_is_rounded(tmp_path: Path) -> None:
+    model = make_model()
+    save_model(model, tmp_path / "whole")
+    save_model(model, tmp_path / "half", half=True)
+    assert codes_checksum(tmp_path / "half") == codes_checksum(tmp_path / "whole")
+    sizes = {name: (tmp_path / name / "model.safetensors").stat().st_size for name in ("whole", "half")}
+    assert sizes["half"] < sizes["whole"]
+    loaded = load_model(tmp_path / "half").state_dict()
+    for name, tensor in model.state_dict().items():
+        assert loaded[name].dtype == tensor.dtype, name
+        torch.testing.assert_close(loaded[name], tensor, rtol=2**-11, atol=1e-7)

@@ -1,0 +1,49 @@
+"""Put a trained model and its prior where the package ships them, in half the size.
+
+  .venv/bin/python tools/package_model.py EXP/decoder EXP/prior [--mean-shift S] [--unigram-prior W]
+
+Writes vqspeech/pretrained/ and vqspeech/pretrained/prior/; the cards there are written by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+
+import msgspec
+import yaml
+
+from vqspeech.model.checkpoint import PRETRAINED, codes_checksum, load_model, model_folder, save_model
+
+
+def main() -> None:
+    """Package a model."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path, help="model directory or experiment")
+    parser.add_argument("prior", type=Path, help="prior directory or experiment")
+    parser.add_argument("--mean-shift", type=float, help="for model.quantizer.mean_shift, chosen on development data")
+    parser.add_argument("--unigram-prior", type=float, help="for model.quantizer.unigram_prior, likewise")
+    parser.add_argument("--out", type=Path, default=PRETRAINED, help="default: the package's own")
+    options = parser.parse_args()
+    source = model_folder(options.model)
+    model = load_model(source)
+    chosen = {"mean_shift": options.mean_shift, "unigram_prior": options.unigram_prior}
+    quantizer = msgspec.structs.replace(
+        model.config.quantizer, **{name: value for name, value in chosen.items() if value is not None}
+    )
+    model.config = msgspec.structs.replace(model.config, quantizer=quantizer)
+    save_model(model, options.out, half=True)
+    best = options.prior / "checkpoints" / "best"
+    prior = best if best.is_dir() else options.prior
+    made_by = yaml.safe_load((prior / "config.yaml").read_text(encoding="utf-8"))["made_by"]
+    if made_by != codes_checksum(options.out):
+        raise SystemExit(f"{prior}: a prior over the codes of another model")
+    (options.out / "prior").mkdir(exist_ok=True)
+    for name in ("config.yaml", "prior.safetensors", "speakers.txt"):
+        if (prior / name).exists():
+            shutil.copyfile(prior / name, options.out / "prior" / name)
+
+
+if __name__ == "__main__":
+    main()
