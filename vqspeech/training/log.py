@@ -24,6 +24,7 @@ class Log:
         self.step = step
         self.file: IO[str] | None = None
         self.curves: Any = None
+        self.bar: Any = None
 
     def __enter__(self) -> Log:
         if self.active:
@@ -38,6 +39,8 @@ class Log:
         return self
 
     def __exit__(self, *error: object) -> None:
+        if self.bar is not None:
+            self.bar.close()
         if self.curves is not None:
             self.curves.close()
         if self.file is not None:
@@ -46,9 +49,23 @@ class Log:
     def line(self, text: str) -> None:
         """Say ``text`` on stderr and in the log."""
         if self.file is not None:
+            if self.bar is not None:
+                self.bar.clear()
             print(text, file=sys.stderr, flush=True)  # noqa: T201
+            if self.bar is not None:
+                self.bar.refresh()
             self.file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
             self.file.flush()
+
+    def advance(self, step: int, steps: int) -> None:
+        """Move the progress bar, which is shown where stderr is a terminal."""
+        if self.bar is None:
+            if not self.active or not sys.stderr.isatty():
+                return
+            from tqdm import tqdm
+
+            self.bar = tqdm(total=steps, initial=self.step, unit="step", dynamic_ncols=True, leave=False)
+        self.bar.update(step - self.bar.n)
 
     def progress(
         self, step: int, steps: int, numbers: dict[str, float], *, speed: float, unit: str, seconds_left: float

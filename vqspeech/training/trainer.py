@@ -106,9 +106,11 @@ class Trainer(Generic[NetworkT, MetricsT]):
         evaluated = saved = reported = time.monotonic()
         reported_step, wait = self.step, EVALUATE_EVERY
         with Log(self.out, self.devices.leads, self.step) as log, self._signals():
-            log.line(f"{self._size()}; {len(self.task.speakers)} speakers; step {self.step} of {self.config.steps}")
+            speakers = f"{len(self.task.speakers)} speakers; " if self.task.speakers else ""
+            log.line(f"{self._size()}; {speakers}step {self.step} of {self.config.steps}")
             while self.step < self.config.steps and not self._stopping():
                 terms = self._take_step(module)
+                log.advance(self.step, self.config.steps)
                 now = time.monotonic()
                 if now - reported >= REPORT_EVERY or self.step == self.config.steps:
                     speed = (self.step - reported_step) * self.config.batch * self.devices.world / (now - reported)

@@ -1,0 +1,53 @@
+"""Train a prior over films; the same command goes on where it was stopped.
+
+    train_films.py PRESET.yaml CODES EXP [--device cpu] [KEY=VALUE ...]
+
+CODES is a folder as encode_films.py writes it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from command import main
+from film_network import FilmPreset
+from masked_prior import MaskedPriorTask
+
+from vqspeech import codes
+from vqspeech.devices import Devices
+from vqspeech.training.preset_file import read_preset_file
+from vqspeech.training.prior.dataset import CodeData
+from vqspeech.training.trainer import Trainer
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The options."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("preset", type=Path)
+    parser.add_argument("codes", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("changes", nargs="*", metavar="KEY=VALUE")
+    return parser
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train to the last step."""
+    preset = read_preset_file(options.preset, FilmPreset, options.changes)
+    devices = Devices.find(options.device, preset.training.precision)
+    parts = {}
+    for part in ("train", "dev"):
+        held = codes.read(options.codes / f"{part}.txt")
+        info = held.info
+        parts[part] = CodeData.collect(held.sequences, None, codes=info.codebook_size, made_by=info.checksum)
+    with np.load(options.codes / "dev.npz") as films:
+        rows, columns = films["codes"].shape[2:]
+    task = MaskedPriorTask(preset, parts["train"], parts["dev"], (rows, columns), devices.rank)
+    result = Trainer(task, options.out, devices).run()
+    print(f"{options.out}: {result.bits:.3f} bits per symbol on dev at the last step")
+
+
+if __name__ == "__main__":
+    main(arguments(), run)
