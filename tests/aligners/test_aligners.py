@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from label_writers import write_textgrid
 
 from vqspeech import alignment
 from vqspeech.aligners import Aligned, Aligner, AlignmentFailure, read_textgrids
@@ -91,7 +92,7 @@ def data_directory(folder: Path, names: list[str], text: str = "a b") -> Path:
 def test_textgrids_are_imported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = data_directory(tmp_path / "data", ["s_1", "s_2", "s_3"])
     for name in ("s_1", "2"):  # as MFA names them: by utterance, in one folder per speaker
-        alignment.write_textgrid(tmp_path / "mfa" / "s" / f"{name}.TextGrid", {"words": WORDS, "phones": PHONES})
+        write_textgrid(tmp_path / "mfa" / "s" / f"{name}.TextGrid", {"words": WORDS, "phones": PHONES})
     command(data, "--from-mfa", tmp_path / "mfa")
     assert "2 of 3 utterances aligned" in capsys.readouterr().out
     read = alignment.read(data)
@@ -102,7 +103,7 @@ def test_textgrids_are_imported(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_tiers_can_be_named(tmp_path: Path) -> None:
-    alignment.write_textgrid(tmp_path / "s_1.TextGrid", {"Wort": WORDS, "Laut": PHONES})
+    write_textgrid(tmp_path / "s_1.TextGrid", {"Wort": WORDS, "Laut": PHONES})
     read, failed = read_textgrids(tmp_path, ["s_1"], phones="Laut", words="Wort")
     assert (len(read["s_1"].phones), len(read["s_1"].words), failed) == (3, 1, {})
     with pytest.raises(InputError, match="no tiers could be the phones"):

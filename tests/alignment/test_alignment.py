@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from label_writers import write_audacity, write_lab, write_textgrid, write_timit
 
 from vqspeech import alignment
 from vqspeech.alignment import Interval
@@ -194,7 +195,7 @@ def test_textgrid_tiers(tmp_path: Path) -> None:
 
 def test_textgrid_without_a_phone_tier_asks_for_one(tmp_path: Path) -> None:
     path = tmp_path / "u.TextGrid"
-    alignment.write_textgrid(path, {"words": SHE, "syllables": SHE})
+    write_textgrid(path, {"words": SHE, "syllables": SHE})
     with pytest.raises(InputError, match=r"no tiers could be the phones \(name one; it has: words, syllables\)"):
         alignment.read_textgrid(path)
 
@@ -221,7 +222,7 @@ def test_a_textgrid_with_null_bytes_is_a_fault(tmp_path: Path) -> None:
 def test_a_folder_is_read_by_stem_or_by_folder_and_stem(tmp_path: Path) -> None:
     for speaker in ("faem0", "mcpm0"):
         (tmp_path / speaker).mkdir()
-        alignment.write_timit(tmp_path / speaker / "sa1.phn", SHE)
+        write_timit(tmp_path / speaker / "sa1.phn", SHE)
     assert sorted(alignment.read(tmp_path)) == ["faem0_sa1", "mcpm0_sa1"]
     assert sorted(alignment.read(tmp_path / "faem0")) == ["sa1"]
     alignment.write_ctm(tmp_path / "phones.ctm", {"only": SHE})
@@ -249,10 +250,10 @@ def test_written_intervals_are_read_back(tmp_path_factory: pytest.TempPathFactor
     starts = np.concatenate(([0.0], ends[:-1]))
     intervals = [Interval(float(start), float(end), data.draw(labels)) for start, end in zip(starts, ends, strict=True)]
     alignment.write_ctm(folder / "u.ctm", {"u": intervals})
-    alignment.write_timit(folder / "u.phn", intervals)
-    alignment.write_lab(folder / "u.lab", intervals)
-    alignment.write_audacity(folder / "u.txt", intervals)
-    alignment.write_textgrid(folder / "u.TextGrid", {"phones": intervals})
+    write_timit(folder / "u.phn", intervals)
+    write_lab(folder / "u.lab", intervals)
+    write_audacity(folder / "u.txt", intervals)
+    write_textgrid(folder / "u.TextGrid", {"phones": intervals})
     for name in ("u.ctm", "u.phn", "u.lab", "u.txt", "u.TextGrid"):
         assert close(alignment.read(folder / name)["u"], intervals), name
 
@@ -264,7 +265,7 @@ def test_textgrid_fills_gaps_as_praat_wants(tmp_path: Path, short: bool) -> None
 
     path = tmp_path / "u.TextGrid"
     intervals = [Interval(0.1, 0.2, "a"), Interval(0.3, 0.4, "b")]
-    alignment.write_textgrid(path, {"phones": intervals}, duration=1, short=short)
+    write_textgrid(path, {"phones": intervals}, duration=1, short=short)
     grid = parselmouth.read(str(path))
     texts = [call(grid, "Get label of interval", 1, index) for index in range(1, 6)]
     assert texts == ["", "a", "", "b", ""]
@@ -274,7 +275,7 @@ def test_textgrid_fills_gaps_as_praat_wants(tmp_path: Path, short: bool) -> None
 
 def test_textgrid_cannot_hold_overlaps(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="overlaps"):
-        alignment.write_textgrid(tmp_path / "u.TextGrid", {"phones": [Interval(0, 0.2, "a"), Interval(0.1, 0.3, "b")]})
+        write_textgrid(tmp_path / "u.TextGrid", {"phones": [Interval(0, 0.2, "a"), Interval(0.1, 0.3, "b")]})
 
 
 # Malformed files: one line that names file and line

@@ -13,9 +13,6 @@ from vqspeech.alignment.labels import (
     read_audacity,
     read_lab,
     read_timit,
-    write_audacity,
-    write_lab,
-    write_timit,
 )
 from vqspeech.alignment.phones import (
     ARPABET,
@@ -28,7 +25,7 @@ from vqspeech.alignment.phones import (
     unknown_labels,
 )
 from vqspeech.alignment.reading import Format, read
-from vqspeech.alignment.textgrid import read_textgrid, read_tiers, write_textgrid
+from vqspeech.alignment.textgrid import read_textgrid, read_tiers
 
 __all__ = [
     "ARPABET",
@@ -56,9 +53,5 @@ __all__ = [
     "read_tiers",
     "read_timit",
     "unknown_labels",
-    "write_audacity",
     "write_ctm",
-    "write_lab",
-    "write_textgrid",
-    "write_timit",
 ]

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 from vqspeech.alignment.intervals import Interval
 from vqspeech.alignment.lines import lines_of, number
 from vqspeech.errors import InputError
-from vqspeech.files import atomic_open
 
 #: Seconds of one unit of time in HTK's labels.
 HTK_UNIT = 1e-7
@@ -67,13 +65,6 @@ def _whole(word: str, name: str, path: Path, line: int, hint: str) -> int:
     if value != int(value):
         raise InputError(f"{name} {word!r} is no whole number", where=path, line=line, hint=hint)
     return int(value)
-
-
-def write_timit(path: str | os.PathLike[str], intervals: Sequence[Interval], *, rate: int = TIMIT_RATE) -> None:
-    """Write TIMIT's ``.phn`` or ``.wrd`` in one step."""
-    with atomic_open(path) as file:
-        for start, end, label in intervals:
-            file.write(f"{round(start * rate)} {round(end * rate)} {label}\n")
 
 
 def central_phone(label: str) -> str:
@@ -140,13 +131,6 @@ def _read_esps(path: Path, lines: list[tuple[int, str]]) -> list[Interval]:
     return _not_empty(intervals, path, hint)
 
 
-def write_lab(path: str | os.PathLike[str], intervals: Sequence[Interval]) -> None:
-    """Write HTK's monophone ``.lab`` in one step, times in 100 ns."""
-    with atomic_open(path) as file:
-        for start, end, label in intervals:
-            file.write(f"{round(start / HTK_UNIT)} {round(end / HTK_UNIT)} {label}\n")
-
-
 def read_audacity(path: str | os.PathLike[str]) -> list[Interval]:
     r"""Read Audacity's exported labels: ``start<TAB>end<TAB>label`` in seconds; spectral lines (``\``) are passed over.
 
@@ -167,10 +151,3 @@ def read_audacity(path: str | os.PathLike[str]) -> list[Interval]:
         label = words[2].strip() if len(words) > 2 else ""
         intervals.append(_interval(start, end, label, path, line, intervals, hint))
     return _not_empty(intervals, path, hint)
-
-
-def write_audacity(path: str | os.PathLike[str], intervals: Sequence[Interval]) -> None:
-    """Write labels that Audacity imports (File, Import, Labels), in one step."""
-    with atomic_open(path) as file:
-        for start, end, label in intervals:
-            file.write(f"{start:.6f}\t{end:.6f}\t{label}\n")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from vqspeech.alignment.intervals import Interval
 from vqspeech.errors import InputError
-from vqspeech.files import atomic_open
 
 #: Decimals of times: below any sample's length.
 _DECIMALS = 9
@@ -96,80 +95,3 @@ def read_tiers(path: str | os.PathLike[str]) -> dict[str, list[Interval]]:
         if name in tiers:
             tiers[name].append(interval)
     return tiers
-
-
-def write_textgrid(
-    path: str | os.PathLike[str],
-    tiers: Mapping[str, Sequence[Interval]],
-    *,
-    duration: float | None = None,
-    short: bool = False,
-) -> None:
-    """Write interval tiers in one step, UTF-8; gaps become intervals without text, as Praat wants.
-
-    Args:
-        path: the file.
-        tiers: tier name -> intervals, which must not overlap.
-        duration: seconds of the recording; the last end when absent.
-        short: Praat's short form.
-
-    Raises:
-        InputError: intervals overlap.
-    """
-    ends = [interval.end for intervals in tiers.values() for interval in intervals]
-    end = max([*ends, duration or 0.0])
-    filled = {name: _filled(intervals, end, path) for name, intervals in tiers.items()}
-    lines = _short_lines(filled, end) if short else _long_lines(filled, end)
-    with atomic_open(path) as file:
-        file.writelines(line + "\n" for line in lines)
-
-
-def _filled(intervals: Sequence[Interval], end: float, path: str | os.PathLike[str]) -> list[Interval]:
-    filled: list[Interval] = []
-    last = 0.0
-    for interval in [*sorted(intervals), Interval(end, end, "")]:
-        if interval.start < last - 1e-6:
-            raise InputError(
-                f"{interval.label!r} starts at {interval.start:g} s, before the interval before it ends ({last:g} s)",
-                where=path,
-                hint="a TextGrid tier cannot hold overlaps",
-            )
-        if interval.start > last + 1e-6:
-            filled.append(Interval(last, interval.start, ""))
-            last = interval.start
-        if interval.end > last:
-            filled.append(Interval(last, interval.end, interval.label))
-            last = interval.end
-    return filled
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"'
-
-
-def _header() -> list[str]:
-    return ['File type = "ooTextFile"', 'Object class = "TextGrid"', ""]
-
-
-def _short_lines(tiers: Mapping[str, list[Interval]], end: float) -> list[str]:
-    lines = [*_header(), "0", f"{end!r}", "<exists>", str(len(tiers))]
-    for name, intervals in tiers.items():
-        lines += ['"IntervalTier"', _quoted(name), "0", f"{end!r}", str(len(intervals))]
-        for interval in intervals:
-            lines += [f"{interval.start!r}", f"{interval.end!r}", _quoted(interval.label)]
-    return lines
-
-
-def _long_lines(tiers: Mapping[str, list[Interval]], end: float) -> list[str]:
-    lines = [*_header(), "xmin = 0 ", f"xmax = {end!r} ", "tiers? <exists> ", f"size = {len(tiers)} ", "item []: "]
-    for index, (name, intervals) in enumerate(tiers.items(), 1):
-        lines += [f"    item [{index}]:", '        class = "IntervalTier" ', f"        name = {_quoted(name)} "]
-        lines += ["        xmin = 0 ", f"        xmax = {end!r} ", f"        intervals: size = {len(intervals)} "]
-        for number, interval in enumerate(intervals, 1):
-            lines += [
-                f"        intervals [{number}]:",
-                f"            xmin = {interval.start!r} ",
-                f"            xmax = {interval.end!r} ",
-                f"            text = {_quoted(interval.label)} ",
-            ]
-    return lines

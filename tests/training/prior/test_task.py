@@ -18,9 +18,9 @@ from vqspeech.errors import InputError
 from vqspeech.model.prior.checkpoint import load_prior
 from vqspeech.model.prior.scoring import code_bits
 from vqspeech.training import trainer as training
-from vqspeech.training.preset_file import read_preset_file
+from vqspeech.training.preset_file import packaged_presets, read_preset_file
 from vqspeech.training.prior import task as prior_task
-from vqspeech.training.prior.config import PriorPreset, prior_presets, read_prior_preset
+from vqspeech.training.prior.config import FOLDER, PriorPreset, read_prior_preset
 from vqspeech.training.prior.task import PriorTask
 from vqspeech.training.trainer import Trainer
 
@@ -190,7 +190,7 @@ def test_optimisers_share_out_every_parameter_once(kind: str, muon: str) -> None
     assert {id(p) for p in given} == {id(p) for p in task.model.parameters()}
 
 
-@pytest.mark.parametrize("name", prior_presets())
+@pytest.mark.parametrize("name", packaged_presets(FOLDER))
 def test_each_packaged_preset_reads_and_fits_into_ten_megabytes(name: str) -> None:
     preset = read_prior_preset(name)
     task = PriorTask(preset, TRAIN, DEV)

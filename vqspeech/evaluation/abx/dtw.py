@@ -241,8 +241,6 @@ def warp(local: NDArray[np.float32], heights: ArrayLike, widths: ArrayLike) -> N
             best, taken = np.where(up, above[column + 1], best), np.where(up, above_steps[column + 1], taken)
             np.add(best, by_cell[row, column], out=cost[column + 1])
             np.add(taken, 1, out=steps[column + 1])
-        if row == 0:
-            above[0] = np.inf
         (ended,) = np.nonzero(last_row == row)
         found[ended] = cost[last_column[ended], ended] / steps[last_column[ended], ended]
     return found

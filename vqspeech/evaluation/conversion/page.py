@@ -86,7 +86,7 @@ def page(result: Result, about: About, examples: Iterable[Example] = ()) -> str:
         _header(result, about),
         _tiles(result),
         _section(
-            "Between baselines and topliness",
+            "Between baselines and toplines",
             "The same metrics on the same pairs: the unconverted source as baseline, real recordings and resyntheses "
             "as toplines. Percent where the heading says so.",
             html_table(

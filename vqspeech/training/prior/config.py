@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from vqspeech.model.config import Count, Fraction, NonNegative, Positive
 from vqspeech.model.prior.config import NetworkConfig
-from vqspeech.training.preset_file import PresetFile, packaged_presets, read_preset_file
+from vqspeech.training.preset_file import PresetFile, read_preset_file
 
 #: Where the package keeps these presets.
 FOLDER = "presets/prior"
@@ -78,11 +78,6 @@ class PriorPreset(PresetFile, frozen=True):
     def check(self, where: str) -> None:
         """Check what no single key can show; raises InputError naming the keys."""
         self.network.check(where)
-
-
-def prior_presets() -> tuple[str, ...]:
-    """Names of the priors' presets in the package."""
-    return packaged_presets(FOLDER)
 
 
 def read_prior_preset(name: str | os.PathLike[str], changes: Sequence[str] = ()) -> PriorPreset:
