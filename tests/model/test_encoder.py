@@ -158,3 +158,17 @@ def test_input_norm_does_with_a_single_code() -> None:
 def test_instance_norm_does_with_a_single_code() -> None:
     encoder, hop = make_encoder(instance_norm=True)
     assert torch.isfinite(encoder(torch.randn(1, hop))).all()
+
+
+@pytest.mark.parametrize("front_end", FRONT_ENDS)
+@pytest.mark.parametrize("dilations", [[], [2], [-1], [1, -3]])
+def test_a_code_depends_on_samples_within_its_reach_alone(front_end: dict[str, Any], dilations: list[int]) -> None:
+    encoder, hop = make_encoder(**front_end, dilations=dilations)
+    past, ahead = encoder.reach
+    around = -(-max(past, ahead) // hop) + 1
+    waveform = torch.randn(1, (2 * around + 1) * hop, requires_grad=True)
+    encoder(waveform)[0, :, around].abs().sum().backward()
+    assert waveform.grad is not None
+    inputs = waveform.grad[0].nonzero()[:, 0]
+    assert inputs.min() >= around * hop - past
+    assert inputs.max() < (around + 1) * hop + ahead

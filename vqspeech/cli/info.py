@@ -30,6 +30,7 @@ def run(options: argparse.Namespace) -> None:
     config = network.config
     rate, hop = config.audio.sample_rate, config.code_hop
     field = config.decoder.receptive_field
+    past, ahead = network.encoder.reach
     sizes = {name: sum(p.numel() for p in part.parameters()) for name, part in network.named_children()}
     rows = {
         "sample rate": f"{rate} Hz",
@@ -37,8 +38,9 @@ def run(options: argparse.Namespace) -> None:
         "code rate": f"{config.code_rate:g} Hz",
         "codebook": f"{config.quantizer.codes} codes of {config.encoder.dimension} dimensions",
         "bitrate": f"{config.bitrate:.0f} bit/s at most (log2 {config.quantizer.codes} x {config.code_rate:g})",
-        "encoder context": f"{1000 * network.encoder.context / rate:.0f} ms to either side of a code",
-        "look-ahead": f"{1000 * (network.encoder.context + network.conditioner.context * hop) / rate:.0f} ms",
+        "encoder context": f"{1000 * past / rate:.0f} ms before and {1000 * ahead / rate:.0f} ms after a code",
+        "look-ahead": f"{1000 * (ahead + network.conditioner.reach[1] * hop) / rate:.0f} ms"
+        + (", and statistics of the whole recording" if config.encoder.hears_all else ""),
         "receptive field": f"{field} samples ({1000 * field / rate:.0f} ms) of the decoder",
         "decoder": f"{config.decoder.layers} layers, {config.decoder.residual} residual, {config.decoder.skip} skip",
         "parameters": ", ".join(f"{name} {count / 1e6:.2f} M" for name, count in sizes.items() if count),

@@ -56,13 +56,16 @@ class Encoder(nn.Module):
     @property
     def reach(self) -> tuple[int, int]:
         """Samples before and after a code's own that can reach it, at most (without a norm over the utterance)."""
-        mel = self.config.front_end == "log-mel"
-        hop, strided = (self.config.mel_hop, window_length(self.sample_rate)) if mel else (1, 0)
+        hop, past, ahead = 1, 0, 0
+        if self.config.front_end == "log-mel":
+            hop = self.config.mel_hop
+            past = ahead = max(0, -(-(window_length(self.sample_rate) - hop) // 2))
         for stride in self.config.strides:
-            strided += stride * hop
+            # Windows of two strides, centred.
+            past, ahead = past + stride // 2 * hop, ahead + (stride - stride // 2) * hop
             hop *= stride
-        past, ahead = reach(self.config.dilations)
-        return strided + hop * past, strided + hop * ahead
+        before, after = reach(self.config.dilations)
+        return past + hop * before, ahead + hop * after
 
     @property
     def context(self) -> int:
