@@ -60,25 +60,39 @@ class FilmConvolutions(MaskedConvolutions):
         self.before_actions = nn.Parameter(torch.zeros(c.skip))
 
     def forward(self, x: Tensor, cache: Cache | None) -> Tensor:
-        """``(batch, time, width)`` from a film's beginning on -> ``(batch, time, skip)``."""
-        time, first = x.shape[1], 0
+        """``(batch, time, width)`` from a film's beginning on -> ``(batch, time, skip)``.
+
+        A cache keeps what came in of the frames that are still seen, and what the frame at hand is conditioned on.
+        """
+        time, first, known = x.shape[1], 0, None
         together = 1 + self.rows * self.columns
-        if cache is not None:
+        seen = self.frames * together
+        if cache is None or not cache.layers[0]:
+            before = x.new_zeros(x.shape[0], seen, x.shape[2])  # what lies before the film
+        else:
             first = cache.position
-            x = torch.cat([*cache.layers[0], x], 1)
-            cache.layers[0] = (x,)
-            cache.position += time
-        # Frames whose symbols are new, and those before that they depend on; what lies before the film is zeros.
-        begin = first // together
-        end = -(-(first + time) // together)
-        x = F.pad(x, (0, 0, self.frames * together, end * together - x.shape[1]))[:, begin * together :]
-        frames = x.unflatten(1, (-1, together))  # (batch, frames before and new ones, symbols, width)
-        y = self._over_frames(frames, new=end - begin).flatten(1, 2)  # (batch, new frames * symbols, skip)
+            before, known = cache.layers[0]
+        # Frames whose symbols are new, and those before them that they depend on.
+        begin, end = first // together, -(-(first + time) // together)
+        x = torch.cat([before, x], 1)
+        filled = F.pad(x, (0, 0, 0, seen + (end - begin) * together - x.shape[1]))
+        frames = filled.unflatten(1, (-1, together))  # (batch, frames before and new ones, symbols, width)
+        # From a frame's position 2 on, all that it is conditioned on has been there before.
+        if known is None or first % together < 2 or end - begin > 1:
+            known = self._conditions(frames, new=end - begin)
+        y = self._over_frames(frames, known, new=end - begin).flatten(1, 2)  # (batch, new frames * symbols, skip)
+        if cache is not None:
+            cache.position = first + time
+            whole = cache.position // together - begin  # frames that are now complete
+            cache.layers[0] = (x[:, whole * together :], known.unflatten(0, (-1, end - begin))[:, -1])
         return y[:, first - begin * together :][:, :time]
 
-    def _over_frames(self, frames: Tensor, *, new: int) -> Tensor:
-        """Compute the last ``new`` of ``(batch, frames + new, symbols, width)``: ``(batch, new, symbols, skip)``."""
-        batch, _, _, width = frames.shape
+    def _conditions(self, frames: Tensor, *, new: int) -> Tensor:
+        """From frames before and actions, for the last ``new`` of ``(batch, frames + new, symbols, width)``.
+
+        Returns:
+            ``(batch * new, layers * 2 gate, rows, columns)``.
+        """
         # The codes of a frame stand one place later: from its position 2 to position 0 of the next.
         moved = torch.cat([frames[:, :-1, 2:], frames[:, 1:, :1]], 2)  # (batch, frames + new - 1, codes, width)
         seen = [moved[:, k : k + new] for k in range(self.frames)]
@@ -87,8 +101,12 @@ class FilmConvolutions(MaskedConvolutions):
         context = self.past(stacked.unflatten(2, (self.rows, self.columns)))
         for block in self.blocks:
             context = context + block(context)
-        codes = self.over_grids(
-            frames[:, -new:, 1:].reshape(batch * new, -1, width), self.conditioning(F.relu(context))
-        )
+        conditions: Tensor = self.conditioning(F.relu(context))
+        return conditions
+
+    def _over_frames(self, frames: Tensor, conditions: Tensor, *, new: int) -> Tensor:
+        """Compute the last ``new`` of ``(batch, frames + new, symbols, width)``: ``(batch, new, symbols, skip)``."""
+        batch, width = frames.shape[0], frames.shape[3]
+        codes = self.over_grids(frames[:, -new:, 1:].reshape(batch * new, -1, width), conditions)
         first = self.before_actions.expand(batch, new, 1, -1)
         return torch.cat([first, codes.unflatten(0, (batch, new))], 2)
