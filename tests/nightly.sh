@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The long form of the fuzz tests: 10,000 cases of each kind, with a seed of its own each day.
+# What takes too long for the test suite: the fuzz tests at length, 10,000 cases of each kind with a seed of its own each
+# day, then every recipe in its quick form (tests/nightly_recipes.sh).
 #
 #   tests/nightly.sh [CASES [SEED]]      the seed is printed; the same two numbers repeat a run
 set -euo pipefail
@@ -7,4 +8,7 @@ cd "$(dirname "$0")/.."
 cases=${1:-10000}
 seed=${2:-$(date +%Y%m%d)}
 echo "tests/nightly.sh: $cases cases of each kind, seed $seed"
-VQSPEECH_FUZZ_CASES=$cases VQSPEECH_FUZZ_SEED=$seed exec .venv/bin/python -m pytest tests/fuzz
+status=0
+VQSPEECH_FUZZ_CASES=$cases VQSPEECH_FUZZ_SEED=$seed .venv/bin/python -m pytest tests/fuzz || status=$?
+tests/nightly_recipes.sh || status=$?
+exit "$status"

@@ -44,7 +44,7 @@ if [[ -n $folder ]]; then
   dataset=folder
 fi
 local=$recipe/local
-exp=$exp/${tag:-default}
+exp=$exp/${tag:-${dataset// /-}}
 read -r -a sets <<<"$dataset"
 images=("${sets[@]/#/$data/}")
 images=("${images[@]/%/.npz}")

@@ -321,14 +321,14 @@ def test_the_recipe_in_its_shortest_form(tmp_path: Path) -> None:
         return ended.stdout
 
     run()
-    found = json.loads((tmp_path / "exp/default/digits/RESULTS.json").read_text())
+    found = json.loads((tmp_path / "exp/digits/digits/RESULTS.json").read_text())
     assert found["bits_per_image"] == 96
     bits = found["bits_per_code"]["test"]
     assert bits["uniform"] == 6
     assert bits["masked"] < bits["unigram"]
     per_dimension = found["bits_per_dimension"]
     assert per_dimension["codes, uniform"] == pytest.approx(96 / 64)
-    page = (tmp_path / "exp/default/results.html").read_text()
+    page = (tmp_path / "exp/digits/results.html").read_text()
     assert page.count("data:image/png") >= 10
     assert 'src="http' not in page
     # All is done: nothing is done again.
