@@ -29,7 +29,8 @@ CORE = [
     "praat-parselmouth>=0.4.5",  # pitch and formants: training augmentation and reports; TextGrids
     "scikit-learn>=1.4",  # k-means baselines, information measures and probes of the phoneme report
     "librosa>=0.10.2",  # spectral features and time warping of the reports
-    "matplotlib>=3.8",  # the pages of the reports
+    "matplotlib>=3.8",  # the figures of the reports
+    "jinja2>=3.1",  # their pages; torch brings it, too
     "tqdm>=4.60",  # progress of long commands
 ]
 EXTRAS = {
@@ -167,7 +168,10 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11",
     packages=find_packages(include=["vqspeech", "vqspeech.*"]),
-    package_data={"vqspeech": ["py.typed", "presets/*.yaml", "presets/*/*.yaml", "pretrained/*", "pretrained/*/*"]},
+    package_data={
+        "vqspeech": ["py.typed", "presets/*.yaml", "presets/*/*.yaml", "pretrained/*", "pretrained/*/*"],
+        "vqspeech.evaluation.html": ["templates/*.html"],
+    },
     ext_modules=native_engine(),
     cmdclass={"build_ext": OptionalBuild},
     install_requires=CORE,

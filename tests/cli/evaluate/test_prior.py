@@ -131,7 +131,7 @@ def test_samples_are_measured_beside_real_codes(tmp_path: Path, files: dict[str,
         assert systems[name]["confidence"] == -1
     page = (out / "report.html").read_text()
     assert page.count("<audio") == 3 + 2 + 2
-    assert "heard: a blick" in page
+    assert "recognised: a blick" in page
     assert "http" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
         "http://creativecommons.org", ""
     ).replace("https://matplotlib.org", "")

@@ -1,4 +1,4 @@
-"""What the pages of all reports share: their style and their tables."""
+"""The style sheet of the reports' pages; recipes that write pages of their own share it and the table."""
 
 from __future__ import annotations
 
