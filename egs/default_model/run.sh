@@ -20,7 +20,7 @@
 #   5  judge that: conversions of known voices, then of readers left out
 #
 # More options: --data DIR, --out DIR (the experiments), --threads N (to train with), --pairs N (to measure), --whisper
-# PATH (a Whisper model for the word errors; none: pocketsphinx), --judges "...", --front-end-changes and
+# PATH (a Whisper model for the word errors; none: pocketsphinx), --metrics "...", --front-end-changes and
 # --decoder-changes "K=V ..." (of the numbers of stages 2 and 4).
 set -euo pipefail
 recipe=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -34,7 +34,7 @@ arctic=
 librispeech=
 more=
 whisper=
-judges="similarity words quality"
+metrics="similarity words quality"
 data=$VQSPEECH_ROOT/data/default_model
 out=$VQSPEECH_ROOT/exp/default_model
 front_end_changes=
@@ -92,9 +92,9 @@ fi
 
 # judge NAME MODEL DATA [OPTION]...: a conversion report of DATA's recordings, in $out/NAME.
 judge() {
-  # shellcheck disable=SC2206  # several speakers and judges
+  # shellcheck disable=SC2206  # several speakers and metrics
   local asked=(evaluate conversion --model "$2" --data "$3" --references "$data/train" --targets $vctk_speakers bdl slt
-    --pairs "$pairs" --precision int8 --judges $judges ${whisper:+--whisper "$whisper"} "${@:4}" --out "$out/$1")
+    --pairs "$pairs" --precision int8 --metrics $metrics ${whisper:+--whisper "$whisper"} "${@:4}" --out "$out/$1")
   $cmd JOB=1:"$nj" --done "$work/$1.JOB" "$out/log/$1.JOB.log" vqspeech "${asked[@]}" --shard JOB/"$nj"
   vqspeech "${asked[@]}"
 }
