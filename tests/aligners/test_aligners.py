@@ -184,8 +184,6 @@ def test_nothing_aligned_is_an_error(tmp_path: Path, quick: type[QuickAligner]) 
     data = data_directory(tmp_path / "data", ["s_1"], text="fails")
     with pytest.raises(InputError, match="not one utterance could be aligned; s_1: the text is not found"):
         command(data, "--jobs", 1)
-    with pytest.raises(InputError, match="--jobs must be"):
-        command(data, "--jobs", 0)
     with pytest.raises(InputError, match="--words-tier"):
         command(data, "--words-tier", "x")
 

@@ -111,8 +111,6 @@ def _forced(data: DataDir, folder: Path, options: argparse.Namespace) -> Found:
     from vqspeech.aligners.lexicon import read_lexicon
 
     jobs = (os.cpu_count() or 1) if options.jobs is None else options.jobs
-    if jobs < 1:
-        raise InputError("--jobs must be 1 or more")
     lexicon = read_lexicon(options.lexicon) if options.lexicon else {}
     partial = folder / "align.partial"
     # What was aligned is kept for as long as the same would come out again.
