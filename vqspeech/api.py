@@ -196,9 +196,9 @@ class Model:
         network = self.network
         hop = network.config.code_hop
         padded = np.pad(waveform, (0, -len(waveform) % hop))
-        shaped = network.companding.shape(torch.from_numpy(padded)[None]).to(self._device)
+        shaped = network.companding.preemphasise(torch.from_numpy(padded)[None]).to(self._device)
         # What is normalised over the whole utterance cannot be cut.
-        whole = len(padded) if network.config.encoder.hears_all else 0
+        whole = len(padded) if network.config.encoder.utterance_norm else 0
         z = apply_chunked(
             network.encoder,
             shaped,

@@ -128,13 +128,13 @@ class Companding:
         """The class of a zero sample, which stands before the first."""
         return self.levels // 2
 
-    def shape(self, waveform: Tensor, previous: Tensor | None = None) -> Tensor:
+    def preemphasise(self, waveform: Tensor, previous: Tensor | None = None) -> Tensor:
         """Pre-emphasis and gain alone: the encoder's input. ``(..., time)`` -> ``(..., time)``."""
         return pre_emphasis(waveform, self.emphasis, previous) * self.gain
 
     def classes(self, waveform: Tensor, previous: Tensor | None = None) -> Tensor:
         """``(..., time)`` waveform -> ``(..., time)`` int64 classes."""
-        return mu_law_encode(self.shape(waveform, previous), self.levels)
+        return mu_law_encode(self.preemphasise(waveform, previous), self.levels)
 
     def waveform(self, classes: Tensor) -> NDArray[np.float32]:
         """``(time,)`` classes -> ``(time,)`` waveform."""

@@ -82,7 +82,7 @@ def test_what_reaches_the_encoder_is_what_reaches_the_codebook_vectors() -> None
     """Equation 3's copied gradient: that of the likelihood by z is that of the likelihood by the quantised vectors."""
     model = make_model()
     inputs, targets, speaker, _ = make_batch()
-    z = model.encoder(model.companding.shape(inputs)).detach().requires_grad_()
+    z = model.encoder(model.companding.preemphasise(inputs)).detach().requires_grad_()
     values = model.quantizer(z).values
     (by_z,) = torch.autograd.grad(model.nll(targets, model.frames(values, speaker), (0, 12)).mean(), z)
     chosen = model.quantizer.lookup(model.quantizer(z).codes).detach().requires_grad_()
@@ -138,7 +138,7 @@ def test_without_a_crop_the_decoder_rests_and_without_a_target_the_mel_head() ->
 def test_jitter_is_of_training_alone() -> None:
     model = make_model(make_config(quantizer={"jitter": 0.9}))
     batch = make_batch()
-    model.quantizer.start(model.encoder(model.companding.shape(batch[0])).transpose(1, 2).flatten(0, 1))
+    model.quantizer.start(model.encoder(model.companding.preemphasise(batch[0])).transpose(1, 2).flatten(0, 1))
     torch.manual_seed(0)
     values = {mode: [model.train(mode)(*batch, None)[0].mel.item() for _ in range(4)] for mode in (True, False)}
     assert len(set(values[True])) > 1
@@ -190,7 +190,7 @@ def overfit(model: VQVAE, waveform: Tensor, *, warm_up: int, steps: int) -> None
     for step in range(steps):
         if step == warm_up // 2:
             with torch.no_grad():
-                z = model.encoder(model.companding.shape(waveform))
+                z = model.encoder(model.companding.preemphasise(waveform))
             model.quantizer.start(z[0].t())
         fall = min(1.0, 0.02 + 2 * (1 - step / steps))
         for optimiser, start in zip(optimisers, rates, strict=True):

@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> None:
         "bitrate": f"{config.bitrate:.0f} bit/s at most (log2 {config.quantizer.codes} x {config.code_rate:g})",
         "encoder context": f"{1000 * past / rate:.0f} ms before and {1000 * ahead / rate:.0f} ms after a code",
         "look-ahead": f"{1000 * (ahead + network.conditioner.reach[1] * hop) / rate:.0f} ms"
-        + (", and statistics of the whole recording" if config.encoder.hears_all else ""),
+        + (", and statistics of the whole recording" if config.encoder.utterance_norm else ""),
         "receptive field": f"{field} samples ({1000 * field / rate:.0f} ms) of the decoder",
         "decoder": f"{config.decoder.layers} layers, {config.decoder.residual} residual, {config.decoder.skip} skip",
         "parameters": ", ".join(f"{name} {count / 1e6:.2f} M" for name, count in sizes.items() if count),

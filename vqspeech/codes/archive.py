@@ -104,10 +104,11 @@ def read_info(path: PathLike) -> CodeInfo:
     size = values["codebook_size"]
     if isinstance(size, float) and size.is_integer():
         values["codebook_size"] = int(size)
-    return _checked(CodeInfo(**{name: values[name] for name in known & values.keys()}), where)
+    return check_info(CodeInfo(**{name: values[name] for name in known & values.keys()}), where)
 
 
-def _checked(info: CodeInfo, where: PathLike | None) -> CodeInfo:
+def check_info(info: CodeInfo, where: PathLike | None) -> CodeInfo:
+    """Return ``info``; raises InputError where a value is out of range."""
     try:
         ranges.CODEBOOK.check(info.codebook_size, "codebook_size")
         ranges.FRAME_PERIOD.check(info.frame_period, "frame_period")
@@ -127,33 +128,36 @@ def read(path: PathLike) -> Codes:
     """
     path = Path(path)
     sequences = _read_lines(path)
-    return _bounded(Codes(read_info(path), sequences), path)
+    return check_codes(Codes(read_info(path), sequences), path)
 
 
 def _read_lines(path: Path) -> dict[str, NDArray[np.int32]]:
     sequences: dict[str, NDArray[np.int32]] = {}
     with path.open("rb") as file:
         for number, raw in enumerate(file, 1):
-            words = _decode(raw, path, number).split()
+            words = decode_line(raw, path, number).split()
             if not words:
                 raise InputError("an empty line", where=path, line=number, hint="remove it")
-            _add(sequences, words[0], _integers(words[1:], path, number), path, number)
+            add_sequence(sequences, words[0], parse_codes(words[1:], path, number), path, number)
     return sequences
 
 
-def _decode(raw: bytes, path: Path, line: int, kind: str = "codes.txt") -> str:
+def decode_line(raw: bytes, path: Path, line: int, kind: str = "codes.txt") -> str:
+    """A line as text; raises InputError where it is not UTF-8."""
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError("no UTF-8 text", where=path, line=line, hint=f"is this a {kind}?") from error
 
 
-def _text_lines(path: Path, kind: str) -> list[str]:
+def text_lines(path: Path, kind: str) -> list[str]:
+    """The lines of a text file without their ends; raises InputError where it is not UTF-8."""
     with path.open("rb") as file:
-        return [_decode(raw, path, number, kind).rstrip("\r\n") for number, raw in enumerate(file, 1)]
+        return [decode_line(raw, path, number, kind).rstrip("\r\n") for number, raw in enumerate(file, 1)]
 
 
-def _integers(words: list[str], path: Path, line: int | None) -> NDArray[np.int32]:
+def parse_codes(words: list[str], path: Path, line: int | None) -> NDArray[np.int32]:
+    """Words as int32 codes, ``(frames,)``; raises InputError for what is no code."""
     try:
         codes = np.array(words, dtype=np.int64) if words else np.empty(0, np.int64)
     except (ValueError, OverflowError):
@@ -167,19 +171,21 @@ def _integers(words: list[str], path: Path, line: int | None) -> NDArray[np.int3
     return codes.astype(np.int32)
 
 
-def _add(
+def add_sequence(
     sequences: dict[str, NDArray[np.int32]],
     utterance: str,
     codes: NDArray[np.int32],
     path: Path,
     line: int | None,
 ) -> None:
+    """Add an utterance to ``sequences``; raises InputError where it occurs twice."""
     if utterance in sequences:
         raise InputError(f"utterance {utterance} occurs twice", where=path, line=line, hint="keep one of them")
     sequences[utterance] = codes
 
 
-def _bounded(codes: Codes, path: Path) -> Codes:
+def check_codes(codes: Codes, path: Path) -> Codes:
+    """Return ``codes``; raises InputError where one is outside the codebook."""
     for number, (utterance, sequence) in enumerate(codes.sequences.items(), 1):
         if sequence.size and sequence.max() >= codes.info.codebook_size:
             raise InputError(
@@ -204,7 +210,7 @@ def write(path: PathLike, codes: Codes) -> None:
     """Write ``codes.txt`` and the ``codes.json`` beside it, each in one step."""
     path = Path(path)
     with atomic_open(sidecar_path(path)) as file:
-        file.write(_info_json(_checked(codes.info, None)))
+        file.write(_info_json(check_info(codes.info, None)))
     with atomic_open(path) as file:
         file.writelines(format_line(name, sequence) + "\n" for name, sequence in codes.sequences.items())
 
@@ -237,7 +243,7 @@ class Writer:
 
     def __init__(self, path: PathLike, info: CodeInfo, sources: Iterable[object] = ()) -> None:
         self.path = Path(path)
-        self.info = _checked(info, None)
+        self.info = check_info(info, None)
         self.done: set[str] = set()
         self.discarded = False
         self._partial = self.path.with_name(self.path.name + ".partial")

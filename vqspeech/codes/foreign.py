@@ -12,12 +12,12 @@ from vqspeech.codes.archive import (
     CodeInfo,
     Codes,
     PathLike,
-    _add,
-    _bounded,
-    _checked,
-    _decode,
-    _integers,
-    _text_lines,
+    add_sequence,
+    check_codes,
+    check_info,
+    decode_line,
+    parse_codes,
+    text_lines,
 )
 from vqspeech.errors import InputError
 
@@ -61,7 +61,7 @@ def import_units(
         frame_period=frame_period,
         offset=frame_period / 2 if offset is None else offset,
     )
-    return _bounded(Codes(_checked(info, path), sequences), path)
+    return check_codes(Codes(check_info(info, path), sequences), path)
 
 
 def _stem(name: str) -> str:
@@ -72,7 +72,7 @@ def _read_named_lines(path: Path) -> dict[str, NDArray[np.int32]]:
     sequences: dict[str, NDArray[np.int32]] = {}
     with path.open("rb") as file:
         for number, raw in enumerate(file, 1):
-            line = _decode(raw, path, number).strip()
+            line = decode_line(raw, path, number).strip()
             if "|" in line:
                 name, _, rest = line.partition("|")
                 name = _stem(name.strip())
@@ -80,7 +80,7 @@ def _read_named_lines(path: Path) -> dict[str, NDArray[np.int32]]:
                 name, _, rest = line.replace("\t", " ").partition(" ")
             if not name:
                 raise InputError("an empty line", where=path, line=number, hint="remove it")
-            _add(sequences, name, _integers(rest.replace(",", " ").split(), path, number), path, number)
+            add_sequence(sequences, name, parse_codes(rest.replace(",", " ").split(), path, number), path, number)
     return sequences
 
 
@@ -92,8 +92,8 @@ def _read_km(path: Path, manifest: Path) -> dict[str, NDArray[np.int32]]:
             hint=f"give the .tsv it was made from, or put it at {manifest}",
         )
     # The first line of a fairseq manifest is the root folder, the others are "path<TAB>samples".
-    names = [_stem(line.split("\t")[0]) for line in _text_lines(manifest, "manifest")[1:] if line.strip()]
-    lines = _text_lines(path, ".km")
+    names = [_stem(line.split("\t")[0]) for line in text_lines(manifest, "manifest")[1:] if line.strip()]
+    lines = text_lines(path, ".km")
     if len(lines) != len(names):
         raise InputError(
             f"has {len(lines)} lines, but {manifest} names {len(names)} files",
@@ -102,7 +102,7 @@ def _read_km(path: Path, manifest: Path) -> dict[str, NDArray[np.int32]]:
         )
     sequences: dict[str, NDArray[np.int32]] = {}
     for number, (name, line) in enumerate(zip(names, lines, strict=True), 1):
-        _add(sequences, name, _integers(line.split(), path, number), path, number)
+        add_sequence(sequences, name, parse_codes(line.split(), path, number), path, number)
     return sequences
 
 
@@ -122,5 +122,5 @@ def _read_npy_folder(folder: Path) -> dict[str, NDArray[np.int32]]:
             raise InputError(f"an array of {array.dtype}, not of integers", where=file)
         if array.size and (array.min() < 0 or array.max() > np.iinfo(np.int32).max):
             raise InputError("a code is out of range", where=file, hint="codes start at 0")
-        _add(sequences, file.stem, array.astype(np.int32), file, None)
+        add_sequence(sequences, file.stem, array.astype(np.int32), file, None)
     return sequences

@@ -75,7 +75,7 @@ class EncoderConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     frame_norm: bool
 
     @property
-    def hears_all(self) -> bool:
+    def utterance_norm(self) -> bool:
         """Whether each code depends on the whole utterance, which then cannot be encoded in pieces."""
         return self.instance_norm or self.input_norm
 

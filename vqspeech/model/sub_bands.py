@@ -45,7 +45,7 @@ class SubBandCompanding(nn.Module):
         """The class of a zero in any band, which stands before the first step."""
         return self.levels // 2
 
-    def shape(self, waveform: Tensor, previous: Tensor | None = None) -> Tensor:
+    def preemphasise(self, waveform: Tensor, previous: Tensor | None = None) -> Tensor:
         """Pre-emphasis and gain alone: the input of the encoder. ``(..., time)`` -> ``(..., time)``."""
         return pre_emphasis(waveform, self.emphasis, previous) * self.gain
 

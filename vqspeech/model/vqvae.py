@@ -107,7 +107,7 @@ class VQVAE(nn.Module):
         Returns:
             ``time / code_hop`` vectors per row.
         """
-        return self.quantizer(self.encoder(self.companding.shape(waveform), alter))
+        return self.quantizer(self.encoder(self.companding.preemphasise(waveform), alter))
 
     def adapted_codes(self, vectors: Tensor, speech: Tensor, voice: Mapping[int, float]) -> Tensor:
         """The codes of a recording, adapted to the voice it is converted to; see ``adapt_codes``.

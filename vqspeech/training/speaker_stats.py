@@ -33,7 +33,7 @@ def compute_speaker_stats(model: VQVAE, pack: Pack) -> None:
             samples = np.pad(pack.samples[start : start + length], (0, -length % hop))
             waveform = torch.from_numpy(samples.astype(np.float32) / 32767)
             speech.append(torch.from_numpy(speech_mask(waveform.numpy(), pack.sample_rate, hop=hop)))
-            vectors.append(model.encoder(model.companding.shape(waveform[None].to(device)))[0].t().float())
+            vectors.append(model.encoder(model.companding.preemphasise(waveform[None].to(device)))[0].t().float())
         model.speaker_stats.update(speaker, torch.cat(vectors), model.quantizer, torch.cat(speech).to(device))
         if len(pack.pitch):
             f0 = pack.f0(np.arange(first, end, PITCH_HOP))  # (values,)

@@ -214,7 +214,7 @@ class VQVAETask:
             return
         vectors = []
         for batch in self._extra_batches(START_BATCHES, device):
-            z = self.model.encoder(self.model.companding.shape(batch.inputs))
+            z = self.model.encoder(self.model.companding.preemphasise(batch.inputs))
             vectors.append(z.transpose(1, 2).flatten(0, 1))
         quantizer.start(torch.cat(vectors))
 
