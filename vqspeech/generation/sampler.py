@@ -208,8 +208,8 @@ def _together(
         stop = min(start + block, min(requests[i].length for i in going))
         with torch.no_grad():
             layers = torch.stack([requests[i].conditioning(frames[i][start:stop]) for i in going]).float()
-        numbers = np.stack([uniforms[i].draw((stop - start) * hop) for i in going])
-        drawn = session.push(layers, numbers, temperature)
+        numbers = np.stack([uniforms[i].draw((stop - start) * hop) for i in going])  # (streams, samples)
+        drawn = session.push(layers, numbers, temperature)  # (streams, samples), or (streams, steps, bands)
         for row, i in enumerate(going):
             chunks[i].append(drawn[row])
         advanced(drawn.size)

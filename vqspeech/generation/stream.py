@@ -111,8 +111,8 @@ class Generator:
         """
         network = self._network
         device = network.quantizer.codebook.device
-        values = network.quantizer.lookup(torch.tensor([window], device=device))
-        frames = self._voice.frames(values)
+        values = network.quantizer.lookup(torch.tensor([window], device=device))  # (1, dimension, codes)
+        frames = self._voice.frames(values)  # (1, frames, channels)
         first = self._behind * network.conditioner.frames_per_code
         return self._voice.conditioning(frames[:, first : first + network.conditioner.frames_per_code])
 

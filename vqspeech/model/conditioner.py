@@ -77,7 +77,7 @@ class Conditioner(nn.Module):
         return self._modulated(values, speaker, pitch) if self.modulated else self._plain(values, speaker)
 
     def _plain(self, values: Tensor, speaker: Tensor) -> Tensor:
-        spread = speaker[:, :, None].expand(-1, -1, values.shape[2])
+        spread = speaker[:, :, None].expand(-1, -1, values.shape[2])  # (batch, speaker_dimension, codes)
         x = self.input(torch.cat([values, spread], 1))  # (batch, channels, codes)
         half = len(self.blocks) // 2
         for block in self.blocks[:half]:
@@ -87,7 +87,7 @@ class Conditioner(nn.Module):
             x = block(x)
         if len(self.blocks):
             x = F.relu(x)
-        return x.transpose(1, 2)
+        return x.transpose(1, 2)  # (batch, frames, channels)
 
     def _modulated(self, values: Tensor, speaker: Tensor, pitch: Tensor | None) -> Tensor:
         x = self.input(values).transpose(1, 2)  # (batch, codes, channels)
@@ -98,7 +98,7 @@ class Conditioner(nn.Module):
         if self.pitch is not None:
             if pitch is None:
                 pitch = x.new_zeros(*x.shape[:2], PITCH_FEATURES)
-            x = x + self.pitch(pitch)
+            x = x + self.pitch(pitch)  # (batch, frames, channels)
         for block in self.blocks[half:]:
             x = block(x, speaker)
         return F.layer_norm(x, x.shape[-1:])

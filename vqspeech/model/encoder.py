@@ -87,11 +87,11 @@ class Encoder(nn.Module):
             frames = log_mel(
                 waveform, sample_rate=self.sample_rate, hop=config.mel_hop, bands=config.mel_bands, alter=alter
             )
-            x = (normalized(frames) if config.input_norm else frames).transpose(1, 2)
+            x = (normalized(frames) if config.input_norm else frames).transpose(1, 2)  # (batch, bands, frames)
         else:
-            x = waveform[:, None]
+            x = waveform[:, None]  # (batch, 1, time)
         for strided in self.strided:
-            x = F.leaky_relu(strided(x), 0.1)
+            x = F.leaky_relu(strided(x), 0.1)  # (batch, channels, time / strides so far)
         if config.block == "modulated":
             x = x.transpose(1, 2)  # (batch, codes, channels)
             for block in self.blocks:
@@ -103,7 +103,7 @@ class Encoder(nn.Module):
         if config.instance_norm:
             # The same as F.instance_norm, which refuses an utterance of a single code.
             x = F.layer_norm(x.float(), x.shape[-1:])
-        z: Tensor = self.projection(x).float()
+        z: Tensor = self.projection(x).float()  # (batch, dimension, codes)
         if config.frame_norm:
             # Without parameters and over one frame alone, so that it is the same in training and in use: batch
             # normalisation and running statistics here gave other codes in evaluation than in training.

@@ -75,7 +75,7 @@ class Quantizer(nn.Module):
             ``(n,)`` int64.
         """
         # |v - e|² = |v|² - 2 v·e + |e|², and |v|² is the same for every code.
-        fixed = self.codebook.square().sum(1)
+        fixed = self.codebook.square().sum(1)  # (codes,)
         if surcharge is not None:
             fixed = fixed + surcharge
         pieces = vectors.split(_AT_ONCE)
@@ -95,8 +95,8 @@ class Quantizer(nn.Module):
             vectors = z.detach().movedim(1, -1).reshape(-1, self.dimension)  # (batch * positions, dimension)
             with torch.no_grad():
                 nearest = self.nearest(vectors)
-            codes = nearest.view(z.shape[0], *z.shape[2:])
-            chosen = self.lookup(codes)
+            codes = nearest.view(z.shape[0], *z.shape[2:])  # (batch, *positions)
+            chosen = self.lookup(codes)  # (batch, dimension, *positions)
             commitment_loss = F.mse_loss(z, chosen.detach())
             codebook_loss = F.mse_loss(chosen, z.detach()) if self.config.update == "loss" else zero
             if self.training:
@@ -113,7 +113,7 @@ class Quantizer(nn.Module):
         codes = self.config.codes
         self.codebook.data.copy_(_draw(vectors, codes))
         for _ in range(iterations):
-            counts, sums = self._statistics(vectors, self.nearest(vectors))
+            counts, sums = self._statistics(vectors, self.nearest(vectors))  # (codes,), (codes, dimension)
             used = counts > 0
             self.codebook.data[used] = sums[used] / counts[used, None]
             self.codebook.data[~used] = _draw(vectors, int((~used).sum()))
@@ -133,7 +133,7 @@ class Quantizer(nn.Module):
 
     @torch.no_grad()
     def _update(self, vectors: Tensor, codes: Tensor) -> None:
-        counts, sums = self._statistics(vectors, codes)
+        counts, sums = self._statistics(vectors, codes)  # (codes,), (codes, dimension)
         if dist.is_initialized():
             # One codebook for all processes: its averages are those of the whole batch.
             dist.all_reduce(counts)
@@ -147,12 +147,12 @@ class Quantizer(nn.Module):
             # A quotient of two nearly vanished numbers is meaningless: such a code stays where it is.
             alive = self.counts > 1e-5
             self.codebook.data[alive] = self.sums[alive] / self.counts[alive, None]
-        dead = self.counts < self.config.restart_below
+        dead = self.counts < self.config.restart_below  # (codes,) bool
         if dead.any():
             self._restart(dead, vectors)
 
     def _restart(self, dead: Tensor, vectors: Tensor) -> None:
-        fresh = _draw(vectors, int(dead.sum()))
+        fresh = _draw(vectors, int(dead.sum()))  # (dead codes, dimension)
         if dist.is_initialized():
             dist.broadcast(fresh, src=0)
         # All three together: were the averages left alone, the next update would pull the code back to where it died.
@@ -179,9 +179,9 @@ def time_jitter(values: Tensor, probability: float) -> Tensor:
         probability: half of it goes to each side.
     """
     batch, _, time = values.shape
-    draw = torch.rand(batch, time, device=values.device)
+    draw = torch.rand(batch, time, device=values.device)  # (batch, time)
     step = (draw > 1 - probability / 2).long() - (draw < probability / 2).long()
-    source = (torch.arange(time, device=values.device) + step).clamp(0, time - 1)
+    source = (torch.arange(time, device=values.device) + step).clamp(0, time - 1)  # (batch, time)
     return values.gather(2, source[:, None].expand_as(values))
 
 

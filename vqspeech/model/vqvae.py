@@ -147,7 +147,7 @@ class VQVAE(nn.Module):
         parts = []
         shared = {speaker: share for speaker, share in shares.items() if str(speaker) not in self.adapters}
         if shared:
-            vectors = self.conditioner.speakers.weight.detach()[list(shared)]
+            vectors = self.conditioner.speakers.weight.detach()[list(shared)]  # (speakers, dimension)
             total = sum(shared.values())
             weights = vectors.new_tensor([share / total for share in shared.values()])
             vector = (vectors * weights[:, None]).sum(0)
@@ -183,7 +183,7 @@ class VQVAE(nn.Module):
             The loss terms, and the codes ``(batch, codes)``.
         """
         quantized = self.quantize(inputs, alter)
-        values = quantized.values
+        values = quantized.values  # (batch, dimension, codes)
         if self.training and self.config.quantizer.jitter and self.quantizer.started:
             values = time_jitter(values, self.config.quantizer.jitter)
         first, frames = self._needed_frames(values, speaker, pitch, crop)

@@ -214,8 +214,8 @@ class VQVAETask:
             return
         vectors = []
         for batch in self._extra_batches(START_BATCHES, device):
-            z = self.model.encoder(self.model.companding.preemphasise(batch.inputs))
-            vectors.append(z.transpose(1, 2).flatten(0, 1))
+            z = self.model.encoder(self.model.companding.preemphasise(batch.inputs))  # (batch, dimension, codes)
+            vectors.append(z.transpose(1, 2).flatten(0, 1))  # (batch x codes, dimension)
         quantizer.start(torch.cat(vectors))
 
     @torch.no_grad()
@@ -322,7 +322,7 @@ class VQVAETask:
             if len(self.dev.speaker) == 1:
                 wrong = wrong.roll(wrong.shape[2] // 2, 2)
             wrong_speaker = (batch.speaker + max(1, len(model.speakers) // 2)) % len(model.speakers)
-            frames = model.frames(quantized.values, batch.speaker, batch.pitch)
+            frames = model.frames(quantized.values, batch.speaker, batch.pitch)  # (batch, frames, channels)
             for name, conditioning in (
                 ("right", frames),
                 ("codes", model.frames(wrong, batch.speaker, batch.pitch)),

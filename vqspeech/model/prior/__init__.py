@@ -70,8 +70,8 @@ class Prior(nn.Module):
         Returns:
             ``(batch, time, codes)`` logits of code ``t``.
         """
-        x = self.embedding(previous) + self.speaker_embedding(speaker)[:, None]
+        x = self.embedding(previous) + self.speaker_embedding(speaker)[:, None]  # (batch, time, width)
         if torch.is_autocast_enabled(x.device.type):
             x = x.to(torch.get_autocast_dtype(x.device.type))
-        logits = self.output(self.network(x, cache))
+        logits = self.output(self.network(x, cache))  # (batch, time, codes)
         return logits if self.bigrams is None else logits + self.bigrams(previous)

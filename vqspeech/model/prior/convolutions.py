@@ -50,16 +50,16 @@ class GatedConvolutions(nn.Module):
         gated = []
         for layer, dilation in enumerate(c.dilations):
             reach = (c.kernel - 1) * dilation
-            past = F.pad(x, (0, 0, reach, 0))
+            past = F.pad(x, (0, 0, reach, 0))  # (batch, reach + time, width)
             if cache is not None:
                 if cache.layers[layer]:
                     past = torch.cat([cache.layers[layer][0], x], 1)
                 cache.layers[layer] = (past[:, -reach:],)
             taps = torch.cat([past[:, k * dilation : k * dilation + time] for k in range(c.kernel)], -1)
-            a, b = self.dilated[layer](taps).chunk(2, -1)
-            z = self.dropout(torch.tanh(a) * torch.sigmoid(b))
+            a, b = self.dilated[layer](taps).chunk(2, -1)  # (batch, time, gate) each
+            z = self.dropout(torch.tanh(a) * torch.sigmoid(b))  # (batch, time, gate)
             gated.append(z)
-            x = x + self.residual[layer](z)
+            x = x + self.residual[layer](z)  # (batch, time, width)
         if cache is not None:
             cache.position += time
         return F.relu(self.hidden(F.relu(self.skip(torch.cat(gated, -1)))))

@@ -37,13 +37,13 @@ def code_bits(prior: Prior, sequences: Sequence[ArrayLike], speakers: Sequence[i
         codes = np.zeros((len(rows), len(bits[rows[0]])), np.int64)
         for row, i in enumerate(rows):
             codes[row, : len(bits[i])] = sequences[i]
-        target = torch.from_numpy(codes).to(device)
+        target = torch.from_numpy(codes).to(device)  # (batch, frames)
         previous = prior.previous(target)
         speaker = torch.tensor([speakers[i] for i in rows], device=device)
         cache = prior.cache()
         for first in range(0, codes.shape[1], _BLOCK):
             block = slice(first, first + _BLOCK)
-            logits = prior(previous[:, block], speaker, cache).float()
+            logits = prior(previous[:, block], speaker, cache).float()  # (batch, block, codes)
             nll = F.cross_entropy(logits.transpose(1, 2), target[:, block], reduction="none").cpu().numpy()
             for row, i in enumerate(rows):
                 kept = bits[i][block]

@@ -84,9 +84,9 @@ class Layer(nn.Module):
             ``(batch, time, width)``, and the keys and values that the next call needs.
         """
         query, key, value = self.attend(_norm(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        query, key = _rotate(_norm(query), rotation), _rotate(_norm(key), rotation)
+        query, key = _rotate(_norm(query), rotation), _rotate(_norm(key), rotation)  # (batch, heads, time, channels)
         if past:
-            key, value = torch.cat([past[0], key], 2), torch.cat([past[1], value], 2)
+            key, value = torch.cat([past[0], key], 2), torch.cat([past[1], value], 2)  # (..., past + time, channels)
         attended = F.scaled_dot_product_attention(
             query, key, value, attn_mask=mask, is_causal=mask is None and query.shape[2] > 1
         )
@@ -109,7 +109,7 @@ def _rotation(first: int, time: int, channels: int, like: Tensor) -> tuple[Tenso
 
 def _rotate(x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
     cos, sin = rotation
-    a, b = x.chunk(2, -1)
+    a, b = x.chunk(2, -1)  # (..., time, channels / 2) each
     return torch.cat([a * cos - b * sin, a * sin + b * cos], -1)
 
 
