@@ -47,6 +47,7 @@ template <class P> struct Kernel {
             stream.current[band] = work.drawn[n][place] =
                 Draw<I>::from(stream.logits, classes, net.classes, work.temperature, work.uniforms[n][place]);
         }
+        if (net.sizes.bands > 1) Parts::fetch(net, stream, band);
     }
 
     // One item of the work that two threads share: for each sample and each group of layers, its part of the skip sum,

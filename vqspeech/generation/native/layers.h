@@ -94,6 +94,25 @@ template <class P> struct Layers {
         if (net.layers[l].residual.words > net.gate_words) P::put(stream.fine_gated, vector, z, net.fine_gated);
     }
 
+    // Bring near what the class of a band will look up: tables of several bands are too large for the near cache, and the
+    // other bands are drawn meanwhile.
+    static INLINE void fetch(const Network& net, const Stream& stream, int band) {
+        const long classes = net.sizes.classes, drawn = stream.current[band];
+        const auto bring = [](const float* row, int width) INLINE_LAMBDA {
+            for (int i = 0; i < width; i += static_cast<int>(kLine / sizeof(float))) __builtin_prefetch(row + i);
+        };
+        for (int above = band + 1; above < net.sizes.bands; above++) {
+            const long pair = above * (above - 1) / 2 + band;
+            bring(net.below + (pair * classes + drawn) * net.output, net.output);
+        }
+        bring(net.embedding + (band * classes + drawn) * net.residual, net.residual);
+        for (int tap = 0; tap < 2; tap++) {
+            const long seen = tap ? stream.previous[band] : drawn;
+            const long row = (static_cast<long>(tap) * net.sizes.bands + band) * (classes + 1) + seen;
+            bring(net.looked_up + row * 2 * net.gate, 2 * net.gate);
+        }
+    }
+
     // The gated units of the first layer: the sum of what each tap makes of the classes it sees.
     static INLINE void look_up(const Network& net, Stream& stream, long time) {
         const Layer& first = net.layers[0];
@@ -223,7 +242,7 @@ template <class P> struct Layers {
             const auto store = [&](int n, int row, Float sums) INLINE_LAMBDA { I::store(streams[n]->logits + row, sums); };
             product(
                 logits, count, inputs, starts, [&](int, int row) INLINE_LAMBDA { return I::load(logits.bias + row); }, store);
-            if (net.logit_rests.empty()) return;
+            if (band >= static_cast<int>(net.logit_rests.size())) return;
             const Matrix& rests = net.logit_rests[band];
             for (int n = 0; n < count; n++) starts[n] = rests.start;
             product(

@@ -9,25 +9,19 @@
 namespace vqspeech {
 namespace {
 
-// The 8-bit range over the largest magnitude seen. Layer inputs may go a little beyond it; behind a ReLU the largest are
-// so rare that finer steps are worth clipping them (measured: least divergence from fp32), except in the hidden layers of
-// several bands, where clipping at 0.75 takes a band's divergence from 2e-4 to 2e-3.
-constexpr float kLayerRange = 1.02f;
-constexpr float kHeadRange = 0.75f;
-constexpr float kBandRange = 1.0f;
-
-// What keeps the rest of its rounding to 8 bits: the inputs of so many layers after the first, the gated units of so many
-// layers on their way to the next, and the weights of the logits. What goes wrong there goes through all others, and taps
-// of the first layers are the nearest in time. Of one band most of the divergence from fp32 comes from there; of several
-// bands a tenth, not worth the time.
-struct Rests {
-    int inputs, gates;
-    bool logits;
+// How activations become 8 bits; all measured by the divergence from fp32 of trained models.
+struct EightBits {
+    // The range over the largest magnitude seen: of the inputs of layers, of the skip sum, of hidden layers. Behind a ReLU
+    // and in the long stacks of several bands the largest are so rare that finer steps are worth clipping them; clipping
+    // the hidden layers of several bands costs a band ten times the divergence.
+    float layers, skip, hidden;
+    // What keeps the rest of its rounding: the inputs of so many layers after the first, the gated units of so many layers
+    // on their way to the next, and the weights of the logits of so many bands. What goes wrong there goes through all
+    // others, or is in the logits at once.
+    int inputs, gates, logits;
 };
-Rests rests_of(Precision precision, int bands) {
-    if (precision != Precision::int8) return {0, 0, false};
-    return bands == 1 ? Rests{3, 2, true} : Rests{1, 0, false};
-}
+constexpr EightBits kOneBand{1.02f, 0.75f, 0.75f, 3, 2, 1};
+constexpr EightBits kSeveralBands{0.75f, 0.75f, 1.0f, 1, 2, 1};
 
 // Words along a row of the skip product: long enough that scaling the accumulators is little beside it.
 constexpr int kSkipWords = 64;
@@ -46,13 +40,14 @@ Network::Network(const Sizes& s, const Weights& w, const Engine& chosen) : sizes
     residual_words = residual / per, gate_words = gate / per, skip_words = skip / per, output_words = output / per;
     skip_layers = std::min(s.layers, (kSkipWords + gate_words - 1) / gate_words);
     const int chunks = (s.layers + skip_layers - 1) / skip_layers;
-    const Rests kept = rests_of(p, s.bands);
-    const auto fine_input = [&](int l) { return p == Precision::int8 && l <= kept.inputs; };
-    const auto fine_gate = [&](int l) { return l < kept.gates; };
+    const EightBits& eight = s.bands == 1 ? kOneBand : kSeveralBands;
+    const auto fine_input = [&](int l) { return p == Precision::int8 && l <= eight.inputs; };
+    const auto fine_gate = [&](int l) { return p == Precision::int8 && l < eight.gates; };
+    const int fine_logits = p == Precision::int8 ? eight.logits : 0;
 
     const auto of = [&](size_t rows, size_t columns) { return Packer::bytes(p, rows, columns); };
     bytes = chunks * of(skip, static_cast<size_t>(skip_layers) * gate) + of(s.bands * output, skip) +
-            s.bands * (kept.logits ? 2 : 1) * of(classes, output);
+            (s.bands + fine_logits) * of(classes, output);
     for (int l = 0; l < s.layers; l++) {
         if (l) bytes += s.kernel * of(2 * gate, (fine_input(l) ? 2 : 1) * residual) + of(2 * gate, 0);
         bytes += of(residual, (fine_gate(l) ? 2 : 1) * gate);
@@ -65,7 +60,7 @@ Network::Network(const Sizes& s, const Weights& w, const Engine& chosen) : sizes
 
     // Signed activations are stored with an offset, as the processor multiplies unsigned by signed bytes.
     const auto step = [&](int index, int levels) {
-        const float range = index < s.layers ? kLayerRange : index > s.layers && s.bands > 1 ? kBandRange : kHeadRange;
+        const float range = index < s.layers ? eight.layers : index == s.layers ? eight.skip : eight.hidden;
         return std::max(w.peaks[index], 1e-6f) * range / static_cast<float>(levels);
     };
     fine_gated = {kUnitFactor, kUnitOffset, gate_words};
@@ -134,14 +129,14 @@ Network::Network(const Sizes& s, const Weights& w, const Engine& chosen) : sizes
     source.step = step(s.layers, 255);
     hidden = packer.pack(source);
     std::vector<float> rests;
-    if (kept.logits) rests = Packer::rests(w.output, static_cast<size_t>(s.bands) * s.classes, s.output);
+    if (fine_logits) rests = Packer::rests(w.output, static_cast<size_t>(s.bands) * s.classes, s.output);
     const int each = classes / lanes;  // classes of a lane
     for (int b = 0; b < s.bands; b++) {
         source = {w.output, s.output, Places(classes, -1), places(s.output, output), w.output_bias, kNever};
         source.step = step(s.layers + 1 + b, 255);
         for (int c = 0; c < s.classes; c++) source.rows[c % each * lanes + c / each] = b * s.classes + c;
         logits.push_back(packer.pack(source));
-        if (!kept.logits) continue;
+        if (b >= fine_logits) continue;
         source.values = rests.data(), source.bias = nullptr, source.absent = 0;
         logit_rests.push_back(packer.pack(source));
     }

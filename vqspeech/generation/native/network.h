@@ -95,7 +95,7 @@ struct Network {
     int skip_layers;                // layers whose gated units enter one product of the skip sum
     std::vector<Matrix> skips;
     Matrix hidden;                  // rows of all bands
-    std::vector<Matrix> logits, logit_rests;  // of each band; the last where 8 bits keep rests
+    std::vector<Matrix> logits, logit_rests;  // of each band; the last of the lowest alone, where 8 bits keep rests
     // What classes of a lower band add to a band's hidden layer: (pairs, classes, output), pairs as (0, 1), (0, 2), (1, 2) ...
     const float* below = nullptr;
     Quantizer fine_gated, summed;
