@@ -183,9 +183,9 @@ def _curves(found: dict[str, Any]) -> str:
                 axes.plot(frames, curve, color=colour, lw=1.5, marker=".", ms=4, label=system)
             axes.set_title(digit, fontsize=9, loc="left")
             axes.set_xlabel("frame")
-            axes.set_ylim(bottom=-0.3)
         both[0].set_ylabel("pixels from the true place")
-        both[1].legend(frameon=False, fontsize=8, loc="upper left")
+        both[0].set_ylim(bottom=-0.3)  # once all is drawn, or what comes later would not widen it
+        figure.legend(*both[0].get_legend_handles_labels(), frameon=False, fontsize=8, loc="outside right upper")
         return as_svg(figure, "positions")
 
 
