@@ -140,3 +140,13 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("trained")
     trainer(out).run()
     return out
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"jobs": 0}, {"perturbed_copies": -1}, {"seed": -1}, {"rms": float("nan")}, {"sample_rate": 1}]
+)
+def test_packing_checks_its_numbers(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    data = data_directory(tmp_path / "data", ["a-1"])
+    with pytest.raises(InputError, match=f"{next(iter(wrong))} is"):
+        write_pack(data, tmp_path / "p.pack", **{"sample_rate": 16_000, "rms": 0.06, **wrong})
+    assert not (tmp_path / "p.pack").exists()

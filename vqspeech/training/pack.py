@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 import numpy as np
 from numpy.typing import NDArray
 
+from vqspeech import ranges
 from vqspeech.errors import InputError, decoding
 from vqspeech.files import atomic_open, locked
 
@@ -228,11 +229,17 @@ def write_pack(
         progress: called with utterances done and utterances in all.
 
     Raises:
-        InputError: the data directory or a recording is unusable, or another process writes the pack.
+        InputError: the data directory or a recording is unusable, a number is out of its range, or another process
+            writes the pack.
         OSError: the disk is full; it names a file.
     """
     from vqspeech import datadir
 
+    ranges.SAMPLE_RATE.check(sample_rate, "sample_rate")
+    ranges.LEVEL.check(rms, "rms")
+    ranges.COPIES.check(perturbed_copies, "perturbed_copies")
+    ranges.SEED.check(seed, "seed")
+    ranges.WORKERS.check(jobs, "jobs")
     read = datadir.DataDir.read(Path(data))
     utterances = sorted(read, key=lambda u: (u.speaker.encode(), u.id.encode()))
     todo = [_Job(u.id, u.speaker, u.recording, u.start, u.end) for u in utterances]
