@@ -153,7 +153,7 @@ def test_targets_may_have_their_recordings_elsewhere(tmp_path: Path, model: str,
     ("words", "problem"),
     [
         (["--targets", "nobody"], "no speaker 'nobody'"),
-        (["--pairs", "0"], "0 pairs"),
+        (["--pairs", "0"], "argument --pairs"),
         (["--converted", "nowhere"], "no such folder"),
     ],
 )

@@ -198,7 +198,8 @@ def test_audio_adds_baselines_to_every_measure(corpus: Path) -> None:
     assert evaluate(corpus, *sound, measure="speakers") == 0
     read = {name: json.loads((report / f"{name}.json").read_text()) for name in ("segmentation", "abx", "speakers")}
     # Each phone is a tone of its own, which MFCCs hear.
-    assert read["segmentation"]["baselines"]["mfcc_kmeans"]["recall"] > 0.8
+    # One boundary in six is between equal phones, whose tones show none.
+    assert read["segmentation"]["baselines"]["mfcc_kmeans"]["recall"] > 0.75
     assert read["abx"]["compared"]["mfcc"]["any_within"]["error"] < 0.1
     assert read["abx"]["compared"]["mfcc_kmeans"]["any_within"]["error"] < 0.1
     assert read["speakers"]["compared"].keys() == {"random_codes", "mfcc_kmeans", "mfcc_statistics"}

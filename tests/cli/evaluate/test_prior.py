@@ -206,7 +206,7 @@ def test_held_out_speech_that_was_trained_on_is_told_of(
     ("words", "said"),
     [
         (["--order", "0"], "--order"),
-        (["--order", "6"], "ask for 1 to 5"),
+        (["--order", "6"], "argument --order"),
         (["--count", "0"], "--count"),
         (["--seconds", "nan"], "--seconds"),
         (["--sample-wavs", "x"], "--samples"),

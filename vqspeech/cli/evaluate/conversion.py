@@ -120,8 +120,6 @@ def _run(options: argparse.Namespace, measure: Measure) -> None:
     from vqspeech.evaluation.conversion.toplines import griffin_lim, mu_law_round_trip
     from vqspeech.evaluation.metrics.cache import cached
 
-    if options.pairs is not None and options.pairs < 1:
-        raise InputError(f"{options.pairs} pairs", where="--pairs", hint="ask for one or more")
     if options.shard and not options.out:
         raise InputError("nowhere to keep the scores", where="--out", hint="name a folder with --out DIR")
     if not options.converted and not options.out:
