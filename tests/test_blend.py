@@ -105,7 +105,7 @@ def test_the_vector_of_a_blend_is_the_weighted_mean(folder: Path) -> None:
     model = vqspeech.load(folder)
 
     def vector(voice: str) -> torch.Tensor:
-        (part,) = model.voice(voice).parts
+        (part,) = model.voice(voice).components
         return part.vector
 
     anna, bert = vector("anna"), vector("bert")

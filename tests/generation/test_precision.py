@@ -113,7 +113,8 @@ def test_a_trained_model_is_nearly_the_same_in_few_bits(
         got = scores(engine, speech).log_softmax(-1)
         divergence = (expected.exp() * (expected - got)).sum(-1)
         divergences.append(divergence.view(divergence.shape[1], -1))  # (time, bands)
-    assert torch.cat(divergences).mean(0).max() <= most
+    # Nats per sample, whatever the bands: a step has as many of them as it stands for samples.
+    assert torch.cat(divergences).mean() <= most
 
 
 @torch.no_grad()
