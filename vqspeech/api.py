@@ -26,7 +26,7 @@ from vqspeech.model.chunking import apply_chunked
 from vqspeech.model.conditioner import PITCH_FEATURES
 from vqspeech.model.speaker_conditioning import Voice
 from vqspeech.model.vqvae import VQVAE
-from vqspeech.pitch import INTONATIONS, SEMITONE, TYPICAL_DEVIATION, Intonation, contour, relative, statistics
+from vqspeech.pitch import INTONATIONS, SEMITONE, TYPICAL_DEVIATION, Intonation, frame_f0, relative, statistics
 
 #: A file, ``-`` for stdin, a ``vqspeech.pipes.Pipe``, or a waveform ``(samples,)`` at the model's sample rate.
 Recording: TypeAlias = str | os.PathLike[str] | ArrayLike
@@ -244,7 +244,7 @@ class Model:
             return None
         hop, rate = config.conditioner.hop, self.sample_rate
         count = -(-len(waveform) // config.code_hop) * self.network.conditioner.frames_per_code
-        track = contour(waveform, rate, (np.arange(count) + 0.5) * hop / rate)
+        track = frame_f0(waveform, rate, hop=hop, count=count)
         frames = relative(track, statistics(track, hop / rate))
         if f0 == "flat":
             frames[:, 0] = 0

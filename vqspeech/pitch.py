@@ -62,6 +62,11 @@ def contour(waveform: NDArray[np.floating], sample_rate: int, times: NDArray[np.
     return found
 
 
+def frame_f0(waveform: NDArray[np.floating], sample_rate: int, *, hop: int, count: int) -> NDArray[np.float32]:
+    """F0 at the middle of each of the first ``count`` hops of a waveform, see ``contour``: ``(count,)`` in Hz."""
+    return contour(waveform, sample_rate, (np.arange(count) + 0.5) * hop / sample_rate)
+
+
 def statistics(f0: NDArray[np.floating], frame_period: float) -> PitchStatistics:
     """Mean and deviation of log-F0; of little voiced speech, drawn towards those of an average speaker.
 

@@ -27,7 +27,7 @@ from vqspeech.files import save_checkpoint
 from vqspeech.melspectrogram import log_mel
 from vqspeech.model.speaker_conditioning import SpeakerAdapter, Voice, VoiceComponent
 from vqspeech.model.vqvae import VQVAE
-from vqspeech.pitch import PitchStatistics, contour, relative, statistics
+from vqspeech.pitch import PitchStatistics, frame_f0, relative, statistics
 
 #: Share of the speech, its last part, that is held out, and the least that either part must have, in seconds.
 HELD_OUT, LEAST_SECONDS = 1 / 6, 1.5
@@ -134,9 +134,7 @@ class VoiceFit:
         """Statistics of the speaker's F0, and the pitch of all recordings, ``(frames, PITCH_FEATURES)``."""
         config = self.network.config
         hop, rate = config.conditioner.hop, config.audio.sample_rate
-        f0 = np.concatenate(
-            [contour(waveform, rate, (np.arange(len(waveform) // hop) + 0.5) * hop / rate) for waveform in waveforms]
-        )
+        f0 = np.concatenate([frame_f0(waveform, rate, hop=hop, count=len(waveform) // hop) for waveform in waveforms])
         found = statistics(f0, hop / rate)
         return found, torch.from_numpy(relative(f0, found))
 

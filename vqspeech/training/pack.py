@@ -162,7 +162,7 @@ def _load(
 ) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
     """Read one utterance: ``(1 + copies, samples)``, the first row the original; and its F0, one value per hop."""
     from vqspeech import audio
-    from vqspeech.pitch import contour
+    from vqspeech.pitch import frame_f0
     from vqspeech.training.perturbation import perturb_speaker
 
     waveform = audio.normalise_level(audio.read(job.recording, rate=rate, start=job.start, end=job.end), rate, rms)
@@ -172,8 +172,8 @@ def _load(
     samples = np.rint(np.clip(np.stack(rows), -1, 1) * 32767).astype(np.int16)
     if not with_pitch:
         return samples, np.zeros(0, np.int16)
-    times = (np.arange(-(-len(waveform) // PITCH_HOP)) + 0.5) * PITCH_HOP / rate
-    return samples, np.rint(contour(waveform, rate, times) / PITCH_UNIT).astype(np.int16)
+    f0 = frame_f0(waveform, rate, hop=PITCH_HOP, count=-(-len(waveform) // PITCH_HOP))
+    return samples, np.rint(f0 / PITCH_UNIT).astype(np.int16)
 
 
 def recordings_of(data: DataDir) -> str:
