@@ -94,6 +94,17 @@ def test_convert_takes_neither_its_own_files_nor_hidden_ones(
     assert "2 were there already" in capsys.readouterr().err
 
 
+def test_folders_in_a_folder_of_recordings_are_named(
+    tmp_path: Path, model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record(tmp_path / "a.wav")
+    (tmp_path / "deeper").mkdir()
+    record(tmp_path / "deeper" / "b.wav")
+    assert main(["encode", str(tmp_path), "--model", model, "--out", str(tmp_path / "out" / "c.txt")]) == 0
+    assert f"left out: {tmp_path / 'deeper'}, a folder" in capsys.readouterr().err
+    assert list(codes.read(tmp_path / "out" / "c.txt").sequences) == ["a"]
+
+
 def test_encode_takes_no_two_recordings_of_one_name(
     tmp_path: Path, model: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

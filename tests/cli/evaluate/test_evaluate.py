@@ -177,6 +177,18 @@ def test_abx(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert again["any_across"]["error"] == pytest.approx(found["any_across"]["error"], abs=1e-3)
 
 
+def test_features_of_two_kinds_are_one_line(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = corpus / "features"
+    folder.mkdir()
+    for number, name in enumerate(codes.read(corpus / "test" / "codes.txt").sequences):
+        np.save(folder / f"{name}.npy", np.zeros((20, 4 + number % 2), np.float32))
+    words = ["--features", str(folder), "--frame-period", "0.04", "--phones", str(corpus / "phones.ctm")]
+    assert main(["evaluate", "abx", *words]) == 2
+    error = capsys.readouterr().err
+    assert "5 dimensions, but" in error
+    assert error.count("\n") == 1
+
+
 def test_speakers(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert evaluate(corpus, "--out", str(corpus / "report"), measure="speakers") == 0
     out = capsys.readouterr().out
@@ -197,7 +209,7 @@ def test_audio_adds_baselines_to_every_measure(corpus: Path) -> None:
     assert evaluate(corpus, *sound, "--task", "any", "--speaker", "within", measure="abx") == 0
     assert evaluate(corpus, *sound, measure="speakers") == 0
     read = {name: json.loads((report / f"{name}.json").read_text()) for name in ("segmentation", "abx", "speakers")}
-    # Each phone is a tone of its own, which MFCCs hear.
+    # Each phone is a tone of its own, which MFCCs resolve.
     # One boundary in six is between equal phones, whose tones show none.
     assert read["segmentation"]["baselines"]["mfcc_kmeans"]["recall"] > 0.75
     assert read["abx"]["compared"]["mfcc"]["any_within"]["error"] < 0.1

@@ -88,17 +88,18 @@ def _in_folder(folder: Path, speakers: Sequence[str]) -> list[Path]:
     made = [file for file in files if _made_by_convert(file.stem, stems, speakers)]
     unnamed = [file for file in files if not file.name.isprintable()]
     others = [file for file in visible if file.suffix.lower() in _OTHERS]
+    deeper = sorted({f.parent for f in folder.glob("[!.]*/[!.]*") if f.suffix.lower() in SUFFIXES})
     for left_out, why in (
         (made, "written by convert"),
         (unnamed, "not UTF-8, or with control characters in its name"),
         (others, "in a format that cannot be read (convert it with ffmpeg)"),
+        (deeper if files else [], "a folder inside the folder (name it, too, to take its recordings)"),
     ):
         if left_out:
             more = f" and {len(left_out) - 1} more" if len(left_out) > 1 else ""
             print(f"left out: {left_out[0]}{more}, {why}", file=sys.stderr)
     taken = [file for file in files if file not in {*made, *unnamed}]
     if not taken:
-        deeper = any(file.suffix.lower() in SUFFIXES for file in folder.glob("*/*"))
         hint = "give a folder of WAV, FLAC, OGG or MP3 files"
         raise InputError(
             "no recordings in it", where=folder, hint=f"name its sub-folders: {folder}/*/" if deeper else hint

@@ -140,9 +140,8 @@ def _units(options: argparse.Namespace) -> tuple[Units, Alignment]:
             raise InputError("--features needs --frame-period SECONDS")
         if not Path(options.features).is_dir():
             raise InputError("no such folder", where=options.features, hint="give a folder of .npy files")
-        files = sorted(Path(options.features).glob("*.npy"))
         units = Units(
-            {path.stem: inputs.read_vectors(str(path), 2) for path in files},
+            _features(Path(options.features)),
             options.frame_period,
             options.frame_period / 2 if options.offset is None else options.offset,
         )
@@ -151,6 +150,22 @@ def _units(options: argparse.Namespace) -> tuple[Units, Alignment]:
     if not shared:
         raise InputError("no utterance has both units and phones", where=options.codes or options.features)
     return replace(units, sequences=shared), alignment
+
+
+def _features(folder: Path) -> dict[str, NDArray[Any]]:
+    """Utterance id -> features, shape ``(frames, dimensions)``, of all ``.npy`` files of a folder."""
+    features: dict[str, NDArray[Any]] = {}
+    for path in sorted(folder.glob("*.npy")):
+        features[path.stem] = inputs.read_vectors(str(path), 2)
+        first = next(iter(features))
+        dimensions = features[path.stem].shape[1], features[first].shape[1]
+        if dimensions[0] != dimensions[1]:
+            raise InputError(
+                f"{dimensions[0]} dimensions, but {first}.npy has {dimensions[1]}",
+                where=path,
+                hint="compute all of one kind, (frames, dimensions)",
+            )
+    return features
 
 
 def _compared(units: Units, options: argparse.Namespace) -> dict[str, Units]:
