@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,6 +32,8 @@ class Frames:
         frame_period: seconds from one frame to the next.
         offset: seconds to the centre of an utterance's first frame.
         boundaries: times of the phones' boundaries in seconds, an array an utterance; None where not known.
+        strings: the phones of each utterance in turn, no two neighbours alike, those too short for a frame of their own
+            included; None where frames were left out.
     """
 
     codes: Ints
@@ -43,6 +46,7 @@ class Frames:
     frame_period: float
     offset: float
     boundaries: tuple[NDArray[np.float64], ...] | None = None
+    strings: tuple[tuple[str, ...], ...] | None = None
 
     def __len__(self) -> int:
         return int(self.codes.size)
@@ -63,10 +67,12 @@ class Frames:
     def keep(self, kept: NDArray[np.bool_]) -> Frames:
         """Those frames for which ``kept``, shape ``(frames,)``, is true; utterances stay, if with no frame.
 
-        Boundaries go: between frames that are left out there are none to find.
+        Boundaries and strings go: between frames that are left out there are none to find.
         """
         bounds = np.concatenate(([0], np.cumsum(kept)))[self.bounds]
-        return replace(self, codes=self.codes[kept], phones=self.phones[kept], bounds=bounds, boundaries=None)
+        return replace(
+            self, codes=self.codes[kept], phones=self.phones[kept], bounds=bounds, boundaries=None, strings=None
+        )
 
     def relabelled(self, labels: tuple[str, ...]) -> Frames:
         """The same frames with ``labels``, of which its own are a part."""
@@ -82,6 +88,7 @@ def frames(
     utterances: Sequence[str] | None = None,
     speakers: Sequence[str] | None = None,
     boundaries: Sequence[ArrayLike] | None = None,
+    strings: Sequence[Sequence[str]] | None = None,
     frame_period: float = 0.01,
     offset: float | None = None,
 ) -> Frames:
@@ -94,6 +101,7 @@ def frames(
         utterances: ids; numbers when absent.
         speakers: the speaker of each utterance; one for all when absent.
         boundaries: times of the phones' boundaries in seconds, an array an utterance.
+        strings: the phones of each utterance in turn; those of the frames, a run as one, when absent.
         frame_period: seconds from one frame to the next.
         offset: seconds to the centre of the first frame; half the period when absent.
 
@@ -108,7 +116,13 @@ def frames(
             raise InputError(f"utterance {index} has {length} codes, but {len(labels)} phones")
     if not sum(lengths):
         raise InputError("no frames to evaluate")
-    for given, what in ((utterances, "ids"), (speakers, "speakers"), (boundaries, "lists of boundaries")):
+    lists = (
+        (utterances, "ids"),
+        (speakers, "speakers"),
+        (boundaries, "lists of boundaries"),
+        (strings, "phone strings"),
+    )
+    for given, what in lists:
         if given is not None and len(given) != len(codes):
             raise InputError(f"{len(codes)} utterances, but {len(given)} {what}")
     all_codes = np.concatenate([np.asarray(sequence) for sequence in codes if len(np.asarray(sequence))])
@@ -131,7 +145,12 @@ def frames(
         frame_period=frame_period,
         offset=frame_period / 2 if offset is None else offset,
         boundaries=None if boundaries is None else tuple(np.asarray(row, np.float64) for row in boundaries),
+        strings=tuple(_collapsed(map(str, row)) for row in (phones if strings is None else strings)),
     )
+
+
+def _collapsed(labels: Iterable[str]) -> tuple[str, ...]:
+    return tuple(label for label, _ in groupby(labels))
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,13 +199,17 @@ def pair(
             hint="utterance ids must be the same in both",
         )
     gap = ""  # no label: a phone has a name
-    rows, unlabelled, ratios = [], 0, []
+    rows, strings, unlabelled, ratios = [], [], 0, []
     for name in shared:
         sequence = codes.sequences[name]
-        labels = labels_at(alignment[name], codes.info.times(sequence.size), gap=gap)
+        times = codes.info.times(sequence.size)
+        labels = labels_at(alignment[name], times, gap=gap)
         missing = labels == gap
         unlabelled += int(missing.sum())
         rows.append(np.where(missing, SILENCE, labels))
+        silent = ((float(time), SILENCE) for time in times[missing])
+        placed = sorted([*((interval.start, interval.label) for interval in alignment[name]), *silent])
+        strings.append([label for _, label in placed])
         end = max((interval.end for interval in alignment[name]), default=0.0)
         ratios.append(codes.info.duration(sequence.size) / end if end else np.inf)
     return Pairing(
@@ -197,6 +220,7 @@ def pair(
             utterances=shared,
             speakers=[(speakers or {}).get(name) or guessed_speaker(name) for name in shared],
             boundaries=[boundaries_of(alignment[name]) for name in shared],
+            strings=strings,
             frame_period=codes.info.frame_period,
             offset=codes.info.offset,
         ),

@@ -12,6 +12,8 @@ _PHONEMES: Figures = {
     "accuracy_same_part": ("phoneme accuracy, map learnt on the scored part", 100, " %"),
     "accuracy_without_silence": ("phoneme accuracy without silence", 100, " %"),
     "pnmi": ("PNMI", 1, ""),
+    "per": ("phone error rate", 100, " %"),
+    "per_one_to_one": ("phone error rate, one-to-one map", 100, " %"),
     "phone_purity": ("phone purity", 1, ""),
     "cluster_purity": ("cluster purity", 1, ""),
     "bitrate": ("bitrate", 1, " bit/s"),

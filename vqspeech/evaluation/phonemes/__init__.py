@@ -18,6 +18,7 @@ from vqspeech.evaluation.frames import Frames, frames
 from vqspeech.evaluation.phonemes import contingency
 from vqspeech.evaluation.phonemes.baselines import silent_baselines
 from vqspeech.evaluation.phonemes.intervals import intervals
+from vqspeech.evaluation.phonemes.recognition import phone_purities
 from vqspeech.evaluation.phonemes.results import PhonemeResult
 from vqspeech.evaluation.phonemes.scoring import learnt_map, predict_phones, score, without_silence
 from vqspeech.evaluation.phonemes.tables import (
@@ -122,6 +123,7 @@ def evaluate_frames(
             nonsilent=nonsilent,
             correct_nonsilent=predicted.correct_nonsilent,
             boundaries=predicted.boundaries,
+            errors=predicted.errors,
             seed=seed,
         ),
         labels=test.labels,
@@ -129,6 +131,7 @@ def evaluate_frames(
         table=pairs,
         per_phone=per_phone(confusion, test.labels),
         per_class=per_class(confusion, test.labels),
+        purity=phone_purities(pairs, test.labels),
         code_to_phone=code_table(pairs, learnt_map(train if train is not None else test), runs_of_code, test.labels),
         run_lengths=np.bincount(run_frames)[1:] if run_frames.size else np.zeros(0, np.int64),
         phone_frames=phone_frames(test),

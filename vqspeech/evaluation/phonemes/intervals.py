@@ -18,6 +18,7 @@ from vqspeech.evaluation.bootstrap import (
 )
 from vqspeech.evaluation.frames import Frames
 from vqspeech.evaluation.phonemes import contingency
+from vqspeech.evaluation.phonemes.recognition import PhoneErrors
 from vqspeech.evaluation.segmentation import BoundaryCounts
 
 #: Tables that are resampled at a time, for memory.
@@ -31,6 +32,7 @@ def intervals(
     nonsilent: Frames,
     correct_nonsilent: NDArray[np.bool_],
     boundaries: Sequence[BoundaryCounts] | None,
+    errors: PhoneErrors | None,
     resamples: int = RESAMPLES,
     confidence: float = CONFIDENCE,
     seed: int = 0,
@@ -43,6 +45,7 @@ def intervals(
         nonsilent: those that are not silent.
         correct_nonsilent: whether each of those was predicted right.
         boundaries: counts of each utterance.
+        errors: edits and phones of each utterance.
         resamples: how many.
         confidence: share of resamples inside the interval.
         seed: of the draw.
@@ -57,6 +60,9 @@ def intervals(
         points["accuracy_without_silence"] = float(correct_nonsilent.mean())
     _tables(test, draws, samples, points)
     bounds = {name: interval(points[name], drawn, confidence=confidence) for name, drawn in samples.items()}
+    if errors is not None:
+        drawn = draws.share(errors.errors, errors.phones)
+        bounds["per"] = interval(errors.rate, drawn, confidence=confidence, highest=np.inf)
     if boundaries is not None:
         edges = boundary_intervals(boundaries, draws, confidence=confidence)
         bounds |= {f"boundary.{name}": edge for name, edge in edges.items()}

@@ -12,6 +12,20 @@ from vqspeech.evaluation.phonemes.examples import EXAMPLE_LEFT, EXAMPLE_RIGHT, E
 from vqspeech.evaluation.phonemes.report import About, percent
 from vqspeech.evaluation.phonemes.results import PhonemeResult
 
+_HUBERT = (
+    "I(phone; code) / H(phone), phone purity (same part) and cluster purity, Hsu et al. 2021 (HuBERT): of all frames, "
+    "silence among them, as HuBERT, SpidR and DiscoPhon count; they label every 10 ms and repeat codes to that rate, "
+    "here a code has the phone at its frame's centre"
+)
+_ERROR_RATE = (
+    "edits between the mapped codes, runs of one phone as one, and the phones of the alignment, over the number of "
+    "phones, silence counted as one; same part is what DiscoPhon reports"
+)
+_ASSIGNMENT = (
+    "each phone has at most one code, so that most frames agree (linear assignment); a code without a phone counts as "
+    "a symbol that is no phone"
+)
+
 
 def page(result: PhonemeResult, about: About, examples: Sequence[Example] = ()) -> str:
     """The whole page, ``html/templates/phonemes.html``.
@@ -38,6 +52,7 @@ def page(result: PhonemeResult, about: About, examples: Sequence[Example] = ()) 
         paper_accuracy=report.PAPER_ACCURACY,
         paper_baseline=report.PAPER_BASELINE,
         without_silence=report.without_silence(result),
+        phone_errors=report.phone_errors(result),
         comparison_chart=Markup(_comparison_chart(result)),
         tiles=_tiles(result, about),
         headings=report.HEADINGS,
@@ -49,6 +64,18 @@ def page(result: PhonemeResult, about: About, examples: Sequence[Example] = ()) 
         classes=[
             [row.name, f"{row.frames:,}", percent(row.recall), percent(row.precision), percent(row.f1)]
             for row in result.per_class
+        ],
+        purities=[
+            [
+                row.name,
+                f"{row.frames:,}",
+                percent(row.phone_purity),
+                str(row.codes),
+                percent(row.cluster_purity),
+                row.code,
+            ]
+            for row in result.purity
+            if row.frames
         ],
         run_lead=f"Mean run {1000 * report.mean_run(result) * about.frame_period:.0f} ms, beside lengths of phones.",
         run_chart=Markup(charts.run_lengths(result, frame_period=about.frame_period)),
@@ -90,6 +117,9 @@ def _tiles(result: PhonemeResult, about: About) -> list[tuple[str, str, str]]:
         (f"{scores.bitrate:.0f} bit/s", f"bitrate ({scores.bitrate_runs:.0f} as runs)"),
         (f"{scores.perplexity:.1f}", f"perplexity, of {about.codebook_size}"),
     ]
+    if scores.per is not None and scores.per_one_to_one is not None:
+        tiles += [(f"{percent(scores.per)} %", "phone error rate")]
+        tiles += [(f"{percent(scores.per_one_to_one)} %", "phone error rate, one-to-one map")]
     if scores.boundary:
         tiles += [(f"{scores.boundary.f1:.2f}", "boundary F1, 20 ms"), (f"{scores.boundary.r_value:.2f}", "R-value")]
     return [(value, name, "") for value, name in tiles]
@@ -130,7 +160,9 @@ def _facts(result: PhonemeResult, about: About) -> list[tuple[str, str]]:
     return [
         ("accuracy", f"each frame takes the phone at its centre; the map was {result.mapping}"),
         ("same part", "the map is learnt and scored on the same frames (phone purity), as in van den Oord et al. 2017"),
-        ("PNMI", "I(phone; code) / H(phone), Hsu et al. 2021"),
+        ("PNMI and purities", _HUBERT),
+        ("phone error rate", _ERROR_RATE),
+        ("one-to-one map", _ASSIGNMENT),
         ("bitrate", "unigram entropy of the codes times codes per second"),
         ("boundaries", "ends of runs against ends of phones, one to one within 20 ms; R-value of Räsänen et al. 2009"),
         *((name.replace("_", " "), value) for name, value in (about.sources or {}).items()),

@@ -78,6 +78,7 @@ def results(result: PhonemeResult, about: About) -> dict[str, Any]:
         "labels": list(result.labels),
         "per_phone": [asdict(row) for row in result.per_phone],
         "per_class": [asdict(row) for row in result.per_class],
+        "purity_of_phones": [asdict(row) for row in result.purity],
         "code_to_phone": [asdict(row) for row in result.code_to_phone],
         "confusion": result.confusion.tolist(),
         "run_lengths": result.run_lengths.tolist(),
@@ -97,6 +98,8 @@ def _row(name: str, scores: Scores) -> list[str]:
         percent(scores.accuracy),
         percent(scores.accuracy_same_part),
         percent(scores.accuracy_without_silence),
+        "" if scores.per is None else percent(scores.per),
+        "" if scores.per_one_to_one is None else percent(scores.per_one_to_one),
         percent(scores.cluster_purity),
         f"{scores.pnmi:.3f}",
         f"{scores.ami:.3f}",
@@ -108,7 +111,8 @@ def _row(name: str, scores: Scores) -> list[str]:
 
 
 HEADINGS = (
-    "", "accuracy", "same part", "no silence", "clust. pur.", "PNMI", "AMI", "bit/s", "codes", "F1", "R-value",
+    "", "accuracy", "same part", "no silence", "PER", "PER 1:1", "clust. pur.", "PNMI", "AMI", "bit/s", "codes", "F1",
+    "R-value",
 )  # fmt: skip
 
 
@@ -142,6 +146,20 @@ def without_silence(result: PhonemeResult) -> str | None:
     )
 
 
+def phone_errors(result: PhonemeResult) -> str | None:
+    """Phone error rates in one sentence; None where they could not be counted."""
+    scores, bounds = result.scores, result.intervals.bounds.get("per")
+    if scores.per is None or scores.per_one_to_one is None:
+        return None
+    interval = f" [{percent(bounds[0])}, {percent(bounds[1])}]" if bounds else ""
+    shares = (scores.per_same_part, scores.per_without_silence, scores.per_one_to_one_same_part)
+    same, quiet, same_one = (percent(share) for share in shares if share is not None)
+    return (
+        f"phone error rate {percent(scores.per)} %{interval}, same part {same} %, without silence {quiet} %; "
+        f"one-to-one map {percent(scores.per_one_to_one)} %, same part {same_one} %"
+    )
+
+
 def table(result: PhonemeResult, about: About) -> str:
     """The report as the terminal shows it."""
     rows = [list(HEADINGS), *comparison(result)]
@@ -155,6 +173,7 @@ def table(result: PhonemeResult, about: About) -> str:
         f"phoneme accuracy {headline(result)}, the map from codes to phones {result.mapping}",
         f"{same} ({paper})",
         *([f"  {quiet} (nearest to the paper's frames)"] if (quiet := without_silence(result)) else []),
+        *([f"  {errors}"] if (errors := phone_errors(result)) else []),
         f"{data} at {1 / about.frame_period:g} Hz; {len(result.labels)} phones ({about.phone_set}); {used}",
         "",
     ]

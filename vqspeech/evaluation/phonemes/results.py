@@ -29,6 +29,14 @@ class Scores:
         used_codes: number of codes that occur.
         frames: number of frames scored.
         boundary: ends of runs against ends of phones at 20 ms; None where no phone boundaries were given.
+        accuracy_one_to_one: ``accuracy`` under a map that gives each phone at most one code.
+        accuracy_one_to_one_same_part: the same with the map learnt and scored on the same part.
+        per: phone error rate of the mapped, run-collapsed codes, see ``recognition``; the map is that of ``accuracy``.
+            This and all others of the kind are None where frames were left out.
+        per_same_part: the same under the map of ``accuracy_same_part``: DiscoPhon's many-to-one.
+        per_without_silence: ``per`` with silence left out of both strings.
+        per_one_to_one: ``per`` under the map of ``accuracy_one_to_one``.
+        per_one_to_one_same_part: likewise of ``accuracy_one_to_one_same_part``: DiscoPhon's one-to-one.
     """
 
     accuracy: float
@@ -48,6 +56,13 @@ class Scores:
     used_codes: int
     frames: int
     boundary: BoundaryScores | None
+    accuracy_one_to_one: float
+    accuracy_one_to_one_same_part: float
+    per: float | None
+    per_same_part: float | None
+    per_without_silence: float | None
+    per_one_to_one: float | None
+    per_one_to_one_same_part: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +82,27 @@ class PhoneScores:
     recall: float
     precision: float
     f1: float
+
+
+@dataclass(frozen=True, slots=True)
+class PhonePurity:
+    """One phone's terms of the two purities, map and scores on one part.
+
+    Attributes:
+        name: the phone.
+        frames: how many frames it has.
+        codes: codes whose most frequent phone it is.
+        phone_purity: its share of the frames of those codes; 0 where there are none.
+        cluster_purity: share of its frames that have its most frequent code.
+        code: that code.
+    """
+
+    name: str
+    frames: int
+    codes: int
+    phone_purity: float
+    cluster_purity: float
+    code: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +140,7 @@ class PhonemeResult:
         table: frames by code and phone, shape ``(codebook_size, phones)``.
         per_phone: a phone each, in the order of ``labels``.
         per_class: vowels, stops and so on, those that occur.
+        purity: the purities of each phone, in the order of ``labels``.
         code_to_phone: the codes that occur.
         run_lengths: number of runs of 1, 2, 3 … frames, shape ``(longest run,)``.
         phone_frames: number of phones of 1, 2, 3 … frames, shape ``(longest,)``.
@@ -121,6 +158,7 @@ class PhonemeResult:
     table: NDArray[np.int64]
     per_phone: tuple[PhoneScores, ...]
     per_class: tuple[PhoneScores, ...]
+    purity: tuple[PhonePurity, ...]
     code_to_phone: tuple[CodeScores, ...]
     run_lengths: NDArray[np.int64]
     phone_frames: NDArray[np.int64]

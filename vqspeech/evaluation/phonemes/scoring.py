@@ -13,6 +13,7 @@ from vqspeech.codes import bitrate, perplexity
 from vqspeech.evaluation import segmentation
 from vqspeech.evaluation.frames import Frames
 from vqspeech.evaluation.phonemes import contingency
+from vqspeech.evaluation.phonemes.recognition import PhoneErrors, one_to_one_map, phone_errors, predict_one_to_one
 from vqspeech.evaluation.phonemes.results import Mapping, Scores
 from vqspeech.evaluation.segmentation import BoundaryCounts
 
@@ -31,6 +32,9 @@ class Predicted:
         correct_nonsilent: whether each of these is predicted right, by a map learnt without silence.
         table: how often each code is each phone, ``(codes, phones)``.
         boundaries: counts of each utterance; None where the phones' boundaries are not known.
+        one_to_one: predicted phone of each frame under the one-to-one map, ``(frames,)``.
+        errors: edits of each utterance's mapped codes to its phones, under the map of ``phones``; None where frames
+            were left out.
     """
 
     frames: Frames
@@ -40,6 +44,8 @@ class Predicted:
     correct_nonsilent: NDArray[np.bool_]
     table: NDArray[np.int64]
     boundaries: list[BoundaryCounts] | None
+    one_to_one: Ints
+    errors: PhoneErrors | None
 
     @property
     def correct(self) -> NDArray[np.bool_]:
@@ -50,6 +56,7 @@ class Predicted:
         """All figures."""
         part, pairs = self.frames, self.table
         sequences = part.sequences()
+        own_map, own_assignment = _most_frequent(pairs)[part.codes], one_to_one_map(pairs)[part.codes]
         purity = float(contingency.phone_purity(pairs))
         return Scores(
             accuracy=float(self.correct.mean()),
@@ -69,7 +76,18 @@ class Predicted:
             used_codes=int((pairs.sum(1) > 0).sum()),
             frames=len(part),
             boundary=None if self.boundaries is None else segmentation.scores(sum(self.boundaries, BoundaryCounts())),
+            accuracy_one_to_one=float((self.one_to_one == part.phones).mean()),
+            accuracy_one_to_one_same_part=float((own_assignment == part.phones).mean()),
+            per=_rate(self.errors),
+            per_same_part=_rate(phone_errors(part, own_map)),
+            per_without_silence=_rate(phone_errors(part, self.phones, silence=False)),
+            per_one_to_one=_rate(phone_errors(part, self.one_to_one)),
+            per_one_to_one_same_part=_rate(phone_errors(part, own_assignment)),
         )
+
+
+def _rate(errors: PhoneErrors | None) -> float | None:
+    return None if errors is None else errors.rate
 
 
 def predict_phones(test: Frames, train: Frames | None = None) -> Predicted:
@@ -88,6 +106,8 @@ def predict_phones(test: Frames, train: Frames | None = None) -> Predicted:
         correct_nonsilent=correct,
         table=contingency.table(test.codes, test.phones, shape=(test.codebook_size, len(test.labels))),
         boundaries=_boundary_counts(test),
+        one_to_one=predict_one_to_one(test, train),
+        errors=phone_errors(test, phones),
     )
 
 
