@@ -14,7 +14,7 @@ from torch import Tensor
 
 from vqspeech import audio, ranges
 from vqspeech.blend import parse_voice, require_speaker
-from vqspeech.codes import CodeInfo
+from vqspeech.codes import CodeInfo, FrameTimes
 from vqspeech.devices import find_device
 from vqspeech.errors import InputError
 from vqspeech.generation import EngineName, Precision, make_engine
@@ -232,6 +232,37 @@ class Model:
         Raises:
             InputError: no such intonation, or a shift that the model cannot make.
         """
+        return self.relative_pitch(self.f0(waveform), speaker, f0=f0, f0_shift=f0_shift)
+
+    @property
+    def f0_times(self) -> FrameTimes:
+        """The times of the values of ``f0``, for ``f0.json``."""
+        period = self.network.config.conditioner.hop / self.sample_rate
+        return FrameTimes(frame_period=period, offset=period / 2)
+
+    def f0(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
+        """F0 of what ``read`` gave, ``(samples,)`` -> ``(frames x frames per code,)`` in Hz, 0 where unvoiced."""
+        config = self.network.config
+        count = -(-len(waveform) // config.code_hop) * self.network.conditioner.frames_per_code
+        return frame_f0(waveform, self.sample_rate, hop=config.conditioner.hop, count=count)
+
+    def relative_pitch(
+        self, track: NDArray[np.float32], speaker: str, *, f0: Intonation = "source", f0_shift: float = 0.0
+    ) -> NDArray[np.float32] | None:
+        """A whole utterance's F0 brought to the mean and range of a voice.
+
+        Args:
+            track: as ``f0`` gives it.
+            speaker: as for ``pitch``.
+            f0: as for ``pitch``.
+            f0_shift: as for ``pitch``.
+
+        Returns:
+            As ``pitch``.
+
+        Raises:
+            InputError: as ``pitch``.
+        """
         config = self.network.config
         if f0 not in INTONATIONS:
             raise InputError(f"no f0 {f0!r}", hint=f"use {', '.join(INTONATIONS)}")
@@ -242,10 +273,7 @@ class Model:
                     hint="use a model with pitch, and f0 source or flat",
                 )
             return None
-        hop, rate = config.conditioner.hop, self.sample_rate
-        count = -(-len(waveform) // config.code_hop) * self.network.conditioner.frames_per_code
-        track = frame_f0(waveform, rate, hop=hop, count=count)
-        frames = relative(track, statistics(track, hop / rate))
+        frames = relative(track, statistics(track, config.conditioner.hop / self.sample_rate))
         if f0 == "flat":
             frames[:, 0] = 0
         if f0_shift:

@@ -2,12 +2,14 @@
 
 vqspeech encode a.wav                             prints the line
 vqspeech encode data/test --out exp/codes.txt     a data directory; killed, it goes on where it stopped
+vqspeech encode data/test --out exp/codes.txt --pitch exp/f0.txt     and the intonation beside the codes
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("src", nargs="+", metavar="SRC", help="files, folders, data directories, or - for stdin")
     parser.add_argument("--out", type=Path, metavar="CODES.txt", help="archive to write; default: print the lines")
+    parser.add_argument("--pitch", type=Path, metavar="F0.txt", help="write F0 there, too, for vqspeech decode --pitch")
     add_model(parser)
     add_allow_pipes(parser)
 
@@ -38,24 +41,38 @@ def run(options: argparse.Namespace) -> int:
     model = load(options)
     faults = Faults("encode", alone=len(found) == 1)
 
-    def encoded(source: Source) -> NDArray[np.int32]:
+    def read(source: Source) -> NDArray[np.float32]:
         if source.name.split() != [source.name]:
             raise InputError("a name with white space cannot be an id", where=source.recording, hint="rename it")
-        return model.encode_waveform(model.read(source.recording, start=source.start, end=source.end))
+        return model.read(source.recording, start=source.start, end=source.end)
 
     if options.out is None:
+        if options.pitch:
+            raise InputError("--pitch without --out", hint="name the archive of the codes, too")
         for source in found:
             with faults.caught():
-                print(codes.format_line(source.name, encoded(source)), flush=True)
+                print(codes.format_line(source.name, model.encode_waveform(read(source))), flush=True)
         return faults.status
     draw = bar("encoding", "utterance")
-    with codes.Writer(options.out, model.code_info, map(_identity, found)) as writer:
+    identities = [_identity(source) for source in found]
+    with ExitStack() as stack:
+        writer = stack.enter_context(codes.Writer(options.out, model.code_info, identities))
+        contours = None
+        if options.pitch:
+            contours = stack.enter_context(codes.ContourWriter(options.pitch, model.f0_times, identities))
         if writer.discarded:
             print(f"{options.out}.partial: of other recordings or another model, begun again", file=sys.stderr)
         for done, source in enumerate(found, 1):
-            if source.name not in writer.done:
-                with faults.caught():
-                    writer.append(source.name, encoded(source))
+            with faults.caught():
+                # Killed between the two, one of them may have a line more.
+                missing = source.name not in writer.done
+                without_pitch = contours is not None and source.name not in contours.done
+                if missing or without_pitch:
+                    waveform = read(source)
+                if missing:
+                    writer.append(source.name, model.encode_waveform(waveform))
+                if contours is not None and without_pitch:
+                    contours.append(source.name, model.f0(waveform))
             draw(done, len(found))
         print(f"{options.out}: {len(writer.done)} utterances")
     return faults.status

@@ -17,12 +17,16 @@ from vqspeech.codes.archive import (
     read_info,
     write,
 )
+from vqspeech.codes.contours import Contours, ContourWriter, FrameTimes, read_contours
 from vqspeech.codes.foreign import import_units
 from vqspeech.codes.statistics import bitrate, entropy, perplexity, runs, usage
 
 __all__ = [
     "CodeInfo",
     "Codes",
+    "ContourWriter",
+    "Contours",
+    "FrameTimes",
     "PathLike",
     "Sequences",
     "Writer",
@@ -32,6 +36,7 @@ __all__ = [
     "import_units",
     "perplexity",
     "read",
+    "read_contours",
     "read_info",
     "runs",
     "usage",

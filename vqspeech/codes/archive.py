@@ -10,22 +10,20 @@ array([0.02, 0.06])
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import TracebackType
-from typing import IO
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vqspeech import ranges
+from vqspeech.codes.lines import ResumableLines
 from vqspeech.errors import InputError, decoding
-from vqspeech.files import atomic_open, locked, sidecar_path
+from vqspeech.files import atomic_open, sidecar_path
 
 PathLike = str | os.PathLike[str]
 Sequences = Mapping[str, NDArray[np.int32]]
@@ -218,10 +216,8 @@ def write(path: PathLike, codes: Codes) -> None:
 class Writer:
     """Writes codes utterance by utterance, so that a long encoding that is killed can go on where it was.
 
-    Lines go to ``codes.txt.partial``; when the block ends without an exception, that file becomes ``codes.txt``, with
-    ``codes.json`` beside it. A later ``Writer`` with the same path, ``info`` and ``sources`` continues a partial file
-    and knows by ``done`` what need not be encoded again; with others it starts afresh. Nobody else can write the file
-    meanwhile.
+    Lines go to ``codes.txt.partial`` (see ``ResumableLines``); when the block ends without an exception, that file
+    becomes ``codes.txt``, with ``codes.json`` beside it.
 
     >>> with Writer("codes.txt", CodeInfo(512, 0.01, 0.005)) as writer:     # doctest: +SKIP
     ...     for utterance in data:
@@ -244,42 +240,21 @@ class Writer:
     def __init__(self, path: PathLike, info: CodeInfo, sources: Iterable[object] = ()) -> None:
         self.path = Path(path)
         self.info = check_info(info, None)
-        self.done: set[str] = set()
-        self.discarded = False
-        self._partial = self.path.with_name(self.path.name + ".partial")
-        self._partial_info = self._partial.with_name(sidecar_path(self.path).name + ".partial")
-        of_sources = hashlib.sha256("\n".join(map(str, sources)).encode(errors="surrogateescape")).hexdigest()
-        self._order = f"{_info_json(self.info)}{of_sources}\n"
-        self._file: IO[bytes] | None = None
-        self._lock = ExitStack()
+        self._lines = ResumableLines(path, _info_json(self.info), sources)
+
+    @property
+    def done(self) -> set[str]:
+        """Ids of the utterances that are written."""
+        return self._lines.done
+
+    @property
+    def discarded(self) -> bool:
+        """Whether there was a partial file of something else."""
+        return self._lines.discarded
 
     def __enter__(self) -> Writer:
-        self._lock.enter_context(locked(self.path))
-        try:
-            self._open()
-        except BaseException:
-            self._lock.close()
-            raise
+        self._lines.__enter__()
         return self
-
-    def _open(self) -> None:
-        continues = (
-            self._partial.is_file()
-            and self._partial_info.is_file()
-            and self._partial_info.read_bytes() == self._order.encode()
-        )
-        if not continues:
-            self.discarded = self._partial.is_file()
-            self._partial.unlink(missing_ok=True)
-            with atomic_open(self._partial_info) as file:
-                file.write(self._order)
-        self._file = self._partial.open("ab")
-        if continues:
-            # A killed writer may have left half a line, which cannot be told from a short one: drop it.
-            whole = self._partial.read_bytes()
-            keep = whole.rfind(b"\n") + 1
-            self._file.truncate(keep)
-            self.done = {line.split(None, 1)[0].decode() for line in whole[:keep].splitlines() if line.strip()}
 
     def append(self, utterance: str, codes: ArrayLike) -> None:
         """Write one utterance; when this returns, the line has left the process.
@@ -291,36 +266,16 @@ class Writer:
         Raises:
             InputError: the id has white space or is written already, or a code is outside the codebook.
         """
-        if self._file is None:
-            raise RuntimeError("Writer.append outside its with block")
         array = np.asarray(codes)
-        if not utterance or utterance.split() != [utterance]:
-            raise InputError(f"an utterance id has no white space: {utterance!r}")
-        if utterance in self.done:
-            raise InputError(f"utterance {utterance} occurs twice", where=self.path)
         if array.ndim != 1 or (array.size and not np.issubdtype(array.dtype, np.integer)):
             raise InputError(f"utterance {utterance}: codes must be integers of shape (frames,)", where=self.path)
         if array.size and (array.min() < 0 or array.max() >= self.info.codebook_size):
             raise InputError(
                 f"utterance {utterance}: a code is outside [0, {self.info.codebook_size})", where=self.path
             )
-        self._file.write(format_line(utterance, array).encode() + b"\n")
-        self._file.flush()
-        self.done.add(utterance)
+        self._lines.append(utterance, map(str, array.tolist()))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._lock:
-            if self._file is None:
-                return
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
-            self._file = None
-            if kind is None:
-                # Killed between any two of these, the next run has all it needs to do the rest.
-                with atomic_open(sidecar_path(self.path)) as file:
-                    file.write(_info_json(self.info))
-                self._partial.replace(self.path)
-                self._partial_info.unlink(missing_ok=True)
+        self._lines.__exit__(kind, error, trace)
