@@ -121,6 +121,11 @@ class Model:
         return checksum(self.folder)
 
     @property
+    def codebook(self) -> NDArray[np.float32]:
+        """The vectors of its codes, ``(codes, dimension)``."""
+        return self.network.quantizer.codebook.detach().cpu().numpy().astype(np.float32)
+
+    @property
     def code_info(self) -> CodeInfo:
         """Codebook size and frame times, for ``codes.json``."""
         config = self.network.config

@@ -1,8 +1,8 @@
-"""Mel-frequency cepstra with explicit frame times, and features brought to the frames of a code sequence."""
+"""Mel-frequency cepstra and log-mel frames with explicit times, and features brought to the frames of codes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,17 +36,44 @@ def mfcc(waveform: ArrayLike, rate: int = 16_000) -> NDArray[np.float32]:
     """
     import librosa
 
-    window, hop = round(WINDOW * rate), round(HOP * rate)
-    samples = np.asarray(waveform, np.float32)
-    if samples.size < window:
-        samples = np.pad(samples, (0, window - samples.size))
-    emphasised = np.append(samples[:1], samples[1:] - _PREEMPHASIS * samples[:-1])
+    emphasised, window, hop = _emphasised(waveform, rate)
     cepstra = librosa.feature.mfcc(
         y=emphasised, sr=rate, n_mfcc=COEFFICIENTS, n_fft=window, hop_length=hop, n_mels=_MELS, center=False
     )
     first = librosa.feature.delta(cepstra, mode="nearest")
     second = librosa.feature.delta(cepstra, order=2, mode="nearest")
     return np.ascontiguousarray(np.concatenate((cepstra, first, second)).T, dtype=np.float32)
+
+
+def log_mel(waveform: ArrayLike, rate: int = 16_000) -> NDArray[np.float32]:
+    """Log energies in 40 mel bands every 10 ms, the mean of each band over the utterance removed.
+
+    Frames lie where those of :func:`mfcc` do. Without the mean, all angles between frames would be small.
+
+    Args:
+        waveform: as for :func:`mfcc`.
+        rate: samples per second.
+
+    Returns:
+        Shape ``(frames, 40)``.
+    """
+    import librosa
+
+    emphasised, window, hop = _emphasised(waveform, rate)
+    energies = librosa.feature.melspectrogram(
+        y=emphasised, sr=rate, n_fft=window, hop_length=hop, n_mels=_MELS, center=False
+    )
+    bands = np.log(np.maximum(energies, 1e-10)).T
+    return np.ascontiguousarray(bands - bands.mean(0), dtype=np.float32)
+
+
+def _emphasised(waveform: ArrayLike, rate: int) -> tuple[NDArray[np.float32], int, int]:
+    """The waveform after pre-emphasis, at least a window long, and the samples of window and hop."""
+    window, hop = round(WINDOW * rate), round(HOP * rate)
+    samples = np.asarray(waveform, np.float32)
+    if samples.size < window:
+        samples = np.pad(samples, (0, window - samples.size))
+    return np.append(samples[:1], samples[1:] - _PREEMPHASIS * samples[:-1]), window, hop
 
 
 def pool(
@@ -100,9 +127,13 @@ def pooled_mfccs_of(
 
 
 def utterance_mfccs(
-    utterances: Sequence[str], data: DataDir, *, where: str
+    utterances: Sequence[str],
+    data: DataDir,
+    *,
+    where: str,
+    compute: Callable[[NDArray[np.float32]], NDArray[np.float32]] = mfcc,
 ) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """The utterances' names and MFCCs every 10 ms, shape ``(mfcc frames, 39)``."""
+    """The utterances' names and MFCCs every 10 ms, shape ``(mfcc frames, 39)``, or what ``compute`` makes of them."""
     from tqdm import tqdm
 
     from vqspeech import audio
@@ -115,4 +146,4 @@ def utterance_mfccs(
                 hint="name the data directory the codes were made from",
             )
         utterance = data[name]
-        yield name, mfcc(audio.read(utterance.recording, start=utterance.start, end=utterance.end))
+        yield name, compute(audio.read(utterance.recording, start=utterance.start, end=utterance.end))

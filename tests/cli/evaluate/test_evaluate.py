@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import vqspeech
 from vqspeech import alignment, codes
 from vqspeech.alignment import Interval
 from vqspeech.cli.main import main
@@ -161,7 +162,8 @@ def test_segmentation(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_abx(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert evaluate(corpus, "--task", "any", "--out", str(corpus / "report"), measure="abx") == 0
     found = json.loads((corpus / "report" / "abx.json").read_text())
-    assert found.keys() == {"any_within", "any_across", "compared"}
+    assert found.keys() == {"any_within", "any_across", "representations", "compared"}
+    assert found["representations"].keys() == {"one_hot"}
     assert found["any_within"]["error"] < 0.1
     assert found["compared"].keys() == {"random_codes", "codes_shifted_1s"}
     for baseline in found["compared"].values():
@@ -174,7 +176,29 @@ def test_abx(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*arguments, "--phones", str(corpus / "phones.ctm"), "--out", str(corpus / "report")]) == 0
     again = json.loads((corpus / "report" / "abx.json").read_text())
     assert again["compared"].keys() == {"features_shifted_1s"}
+    assert again["representations"].keys() == {"features_angular", "features_cosine"}
     assert again["any_across"]["error"] == pytest.approx(found["any_across"]["error"], abs=1e-3)
+
+
+def test_abx_of_vectors_and_of_one_hot_codes(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save(corpus / "codebook.npy", np.random.default_rng(0).normal(size=(8, 3)).astype(np.float32))
+    vectors = ["--codebook", str(corpus / "codebook.npy"), "--out", str(corpus / "report")]
+    assert evaluate(corpus, "--task", "any", *vectors, measure="abx") == 0
+    out = capsys.readouterr().out
+    for row in ("these codes, vectors (angular)", "these codes, vectors (1 - cosine)", "these codes, one-hot"):
+        assert row in out
+    found = json.loads((corpus / "report" / "abx.json").read_text())
+    shown = found["representations"]
+    assert shown.keys() == {"vectors_angular", "vectors_cosine", "one_hot"}
+    assert found["any_within"] == shown["vectors_angular"]["any_within"]
+    capsys.readouterr()
+    # A model whose codes these are not.
+    (corpus / "test" / "codes.json").write_text(
+        '{"codebook_size": 8, "frame_period": 0.04, "offset": 0.02, "checksum": "of another"}'
+    )
+    packaged = str(Path(vqspeech.__file__).parent / "pretrained")
+    assert evaluate(corpus, "--codebook", packaged, measure="abx") == 2
+    assert "the codes were made by another model" in capsys.readouterr().err
 
 
 def test_features_of_two_kinds_are_one_line(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -213,6 +237,7 @@ def test_audio_adds_baselines_to_every_measure(corpus: Path) -> None:
     # One boundary in six is between equal phones, whose tones show none.
     assert read["segmentation"]["baselines"]["mfcc_kmeans"]["recall"] > 0.75
     assert read["abx"]["compared"]["mfcc"]["any_within"]["error"] < 0.1
+    assert read["abx"]["compared"]["log_mel"]["any_within"]["error"] < 0.1
     assert read["abx"]["compared"]["mfcc_kmeans"]["any_within"]["error"] < 0.1
     assert read["speakers"]["compared"].keys() == {"random_codes", "mfcc_kmeans", "mfcc_statistics"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import defaultdict
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -40,12 +41,17 @@ def plain_warp(local: list[list[float]]) -> float:
     return at(height - 1, width - 1) / steps
 
 
-def plain_abx(tokens: abx.Tokens, speaker: str) -> float:
+def one_minus_cosine(first: np.ndarray, second: np.ndarray) -> float:
+    # In whole parts of a power of two, so that sums in any order are equal and the same paths tie.
+    return round(2**22 * (1 - float(first @ second / (np.linalg.norm(first) * np.linalg.norm(second))))) / 2**22
+
+
+def plain_abx(tokens: abx.Tokens, speaker: str, frame_distance: Callable[..., float] = angle) -> float:
     """Every triple in turn, then means over contexts and X's speakers, over speakers of A and B, over pairs."""
     everything = range(len(tokens))
 
     def distance(one: int, other: int) -> float:
-        return plain_warp([[angle(a, b) for b in tokens.sequences[other]] for a in tokens.sequences[one]])
+        return plain_warp([[frame_distance(a, b) for b in tokens.sequences[other]] for a in tokens.sequences[one]])
 
     cells: dict[tuple, list[float]] = defaultdict(list)
     for a, b, x in itertools.product(everything, repeat=3):
@@ -92,6 +98,32 @@ def test_error_is_the_slow_plain_versions(seed: int, speaker: abx.Speaker) -> No
     assert score.error == pytest.approx(plain_abx(tokens, speaker), abs=1e-9)
     assert 0 < score.error < 0.5
     assert score.tokens == 22
+
+
+@pytest.mark.parametrize("speaker", ["within", "across"])
+def test_the_cosine_distance_is_the_slow_plain_versions(speaker: abx.Speaker) -> None:
+    tokens = made_up_tokens(4)
+    score = abx.evaluate(tokens, speaker=speaker, distance="cosine")
+    assert score.error == pytest.approx(plain_abx(tokens, speaker, one_minus_cosine), abs=1e-9)
+    assert score.engine == "own"
+    generator = np.random.default_rng(4)
+    codebook = generator.normal(size=(6, 4)).astype(np.float32)
+    codes = [generator.integers(0, 6, len(sequence)) for sequence in tokens.sequences]
+    by_code = abx.Tokens(codes, tokens.phones, tokens.contexts, tokens.speakers, codebook_size=6)
+    by_vector = abx.Tokens([codebook[row] for row in codes], tokens.phones, tokens.contexts, tokens.speakers)
+    score = abx.evaluate(by_code, speaker=speaker, codebook=codebook, distance="cosine")
+    assert score.error == pytest.approx(plain_abx(by_vector, speaker, one_minus_cosine), abs=1e-9)
+
+
+def test_vectors_and_one_hot_codes_are_two_measures() -> None:
+    """A phone's codes differ from speaker to speaker, but lie near each other: vectors tell phones apart, codes not."""
+    phones, speakers = ["a", "b"] * 6, ["s"] * 6 + ["t"] * 6
+    codes = [np.array([2 * (name == "t") + (phone == "b")]) for phone, name in zip(phones, speakers, strict=True)]
+    codebook = np.array([[1, 0], [0, 1], [1, 0.1], [0.1, 1]], np.float32)
+    tokens = abx.Tokens(codes, phones, [("", "")] * 12, speakers, codebook_size=4)
+    assert abx.evaluate(tokens, speaker="across").error == 0.5
+    assert abx.evaluate(tokens, speaker="across", codebook=codebook).error == 0
+    assert abx.evaluate(tokens, speaker="across", codebook=codebook, distance="cosine").error == 0
 
 
 def test_codes_are_their_codebook_vectors() -> None:
@@ -192,7 +224,7 @@ def test_fastabx_is_asked_for_by_name() -> None:
 def test_fastabx_finds_the_same(seed: int, speaker: abx.Speaker) -> None:
     """Every triple compared, so that nothing depends on what was drawn."""
     pytest.importorskip("fastabx")
-    everything = {"speaker": speaker, "most_tokens": 1000, "most_speakers": 1000}
+    everything = {"speaker": speaker, "max_size_group": 1000, "max_x_across": 1000}
     tokens = made_up_tokens(seed, 150)
     own = abx.evaluate(tokens, engine="own", **everything)
     theirs = abx.evaluate(tokens, engine="fastabx", **everything)
@@ -212,7 +244,7 @@ def test_fastabx_finds_the_same_in_codes(vectors: bool) -> None:
     codes = [np.where(generator.random(len(row)) < 0.5, row, generator.integers(0, 6, len(row))) for row in codes]
     tokens = abx.Tokens(codes, made.phones, made.contexts, made.speakers, codebook_size=6)
     codebook = generator.normal(size=(6, 4)).astype(np.float32) if vectors else None
-    everything = {"speaker": "within", "most_tokens": 1000, "codebook": codebook}
+    everything = {"speaker": "within", "max_size_group": 1000, "codebook": codebook}
     own = abx.evaluate(tokens, engine="own", **everything)
     theirs = abx.evaluate(tokens, engine="fastabx", **everything)
     assert theirs.error == pytest.approx(own.error, abs=0.005)

@@ -1,4 +1,4 @@
-"""``vqspeech evaluate abx``: the ABX error of codes or features, beside that of baselines and of MFCCs."""
+"""``vqspeech evaluate abx``: the ABX error of codes, of their vectors or of features, beside baselines and MFCCs."""
 
 from __future__ import annotations
 
@@ -17,10 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from vqspeech.alignment import Alignment
-    from vqspeech.evaluation.abx import AbxScore, Speaker, Tokens
+    from vqspeech.evaluation.abx import AbxScore, Distance, Speaker, Tokens
     from vqspeech.evaluation.frames import Frames
-
-_OWN = {True: "these codes", False: "these features"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     inputs.add_phones(parser)
     inputs.add_data(parser)
     inputs.add_speakers(parser)
-    parser.add_argument("--codebook", metavar="NPY", help="vectors of the codes (codes, dimensions); else one-hot")
+    inputs.add_codebook(parser, "compared beside the codes as they are (one-hot)")
     parser.add_argument(
         "--features", metavar="DIR", help="instead of --codes: a folder of .npy (frames, dimensions), an utterance each"
     )
@@ -63,6 +61,7 @@ class Units:
         offset: seconds to the centre of the first frame.
         codebook_size: number of codes; None for features.
         codebook: vectors of the codes, where given.
+        distance: of two frames.
     """
 
     sequences: dict[str, NDArray[Any]]
@@ -70,6 +69,7 @@ class Units:
     offset: float
     codebook_size: int | None = None
     codebook: NDArray[np.float32] | None = None
+    distance: Distance = "angular"
 
 
 def run(options: argparse.Namespace) -> None:
@@ -83,10 +83,11 @@ def run(options: argparse.Namespace) -> None:
     speakers = {name: named.get(name) or guessed_speaker(name) for name in units.sequences}
     if options.engine == "auto":
         options.engine = engine_at_hand()
-    own = _OWN[units.codebook_size is not None]
+    representations = _representations(units)
+    own = next(iter(representations))
     scored = {
         name: _scores(shown, alignment, speakers, options)
-        for name, shown in {**_compared(units, options), own: units}.items()
+        for name, shown in {**_compared(units, options), **representations}.items()
     }
     conditions = list(scored[own])
     if not conditions:
@@ -108,10 +109,26 @@ def run(options: argparse.Namespace) -> None:
             f"triples, {score.tokens} tokens, {score.speakers} speakers"
         )
     print(f"compared by {_engine(options)}; in brackets: 95 % bootstrap intervals over speakers, where there are five")
+    if own == "one_hot":
+        print(
+            "note: --codebook adds the vectors of the codes, whose error is another measure than that of one-hot codes"
+        )
     if not options.data:
         print(output.BASELINES_WITHOUT_AUDIO)
     found = {name: {condition: asdict(score) for condition, score in scores.items()} for name, scores in scored.items()}
-    output.write(options, "abx.json", {**found.pop(own), "compared": found})
+    shown = {name: found.pop(name) for name in representations}
+    output.write(options, "abx.json", {**shown[own], "representations": shown, "compared": found})
+
+
+def _representations(units: Units) -> dict[str, Units]:
+    """The system's own units in each form that they are compared in, by name; the first is the report's headline."""
+    distances: tuple[Distance, ...] = ("angular", "cosine")
+    if units.codebook_size is None:
+        return {f"features_{distance}": replace(units, distance=distance) for distance in distances}
+    one_hot = {"one_hot": replace(units, codebook=None)}
+    if units.codebook is None:
+        return one_hot
+    return {f"vectors_{distance}": replace(units, distance=distance) for distance in distances} | one_hot
 
 
 def _engine(options: argparse.Namespace) -> str:
@@ -133,7 +150,7 @@ def _units(options: argparse.Namespace) -> tuple[Units, Alignment]:
             codes.info.frame_period,
             codes.info.offset,
             size,
-            inputs.read_codebook(options.codebook, size),
+            inputs.read_codebook(options.codebook, codes),
         )
     else:
         if options.frame_period is None:
@@ -172,7 +189,7 @@ def _compared(units: Units, options: argparse.Namespace) -> dict[str, Units]:
     """The baselines, by name."""
     import numpy as np
 
-    from vqspeech.evaluation.mfcc import HOP, WINDOW, pooled_mfccs, utterance_mfccs
+    from vqspeech.evaluation.mfcc import HOP, WINDOW, log_mel, mfcc, pooled_mfccs, utterance_mfccs
     from vqspeech.evaluation.phonemes import baselines
 
     data = inputs.read_data(options.data) if options.data else None
@@ -193,8 +210,9 @@ def _compared(units: Units, options: argparse.Namespace) -> dict[str, Units]:
             sequences: dict[str, NDArray[Any]] = dict(zip(other.utterances, other.sequences(), strict=True))
             compared[name] = replace(units, sequences=sequences, codebook=codebook)
     if data:
-        cepstra: dict[str, NDArray[Any]] = dict(utterance_mfccs(list(units.sequences), data, where=options.data))
-        compared["mfcc"] = Units(cepstra, HOP, WINDOW / 2)
+        for name, compute in (("mfcc", mfcc), ("log_mel", log_mel)):
+            rows = utterance_mfccs(list(units.sequences), data, where=options.data, compute=compute)
+            compared[name] = Units(dict(rows), HOP, WINDOW / 2)
     return compared
 
 
@@ -238,6 +256,7 @@ def _score(tokens: Tokens, speaker: Speaker, units: Units, options: argparse.Nam
             tokens,
             speaker=speaker,
             codebook=units.codebook,
+            distance=units.distance,
             max_size_group=options.max_size_group,
             max_x_across=options.max_x_across,
             seed=options.seed,

@@ -235,11 +235,34 @@ def read_vectors(path: str, dimensions: int) -> NDArray[np.float32]:
     return array.astype(np.float32)
 
 
-def read_codebook(path: str | None, size: int) -> NDArray[np.float32] | None:
-    """A codebook, shape ``(codes, dimensions)``, with a vector for each code; None without a path."""
+def add_codebook(parser: argparse.ArgumentParser, use: str) -> None:
+    """``--codebook``."""
+    parser.add_argument(
+        "--codebook",
+        metavar="NPY|MODEL",
+        help=f"vectors of the codes, as .npy (codes, dimensions) or of the model that made them, {use}",
+    )
+
+
+def read_codebook(path: str | None, read: Codes) -> NDArray[np.float32] | None:
+    """A codebook, shape ``(codes, dimensions)``, with a vector for each code; None without a path.
+
+    Args:
+        path: an array, or a model.
+        read: the codes that it belongs to.
+    """
     if path is None:
         return None
-    codebook = read_vectors(path, 2)
+    size = read.info.codebook_size
+    if path.endswith(".npy"):
+        codebook = read_vectors(path, 2)
+    else:
+        import vqspeech
+
+        model = vqspeech.load(path)
+        if read.info.checksum is not None and read.info.checksum != model.code_info.checksum:
+            raise InputError("the codes were made by another model", where=path, hint="give --codebook that one")
+        codebook = model.codebook
     if len(codebook) < size:
         raise InputError(f"{len(codebook)} vectors for {size} codes", where=path, hint="give the codes' own codebook")
     return codebook

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="WEIGHT",
         help="of duration-penalised segmentation, in units of the mean distance of two codes (0.5 1 2)",
     )
-    parser.add_argument("--codebook", metavar="NPY", help="vectors of the codes (codes, dimensions), for that distance")
+    inputs.add_codebook(parser, "for that distance")
     parser.add_argument("--tolerance", type=ranges.TOLERANCE, default=0.02, metavar="SECONDS", help="of a hit (0.02)")
     parser.add_argument("--seed", type=ranges.SEED, default=0, help="of the bootstrap, the random baseline and k-means")
     parser.add_argument("--out", metavar="DIR", help="folder for segmentation.json")
@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> None:
 
     part, _ = inputs.test_part(options)
     frames = part.frames
-    codebook = inputs.read_codebook(options.codebook, frames.codebook_size)
+    codebook = inputs.read_codebook(options.codebook, part.codes)
     sequences = frames.sequences()
     systems = {"runs of one code": frames}
     for penalty in options.penalty:

@@ -181,7 +181,7 @@ def abx(found: Found, name: str) -> Iterator[str]:
     conditions = [key for key in _ABX if key in found]
     yield f"\n## ABX\n\nFrom `{name}`: share of triples in which the other phone is nearer; chance is 50 %.\n"
     rows = []
-    for title, one in ((OURS, found), *beside(found, "compared")):
+    for title, one in ((OURS, found), *beside(found, "representations", "compared")):
         cells = []
         for key in conditions:
             of = one.get(key) or {}

@@ -1,8 +1,9 @@
 """ABX: is X nearer to A, a token of the same phone, than to B, a token of another? The share of times it is not.
 
 Schatz et al. (2013), "Evaluating speech features with the Minimal-Pair ABX task". Tokens are compared by dynamic time
-warping with the angular distance of their frames, normalised by the length of the path, as in the ZeroSpeech
-Challenges. Two tasks:
+warping with a distance of their frames, normalised by the length of the path. The distance is the angle between two
+frames over pi, as in the ZeroSpeech Challenges, whose tools call it *cosine* (Libri-Light's evaluation, fastabx);
+``distance="cosine"`` is one minus the cosine itself. Two tasks:
 
 - ``triphone``: tokens are whole triphones, and A and B differ in the middle phone alone (*beg* and *bag*);
 - ``any``: tokens are single phones, in whatever context.
@@ -12,7 +13,10 @@ over contexts and speakers of X, then over speakers of A and B, then over pairs 
 no more than rare ones (ZeroSpeech 2021's order).
 
 Two engines do the comparing: fastabx where it is installed (it needs Python 3.12), else the package's own. They agree
-to a few hundredths of a point on the same tokens.
+to a few hundredths of a point on the same tokens. The plain cosine is the own engine's alone.
+
+An error on code *vectors* and one on the same codes as *one-hot* indices are different measures: two codes that are
+near in the codebook are near in the first and as far apart as any in the second.
 """
 
 from __future__ import annotations
@@ -26,11 +30,12 @@ from numpy.typing import NDArray
 
 from vqspeech.errors import InputError
 from vqspeech.evaluation.abx import dtw, fastabx
-from vqspeech.evaluation.abx.tokens import Cells, Speaker, Task, Tokens, cut_tokens
+from vqspeech.evaluation.abx.tokens import Cells, Distance, Speaker, Task, Tokens, cut_tokens
 from vqspeech.evaluation.bootstrap import interval, resampling
 
 __all__ = [
     "AbxScore",
+    "Distance",
     "Engine",
     "NothingToCompareError",
     "Speaker",
@@ -83,6 +88,7 @@ def evaluate(
     *,
     speaker: Speaker,
     codebook: NDArray[np.float32] | None = None,
+    distance: Distance = "angular",
     max_size_group: int = 10,
     max_x_across: int = 5,
     seed: int = 0,
@@ -94,6 +100,7 @@ def evaluate(
         tokens: of :func:`cut_tokens`.
         speaker: whether X is of the speaker of A and B, or of another.
         codebook: for codes, their vectors, shape ``(codes, dimensions)``; without it all codes are equally far apart.
+        distance: of two frames; without a codebook, codes are equal or not, whichever it is.
         max_size_group: tokens of one phone, context and speaker that are drawn, for time.
         max_x_across: other speakers that X is drawn from, for each speaker of A and B.
         seed: of the draw.
@@ -103,12 +110,14 @@ def evaluate(
         NothingToCompareError: there is nothing to compare.
         InputError: fastabx was asked for and is not installed.
     """
-    engine = engine or engine_at_hand()
+    one_hot = tokens.codebook_size is not None and codebook is None
+    engine = "own" if distance == "cosine" and not one_hot else engine or engine_at_hand()
     compare = fastabx.compare if engine == "fastabx" else dtw.compare
     cells = compare(
         tokens,
         speaker=speaker,
         codebook=codebook,
+        distance=distance,
         max_size_group=max_size_group,
         max_x_across=max_x_across,
         seed=seed,

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vqspeech.evaluation.abx.tokens import Cells, Speaker, Tokens
+from vqspeech.evaluation.abx.tokens import Cells, Distance, Speaker, Tokens
 
 T = TypeVar("T")
 
@@ -25,12 +25,13 @@ def compare(
     *,
     speaker: Speaker,
     codebook: NDArray[np.float32] | None,
+    distance: Distance,
     max_size_group: int,
     max_x_across: int,
     seed: int,
 ) -> Cells:
     """Compare all triples of tokens that may be compared, or of those drawn. Arguments as of :func:`abx.evaluate`."""
-    distances = _Distances(tokens, codebook)
+    distances = _Distances(tokens, codebook, distance)
     rows: list[tuple[tuple[str, str], str, float, int]] = []
     waiting: list[_Block] = []
     size = 0
@@ -151,13 +152,14 @@ def _slices(groups: Mapping[str, list[int]]) -> dict[str, slice]:
 class _Distances:
     """Warped distances of pairs of tokens."""
 
-    def __init__(self, tokens: Tokens, codebook: NDArray[np.float32] | None) -> None:
+    def __init__(self, tokens: Tokens, codebook: NDArray[np.float32] | None, distance: Distance) -> None:
+        self.distance = distance
         self.table: NDArray[np.float32] | None = None
         self.frames: NDArray[Any] = np.concatenate(list(tokens.sequences)) if len(tokens) else np.zeros((0, 1))
         if tokens.codebook_size is None:
             self.frames = _unit(self.frames)
         else:
-            self.table = angular_distances(np.eye(tokens.codebook_size) if codebook is None else codebook)
+            self.table = code_distances(np.eye(tokens.codebook_size) if codebook is None else codebook, distance)
         self.lengths = np.array([len(sequence) for sequence in tokens.sequences], np.int64)
         self.starts = np.cumsum(self.lengths) - self.lengths
 
@@ -188,18 +190,24 @@ class _Distances:
         if self.table is not None:
             return np.asarray(self.table[first[:, :, None], second[:, None, :]])
         cosines = first @ second.transpose(0, 2, 1)
-        return np.asarray(np.arccos(np.clip(cosines, -1, 1)) / np.float32(np.pi), np.float32)
+        return _of_cosines(cosines, self.distance)
 
 
-def angular_distances(vectors: ArrayLike) -> NDArray[np.float32]:
-    """Angle between each two rows over pi, in ``[0, 1]``, shape ``(rows, rows)``; exactly 0 of a row to itself.
+def code_distances(vectors: ArrayLike, distance: Distance = "angular") -> NDArray[np.float32]:
+    """Distance of each two rows, shape ``(rows, rows)``; exactly 0 of a row to itself.
 
-    For codes without a codebook, ``angular_distances(np.eye(codes))``: 0 for the same code, 0.5 for another.
+    For codes without a codebook, ``code_distances(np.eye(codes))``: 0 for the same code, 0.5 for another.
     """
     units = _unit(np.asarray(vectors, np.float32))
-    between = np.arccos(np.clip(units @ units.T, -1, 1)) / np.float32(np.pi)
+    between = _of_cosines(units @ units.T, distance)
     np.fill_diagonal(between, 0)
-    return np.asarray(between, np.float32)
+    return between
+
+
+def _of_cosines(cosines: NDArray[np.float32], distance: Distance) -> NDArray[np.float32]:
+    if distance == "cosine":
+        return np.asarray(1 - cosines, np.float32)
+    return np.asarray(np.arccos(np.clip(cosines, -1, 1)) / np.float32(np.pi), np.float32)
 
 
 def _unit(vectors: ArrayLike) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqspeech.errors import InputError
-from vqspeech.evaluation.abx.tokens import Cells, Speaker, Tokens
+from vqspeech.evaluation.abx.tokens import Cells, Distance, Speaker, Tokens
 
 
 def compare(
@@ -18,11 +18,12 @@ def compare(
     *,
     speaker: Speaker,
     codebook: NDArray[np.float32] | None,
+    distance: Distance,  # noqa: ARG001
     max_size_group: int,
     max_x_across: int,
     seed: int,
 ) -> Cells:
-    """Compare as :func:`abx_engine.compare` does, by fastabx. Arguments as of :func:`abx.evaluate`.
+    """Compare as :func:`dtw.compare` does, by fastabx and the angular distance. Arguments as of :func:`abx.evaluate`.
 
     Raises:
         InputError: fastabx is not installed.

@@ -14,6 +14,8 @@ from vqspeech.alignment import Interval, meet, phone_class
 
 Task = Literal["triphone", "any"]
 Speaker = Literal["within", "across"]
+#: Of two frames: the angle between them over pi, or one minus its cosine.
+Distance = Literal["angular", "cosine"]
 
 
 @dataclass(frozen=True, slots=True)

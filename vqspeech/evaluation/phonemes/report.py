@@ -24,6 +24,12 @@ NAMES = {
     "mfcc_linear": "MFCC linear classifier, taught the phones",
     "even_boundaries": "evenly spaced, at the rate of phones",
     "mfcc": "MFCCs every 10 ms",
+    "log_mel": "log-mel every 10 ms, less its mean",
+    "one_hot": "these codes, one-hot",
+    "vectors_angular": "these codes, vectors (angular)",
+    "vectors_cosine": "these codes, vectors (1 - cosine)",
+    "features_angular": "these features (angular)",
+    "features_cosine": "these features (1 - cosine)",
     "mfcc_statistics": "mean and spread of the MFCCs",
     "features_shifted_1s": "these features, 1 s late",
 }
