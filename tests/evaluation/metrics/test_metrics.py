@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import builtins
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -164,6 +166,48 @@ def test_a_folder_that_is_no_whisper_model_is_bad_input(tmp_path: Path) -> None:
         metrics.load(["words"], whisper=str(tmp_path))
 
 
+def whisper_stand_in(monkeypatch: pytest.MonkeyPatch, *, multilingual: bool) -> list[dict[str, Any]]:
+    """A faster_whisper whose model transcribes everything alike; the arguments that it was given."""
+    given: list[dict[str, Any]] = []
+
+    class WhisperModel:
+        def __init__(self, name: str, **options: Any) -> None:
+            if name == "absent":
+                raise RuntimeError("no such\nmodel")
+            given.append({"name": name, **options})
+            self.model = SimpleNamespace(is_multilingual=multilingual)
+
+        def transcribe(self, waveform: NDArray[np.float32], **options: Any) -> tuple[list[Any], None]:
+            assert waveform.dtype == np.float32
+            given.append(options)
+            return [SimpleNamespace(text=" Two "), SimpleNamespace(text=" dogs.")], None
+
+    monkeypatch.setitem(sys.modules, "faster_whisper", SimpleNamespace(WhisperModel=WhisperModel))
+    return given
+
+
+@pytest.mark.parametrize(("multilingual", "language"), [(True, "fr"), (False, "en")])
+def test_whisper_decodes_without_sampling_in_the_language_of_the_speech(
+    monkeypatch: pytest.MonkeyPatch, multilingual: bool, language: str
+) -> None:
+    pytest.importorskip("jiwer")
+    pytest.importorskip("whisper_normalizer")
+    given = whisper_stand_in(monkeypatch, multilingual=multilingual)
+    recogniser = metrics.load(["words"], whisper="base", language="fr").words
+    assert recogniser is not None
+    assert recogniser.transcribe(np.zeros(160)) == "Two dogs."
+    assert given[0]["name"] == "base"
+    assert (given[1]["temperature"], given[1]["language"]) == (0.0, language)
+
+
+def test_a_whisper_model_that_cannot_be_loaded_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("jiwer")
+    pytest.importorskip("whisper_normalizer")
+    whisper_stand_in(monkeypatch, multilingual=True)
+    with pytest.raises(InputError, match="no such model"):
+        metrics.load(["words"], whisper="absent")
+
+
 def test_word_errors_are_counted_after_normalisation() -> None:
     pytest.importorskip("jiwer")
     pytest.importorskip("whisper_normalizer")
@@ -177,7 +221,7 @@ def test_word_errors_are_counted_after_normalisation() -> None:
     assert recogniser.errors("...", "something") is None
 
 
-def test_pocketsphinx_hears_nothing_in_silence() -> None:
+def test_pocketsphinx_takes_silence() -> None:
     pytest.importorskip("jiwer")
     pytest.importorskip("whisper_normalizer")
     pytest.importorskip("pocketsphinx")
@@ -187,7 +231,7 @@ def test_pocketsphinx_hears_nothing_in_silence() -> None:
 
 
 @pytest.mark.parametrize("samples", [1, 1600, 3 * RATE])
-def test_resemblyzer_gives_a_direction_for_whatever_it_hears(samples: int) -> None:
+def test_resemblyzer_embeds_any_length_and_silence(samples: int) -> None:
     pytest.importorskip("resemblyzer")
     metric = metrics.load(["similarity"]).similarity
     assert metric is not None
