@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -24,6 +25,7 @@ from vqspeech.generation.synthesis import synthesise
 from vqspeech.model.checkpoint import PRETRAINED, checksum, codes_checksum, load_model, model_folder
 from vqspeech.model.chunking import apply_chunked
 from vqspeech.model.conditioner import PITCH_FEATURES
+from vqspeech.model.packed_encoder import PackedEncoder
 from vqspeech.model.speaker_conditioning import Voice
 from vqspeech.model.vqvae import VQVAE
 from vqspeech.pitch import INTONATIONS, SEMITONE, TYPICAL_DEVIATION, Intonation, frame_f0, relative, statistics
@@ -37,6 +39,8 @@ Progress: TypeAlias = Callable[[int, int], None]
 
 #: Seconds that the encoder sees at a time.
 _BLOCK_SECONDS = 30
+#: Seconds of several recordings that the encoder sees at a time.
+_TOGETHER_SECONDS = 120
 
 
 def load(
@@ -106,9 +110,8 @@ class Model:
 
     def __getstate__(self) -> dict[str, object]:
         """Everything but the engine, which holds memory of its own: another process makes its own."""
-        return {name: value for name, value in vars(self).items() if name != "engine"} | {
-            "engine": (self._engine_name, self.engine.precision, self._threads)
-        }
+        kept = {name: value for name, value in vars(self).items() if name not in ("engine", "_packed_encoder")}
+        return kept | {"engine": (self._engine_name, self.engine.precision, self._threads)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Make the engine anew."""
@@ -187,12 +190,56 @@ class Model:
         Raises:
             InputError: as ``voice``.
         """
-        vectors = self.vectors(waveform)
         if speaker is None:
-            codes = self.network.quantizer.nearest(vectors)
-        else:
-            speech = audio.speech_mask(waveform, self.sample_rate, hop=self.network.config.code_hop)
-            codes = self.network.adapted_codes(vectors, torch.from_numpy(speech).to(self._device), self._blend(speaker))
+            return self.encode_waveforms([waveform])[0]
+        vectors = self.vectors(waveform)
+        speech = audio.speech_mask(waveform, self.sample_rate, hop=self.network.config.code_hop)
+        codes = self.network.adapted_codes(vectors, torch.from_numpy(speech).to(self._device), self._blend(speaker))
+        return self._numpy(codes)
+
+    def encode_many(self, recordings: Sequence[Recording]) -> list[NDArray[np.int32]]:
+        """The codes of several recordings, each what ``encode`` gives for it alone, to the code.
+
+        Args:
+            recordings: see ``Recording``.
+
+        Returns:
+            One ``(frames,)`` for each.
+
+        Raises:
+            InputError: as ``read``.
+        """
+        return self.encode_waveforms([self.read(recording) for recording in recordings])
+
+    @torch.no_grad()
+    def encode_waveforms(self, waveforms: Sequence[NDArray[np.float32]]) -> list[NDArray[np.int32]]:
+        """The nearest codes of several of what ``read`` gave, computed together; see ``encode_many``.
+
+        Args:
+            waveforms: each ``(samples,)`` at the model's rate and level.
+
+        Returns:
+            One ``(frames,)`` for each.
+        """
+        if self.network.config.encoder.front_end != "log-mel":
+            return [self._numpy(self.network.quantizer.nearest(self.vectors(one))) for one in waveforms]
+        hop, together = self.network.config.code_hop, _TOGETHER_SECONDS * self.sample_rate
+        found: list[NDArray[np.int32]] = []
+        packed: list[Tensor] = []
+        for number, waveform in enumerate(waveforms, 1):
+            padded = torch.from_numpy(np.pad(waveform, (0, -len(waveform) % hop)))
+            packed.append(self.network.companding.preemphasise(padded[None].to(self._device))[0])
+            if number == len(waveforms) or sum(map(len, packed)) >= together:
+                found += map(self._numpy, self._packed_encoder.codes(packed))
+                packed = []
+        return found
+
+    @cached_property
+    def _packed_encoder(self) -> PackedEncoder:
+        return PackedEncoder(self.network)
+
+    @staticmethod
+    def _numpy(codes: Tensor) -> NDArray[np.int32]:
         return codes.cpu().numpy().astype(np.int32)
 
     @torch.no_grad()

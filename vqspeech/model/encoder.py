@@ -72,6 +72,14 @@ class Encoder(nn.Module):
         """Samples on either side of a code's own that can reach it, at most (without a norm over the utterance)."""
         return max(self.reach)
 
+    def front_end(self, waveform: Tensor, alter: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+        """Log-mel frames as the first convolution takes them, ``(batch, time)`` -> ``(batch, frames, bands)``."""
+        config = self.config
+        frames = log_mel(
+            waveform, sample_rate=self.sample_rate, hop=config.mel_hop, bands=config.mel_bands, alter=alter
+        )
+        return normalized(frames) if config.input_norm else frames
+
     def forward(self, waveform: Tensor, alter: Callable[[Tensor], Tensor] | None = None) -> Tensor:
         """Encode a pre-emphasised waveform.
 
@@ -83,13 +91,9 @@ class Encoder(nn.Module):
             ``(batch, dimension, codes)``, float32.
         """
         config = self.config
-        if config.front_end == "log-mel":
-            frames = log_mel(
-                waveform, sample_rate=self.sample_rate, hop=config.mel_hop, bands=config.mel_bands, alter=alter
-            )
-            x = (normalized(frames) if config.input_norm else frames).transpose(1, 2)  # (batch, bands, frames)
-        else:
-            x = waveform[:, None]  # (batch, 1, time)
+        mel = config.front_end == "log-mel"
+        # (batch, bands, frames) or (batch, 1, time)
+        x = self.front_end(waveform, alter).transpose(1, 2) if mel else waveform[:, None]
         for strided in self.strided:
             x = F.leaky_relu(strided(x), 0.1)  # (batch, channels, time / strides so far)
         if config.block == "modulated":
