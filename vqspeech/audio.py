@@ -59,6 +59,7 @@ def read(
     rate: int = SAMPLE_RATE,
     start: float | None = None,
     end: float | None = None,
+    longest: float | None = None,
 ) -> NDArray[np.float32]:
     """Read a recording, or the part from ``start`` to ``end``, as a mono waveform.
 
@@ -71,6 +72,7 @@ def read(
         rate: samples per second of the result.
         start: seconds into the recording; its beginning if not given.
         end: seconds into the recording; its end if not given. Up to 0.5 s past the end is read to the end.
+        longest: seconds of it at most; ``LONGEST`` if not given.
 
     Returns:
         ``(samples,)`` in full scale 1; at least one sample.
@@ -78,12 +80,13 @@ def read(
     Raises:
         InputError: the source is missing, a folder, not audio, damaged, holds no samples or a NaN or infinite one, the
             pipe's command fails or is not allowed, ``start`` and ``end`` are not a part of it, or it lasts longer than
-            ``LONGEST``.
+            ``longest``.
     """
     where = _name(source)
+    longest = LONGEST if longest is None else longest
     with _opened(source) as file:
         first, last = _part(file, where, start, end)
-        pieces = list(_resampled(_mono_blocks(file, where, first, last), file.samplerate, rate))
+        pieces = list(_resampled(_mono_blocks(file, where, first, last, longest), file.samplerate, rate))
     if not pieces:
         past = f" after {start:g} s" if start else ""
         raise InputError(f"no samples{past}", where=where, hint="record it again or leave it out")
@@ -375,14 +378,17 @@ def _blocks(file: soundfile.SoundFile, where: str) -> Iterator[NDArray[np.float3
         yield buffer[:count]
 
 
-def _mono_blocks(file: soundfile.SoundFile, where: str, first: int, last: int | None) -> Iterator[NDArray[np.float32]]:
+def _mono_blocks(
+    file: soundfile.SoundFile, where: str, first: int, last: int | None, longest: float
+) -> Iterator[NDArray[np.float32]]:
     position = file.seek(first) if first and _length_known(file) else 0
     taken = 0
     for block in _blocks(file, where):
         wanted = block[max(0, first - position) : None if last is None else max(0, last - position)]
         taken += len(wanted)
-        if taken > LONGEST * file.samplerate:
-            raise InputError(f"longer than {LONGEST // 3600} hours", where=where, hint="cut it into parts")
+        if taken > longest * file.samplerate:
+            most = f"{longest / 3600:g} hours" if longest >= 3600 else f"{longest / 60:g} minutes"
+            raise InputError(f"longer than {most}", where=where, hint="cut it into parts")
         if len(wanted):
             mono = wanted.mean(axis=1, dtype=np.float64).astype(np.float32)
             _require_finite(mono, where, rate=file.samplerate, offset=max(first, position))

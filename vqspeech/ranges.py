@@ -104,6 +104,12 @@ class Real(_Range):
 SEED = Whole(0, 2**32 - 1)
 #: Threads or processes.
 WORKERS = Whole(1, 1024)
+#: Of TCP; 0 is any that is free.
+PORT = Whole(0, 65_535)
+#: Of an upload.
+MEGABYTES = Whole(1, 8192)
+#: Of a recording or of work on it.
+MINUTES = Real(0, 600, above=True)
 #: How many of something, at least one.
 COUNT = Whole(1, 10**9)
 #: How many of something, or none.

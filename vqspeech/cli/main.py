@@ -29,6 +29,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "sample": "generate speech from the model's prior",
         "continue": "continue a recording with samples of the prior",
         "score": "compute the bits per code of recordings under the prior",
+        "serve": "open a page that converts, shows units and adapts, in a browser",
         "info": "describe a model or a preset: rates, receptive field, size, engine",
     },
     "prepare data": {

@@ -1,0 +1,58 @@
+// The first tab: a recording in another voice.
+
+import { decode } from "./audio.js";
+import { find, showValues } from "./dom.js";
+import { JobForm, runJob } from "./jobs.js";
+import { Player } from "./player.js";
+import { Source } from "./source.js";
+import { VoicePicker } from "./voices.js";
+
+export function start(info) {
+  const form = find("#convert-form");
+  const job = new JobForm(form);
+  const before = new Player(find("#convert-source"), "Source", "choose a recording");
+  const after = new Player(find("#convert-result"), "Converted", "press Convert to hear it here");
+  const picker = new VoicePicker(find("#convert-voice"), info);
+  const source = new Source(find("[data-source]", form), {
+    limits: info,
+    onerror: (line) => job.fail(line),
+    onchange: () => {
+      before.set(source.blob, source.samples, { note: source.name });
+      after.clear("press Convert to hear it here");
+    },
+  });
+  find("#convert-filter").value = info.post_filter;
+  showValues(form);
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (!source.blob) {
+      job.fail("choose a recording first");
+      return;
+    }
+    const options = {
+      speaker: picker.value,
+      temperature: find("#convert-temperature").value,
+      post_filter: find("#convert-filter").value,
+      seed: find("#convert-seed").value || 0,
+    };
+    if (info.pitch) {
+      options.f0 = find("#convert-f0").value;
+      if (options.f0 !== "target") options.f0_shift = find("#convert-shift").value;
+    }
+    const label = picker.label;
+    const began = performance.now();
+    const made = await job.run((onevent, signal) =>
+      source.sendBy((body) => runJob("/api/convert", options, body, { onevent, signal })),
+    );
+    if (!made) return;
+    const took = (performance.now() - began) / 1000;
+    after.set(made.wav, await decode(made.wav), {
+      note: `${label}, in ${took.toFixed(1)} s`,
+      download: `${source.stem}-${label}.wav`,
+    });
+    after.reveal();
+    if (document.activeElement === document.body || form.contains(document.activeElement)) after.play();
+  });
+  source.useSample();
+  return { voices: (now, chosen) => picker.fill(now, chosen) };
+}

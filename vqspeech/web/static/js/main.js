@@ -1,0 +1,95 @@
+// Tabs, theme, and what the server says of itself.
+
+import { find } from "./dom.js";
+import { ask } from "./jobs.js";
+import * as convert from "./convert.js";
+
+const STATUS_EVERY = 4000;
+const started = new Map();
+const modules = { convert };
+
+function setTheme(theme) {
+  document.documentElement.dataset.theme = theme;
+}
+
+function startTheme() {
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const kept = () => {
+    try {
+      return localStorage.getItem("theme");
+    } catch {
+      return null;
+    }
+  };
+  const follow = () => setTheme(kept() || (dark.matches ? "dark" : "light"));
+  dark.addEventListener("change", follow);
+  follow();
+  find("#theme").addEventListener("click", () => {
+    const next = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
+    setTheme(next);
+    try {
+      localStorage.setItem("theme", next);
+    } catch {
+      // a browser that keeps nothing
+    }
+  });
+}
+
+function startTabs(info) {
+  const tabs = [...document.querySelectorAll("[role=tab]")];
+  const open = (tab, focus) => {
+    for (const other of tabs) {
+      const selected = other === tab;
+      other.setAttribute("aria-selected", selected);
+      other.tabIndex = selected ? 0 : -1;
+      find(`#${other.getAttribute("aria-controls")}`).hidden = !selected;
+    }
+    if (focus) tab.focus();
+    const name = tab.id.replace("tab-", "");
+    if (!started.has(name)) started.set(name, modules[name].start(info));
+    history.replaceState(null, "", name === "convert" ? "#" : `#${name}`);
+  };
+  tabs.forEach((tab, i) => {
+    tab.addEventListener("click", () => open(tab));
+    tab.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (step) open(tabs[(i + step + tabs.length) % tabs.length], true);
+    });
+  });
+  const asked = tabs.find((tab) => tab.id === `tab-${location.hash.slice(1)}`);
+  open(asked || tabs[0]);
+}
+
+async function watchQueue() {
+  const pill = find("#queue");
+  const look = async () => {
+    if (document.hidden) return;
+    try {
+      const { waiting } = await ask("/api/status");
+      pill.textContent = waiting ? `${waiting} ${waiting === 1 ? "job" : "jobs"} in the queue` : "ready";
+      pill.className = waiting ? "pill busy" : "pill";
+    } catch {
+      pill.textContent = "no answer";
+      pill.className = "pill off";
+    }
+  };
+  await look();
+  setInterval(look, STATUS_EVERY);
+}
+
+async function start() {
+  startTheme();
+  try {
+    const info = await ask("/api/info");
+    find("#about").textContent = `${info.voices.length} voices, ${info.codes} codes, ${info.code_rate} per second (${info.engine})`;
+    if (!info.pitch) for (const part of document.querySelectorAll(".needs-pitch")) part.hidden = true;
+    startTabs(info);
+    await watchQueue();
+  } catch (error) {
+    find("#fatal").textContent = error.message;
+    find("#fatal").hidden = false;
+    find("#queue").textContent = "no answer";
+  }
+}
+
+start();

@@ -1,0 +1,74 @@
+// The microphone, as samples at 16 kHz.
+
+import { RATE } from "./audio.js";
+
+/** Open the microphone; `onblock` gets Float32Arrays. The settings leave the speech as it is. */
+export async function openMicrophone(onblock, { context = new AudioContext({ sampleRate: RATE }), echo = false } = {}) {
+  if (!navigator.mediaDevices?.getUserMedia) {
+    throw new Error("browsers give the microphone only to pages on localhost or over https");
+  }
+  let stream;
+  try {
+    stream = await navigator.mediaDevices.getUserMedia({
+      audio: { channelCount: 1, echoCancellation: echo, noiseSuppression: false, autoGainControl: false },
+    });
+  } catch (error) {
+    await context.close();
+    throw new Error(error.name === "NotFoundError" ? "there is no microphone" : "the microphone was not allowed");
+  }
+  await context.audioWorklet.addModule("/static/js/capture-worklet.js");
+  const node = new AudioWorkletNode(context, "capture", { numberOfOutputs: 0 });
+  node.port.onmessage = (event) => onblock(event.data);
+  context.createMediaStreamSource(stream).connect(node);
+  await context.resume();
+  return {
+    context,
+    async close() {
+      for (const track of stream.getTracks()) track.stop();
+      node.port.onmessage = null;
+      await context.close();
+    },
+  };
+}
+
+/** Level of a block, 0 to 1 over 60 dB. */
+export function level(block) {
+  let power = 1e-9;
+  for (const sample of block) power += (sample * sample) / block.length;
+  return Math.max(0, Math.min(1, 1 + (10 * Math.log10(power)) / 60));
+}
+
+/** Records until stopped. */
+export class Recorder {
+  constructor(onlevel, most) {
+    this.blocks = [];
+    this.length = 0;
+    this.onlevel = onlevel;
+    this.most = most;
+  }
+
+  get seconds() {
+    return this.length / RATE;
+  }
+
+  async start(onfull) {
+    this.microphone = await openMicrophone((block) => {
+      this.blocks.push(block);
+      this.length += block.length;
+      this.onlevel(level(block), this.seconds);
+      if (this.seconds >= this.most) onfull();
+    });
+  }
+
+  /** Stop; returns the samples. */
+  async stop() {
+    await this.microphone?.close();
+    const samples = new Float32Array(this.length);
+    let at = 0;
+    for (const block of this.blocks) {
+      samples.set(block, at);
+      at += block.length;
+    }
+    return samples;
+  }
+}
