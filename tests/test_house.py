@@ -79,3 +79,18 @@ def test_converting_needs_no_package_of_training_or_evaluation() -> None:
     check = f"import sys, vqspeech.api; print([name for name in {heavy} if name in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True).stdout
     assert shown.strip() == "[]"
+
+
+def test_every_message_for_the_user_has_a_hint() -> None:
+    """What is wrong without what to do about it is half a message."""
+    without = []
+    for file in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            called = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else None
+            if called not in ("InputError", "decoding"):
+                continue
+            assert isinstance(node, ast.Call)
+            hints = [word.value for word in node.keywords if word.arg == "hint"]
+            if not hints or (isinstance(hints[0], ast.Constant) and not hints[0].value):
+                without.append(f"{file.relative_to(PACKAGE)}:{node.lineno}")
+    assert without == []

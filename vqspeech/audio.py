@@ -114,7 +114,7 @@ def write(target: str | Path, waveform: ArrayLike, rate: int = SAMPLE_RATE) -> N
     if samples.ndim != 1:
         raise ValueError(f"a mono waveform has one dimension, not shape {samples.shape}")
     if not len(samples):
-        raise InputError("nothing to write: the waveform has no samples", where=where)
+        raise InputError("nothing to write: the waveform has no samples", where=where, hint="check what made it")
     _require_finite(samples, where, rate=rate)
     pcm = np.clip(np.rint(samples.astype(np.float64) * _PCM_16), -_PCM_16, _PCM_16 - 1).astype(np.int16)
     file_format = "WAV" if where == "stdout" else Path(target).suffix.lower().lstrip(".").upper()
@@ -250,11 +250,15 @@ def _opened(source: str | Path | BinaryIO) -> Iterator[soundfile.SoundFile]:
             hint = "download it first, for example with vqspeech fetch" if "://" in where else "check the path"
             raise InputError("no such file", where=where, hint=hint) from error
         except OSError as error:
-            raise InputError(f"cannot be read: {error.strerror or error}", where=where) from error
+            raise InputError(
+                f"cannot be read: {error.strerror or error}", where=where, hint="check the path and its permissions"
+            ) from error
         except ValueError as error:
             if isinstance(error, InputError):
                 raise
-            raise InputError(f"no name of a file: {error}", where=where) from None  # a null byte in it
+            raise InputError(
+                f"no name of a file: {error}", where=where, hint="check the path"
+            ) from None  # a null byte in it
         try:
             file = stack.enter_context(soundfile.SoundFile(stream))
         except Exception as error:  # of libsndfile, and TypeErrors and more of its wrapper
@@ -344,14 +348,16 @@ def _part(file: soundfile.SoundFile, where: str, start: float | None, end: float
     """First frame and the one after the last, ``None`` for the end of the file."""
     first = 0.0 if start is None else start
     if not 0 <= first < math.inf:
-        raise InputError(f"cannot start at {first:g} s", where=where)
+        raise InputError(f"cannot start at {first:g} s", where=where, hint="a part starts at 0 s or later")
     if end is not None and not first < end < math.inf:
-        raise InputError(f"ends at {end:g} s, not after its start at {first:g} s", where=where)
+        raise InputError(
+            f"ends at {end:g} s, not after its start at {first:g} s", where=where, hint="give an end after the start"
+        )
     if _length_known(file):
         length = file.frames / file.samplerate
         if first >= length or (end is not None and end > length + _OVERSHOOT):
             asked = f"{first:g} s to {'the end' if end is None else f'{end:g} s'}"
-            raise InputError(f"lasts {length:.3f} s, asked for {asked}", where=where)
+            raise InputError(f"lasts {length:.3f} s, asked for {asked}", where=where, hint="ask for a part of it")
     return round(first * file.samplerate), None if end is None else round(end * file.samplerate)
 
 

@@ -37,7 +37,9 @@ def read_textgrids(
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise InputError("no such folder", where=folder)
+        raise InputError(
+            "no such folder", where=folder, hint="give the folder that the aligner wrote its TextGrids into"
+        )
     files: dict[str, list[Path]] = {}
     for file in sorted(folder.rglob("*")):
         if file.suffix.lower() == ".textgrid":
@@ -61,5 +63,9 @@ def read_textgrids(
         read[utterance] = Aligned(row, tiers.get(tier, []))
     if not read:
         first = next(iter(failed.items()), ("no utterance", "nothing to look for"))
-        raise InputError(f"no alignment of any utterance; {first[0]}: {first[1]}", where=folder)
+        raise InputError(
+            f"no alignment of any utterance; {first[0]}: {first[1]}",
+            where=folder,
+            hint="TextGrids are found by name: UTTERANCE.TextGrid, or SPEAKER/UTTERANCE.TextGrid",
+        )
     return read, failed

@@ -71,7 +71,9 @@ def read_tiers(path: str | os.PathLike[str]) -> dict[str, list[Interval]]:
             f"Praat cannot read it: {first}", where=path, hint="open it in Praat and save it again"
         ) from error
     if not isinstance(grid, parselmouth.TextGrid):
-        raise InputError(f"a {type(grid).__name__}, not a TextGrid", where=path)
+        raise InputError(
+            f"a {type(grid).__name__}, not a TextGrid", where=path, hint="give the TextGrid that belongs to it"
+        )
     tiers: dict[str, list[Interval]] = {}
     for index in range(1, int(call(grid, "Get number of tiers")) + 1):
         if call(grid, "Is interval tier", index):

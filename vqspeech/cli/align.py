@@ -59,7 +59,10 @@ def run(options: argparse.Namespace) -> int | None:
     folder = Path(options.data)
     imported = options.from_mfa or options.from_textgrid
     if (options.phones_tier or options.words_tier) and not imported:
-        raise InputError("--phones-tier and --words-tier are of --from-mfa and --from-textgrid")
+        raise InputError(
+            "--phones-tier and --words-tier are of --from-mfa and --from-textgrid",
+            hint="leave them out, or name a folder of TextGrids",
+        )
     if imported:
         from vqspeech.aligners import read_textgrids
 
@@ -132,7 +135,11 @@ def _forced(data: DataDir, folder: Path, options: argparse.Namespace) -> Found:
     partial.unlink()
     if not kept and not (options.piece and failed):
         name, reason = min(failed.items(), default=("no utterance", "the data directory is empty"))
-        raise InputError(f"not one utterance could be aligned; {name}: {reason}", where=folder)
+        raise InputError(
+            f"not one utterance could be aligned; {name}: {reason}",
+            where=folder,
+            hint="check that the transcripts are of these recordings",
+        )
 
     def intervals(key: str) -> dict[str, list[Interval]]:
         return {name: [Interval(*interval) for interval in row[key]] for name, row in kept.items()}

@@ -90,15 +90,19 @@ def read_info(path: PathLike) -> CodeInfo:
     ):
         values = json.loads(where.read_text(encoding="utf-8"))
     if not isinstance(values, dict):
-        raise InputError('expected an object: {"codebook_size": ...}', where=where)
+        raise InputError('expected an object: {"codebook_size": ...}', where=where, hint="put braces around it")
     known = {field.name for field in fields(CodeInfo)}
     for name in ("codebook_size", "frame_period", "offset"):
         value = values.get(name)
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise InputError(f"{name!r} must be a number, not {value!r}"[:200], where=where)
+            raise InputError(
+                f"{name!r} must be a number, not {value!r}"[:200], where=where, hint="correct it, or encode again"
+            )
     for name in ("model", "checksum"):
         if not isinstance(values.get(name), str | None):
-            raise InputError(f"{name!r} must be text, not {values[name]!r}"[:200], where=where)
+            raise InputError(
+                f"{name!r} must be text, not {values[name]!r}"[:200], where=where, hint="correct it, or encode again"
+            )
     size = values["codebook_size"]
     if isinstance(size, float) and size.is_integer():
         values["codebook_size"] = int(size)
@@ -268,10 +272,16 @@ class Writer:
         """
         array = np.asarray(codes)
         if array.ndim != 1 or (array.size and not np.issubdtype(array.dtype, np.integer)):
-            raise InputError(f"utterance {utterance}: codes must be integers of shape (frames,)", where=self.path)
+            raise InputError(
+                f"utterance {utterance}: codes must be integers of shape (frames,)",
+                where=self.path,
+                hint="round and flatten them",
+            )
         if array.size and (array.min() < 0 or array.max() >= self.info.codebook_size):
             raise InputError(
-                f"utterance {utterance}: a code is outside [0, {self.info.codebook_size})", where=self.path
+                f"utterance {utterance}: a code is outside [0, {self.info.codebook_size})",
+                where=self.path,
+                hint="raise codebook_size, or check the codes",
             )
         self._lines.append(utterance, map(str, array.tolist()))
 

@@ -54,7 +54,7 @@ def import_units(
     else:
         sequences = _read_named_lines(path)
     if not sequences:
-        raise InputError("no codes in it", where=path)
+        raise InputError("no codes in it", where=path, hint="check that the file is not cut short")
     highest = max((int(codes.max()) for codes in sequences.values() if codes.size), default=0)
     info = CodeInfo(
         codebook_size=highest + 1 if codebook_size is None else codebook_size,
@@ -119,7 +119,9 @@ def _read_npy_folder(folder: Path) -> dict[str, NDArray[np.int32]]:
                 hint="keep one codebook per file, e.g. the first quantiser's",
             )
         if not np.issubdtype(array.dtype, np.integer) and not np.array_equal(array, np.floor(array)):
-            raise InputError(f"an array of {array.dtype}, not of integers", where=file)
+            raise InputError(
+                f"an array of {array.dtype}, not of integers", where=file, hint="give indices of codes, not vectors"
+            )
         if array.size and (array.min() < 0 or array.max() > np.iinfo(np.int32).max):
             raise InputError("a code is out of range", where=file, hint="codes start at 0")
         add_sequence(sequences, file.stem, array.astype(np.int32), file, None)

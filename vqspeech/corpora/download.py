@@ -95,7 +95,9 @@ def _complete(url: str, part: Path, progress: Progress | None, wait: float) -> N
             problem = "the connection broke"
         except urllib.error.HTTPError as error:
             if error.code < 500:
-                raise InputError(f"the server answers {error.code} {error.reason}", where=url) from None
+                raise InputError(
+                    f"the server answers {error.code} {error.reason}", where=url, hint="check the address"
+                ) from None
             problem = f"the server answers {error.code}"
         except urllib.error.URLError as error:
             if isinstance(error.reason, socket.gaierror) and not part.exists():
@@ -121,7 +123,7 @@ def _receive(url: str, part: Path, progress: Progress | None) -> bool:
     try:
         answer = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=PATIENCE)
     except ValueError:
-        raise InputError("no address of HTTP or HTTPS", where=url) from None
+        raise InputError("no address of HTTP or HTTPS", where=url, hint="give one that begins with https://") from None
     except urllib.error.HTTPError as error:
         if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and have:
             return True  # nothing is left to send; the checksum tells whether that is right

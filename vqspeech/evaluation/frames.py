@@ -109,13 +109,18 @@ def frames(
         InputError: the lists do not fit each other, or there is not a single frame.
     """
     if len(codes) != len(phones):
-        raise InputError(f"{len(codes)} utterances of codes, but {len(phones)} of phones")
+        raise InputError(
+            f"{len(codes)} utterances of codes, but {len(phones)} of phones",
+            hint="give one sequence of each per utterance",
+        )
     lengths = [len(np.asarray(sequence)) for sequence in codes]
     for index, (length, labels) in enumerate(zip(lengths, phones, strict=True)):
         if length != len(labels):
-            raise InputError(f"utterance {index} has {length} codes, but {len(labels)} phones")
+            raise InputError(
+                f"utterance {index} has {length} codes, but {len(labels)} phones", hint="give one phone per code"
+            )
     if not sum(lengths):
-        raise InputError("no frames to evaluate")
+        raise InputError("no frames to evaluate", hint="give utterances that have codes")
     lists = (
         (utterances, "ids"),
         (speakers, "speakers"),
@@ -124,13 +129,13 @@ def frames(
     )
     for given, what in lists:
         if given is not None and len(given) != len(codes):
-            raise InputError(f"{len(codes)} utterances, but {len(given)} {what}")
+            raise InputError(f"{len(codes)} utterances, but {len(given)} {what}", hint="give one per utterance")
     all_codes = np.concatenate([np.asarray(sequence) for sequence in codes if len(np.asarray(sequence))])
     if not np.issubdtype(all_codes.dtype, np.integer):
-        raise InputError(f"codes are {all_codes.dtype}, not integers")
+        raise InputError(f"codes are {all_codes.dtype}, not integers", hint="give indices of codes")
     size = int(all_codes.max()) + 1 if codebook_size is None else codebook_size
     if all_codes.min() < 0 or all_codes.max() >= size:
-        raise InputError(f"a code is outside [0, {size})")
+        raise InputError(f"a code is outside [0, {size})", hint="raise codebook_size, or leave it out")
     names, indices = np.unique(
         np.concatenate([np.asarray(row, str) for row in phones if len(row)]), return_inverse=True
     )

@@ -63,7 +63,9 @@ def evaluate(
         InputError: there are no two speakers with two utterances each.
     """
     if len(sequences) != len(speakers):
-        raise InputError(f"{len(sequences)} utterances, but {len(speakers)} speakers")
+        raise InputError(
+            f"{len(sequences)} utterances, but {len(speakers)} speakers", hint="give one speaker per utterance"
+        )
     return evaluate_features(histograms(sequences, codebook_size), speakers, seed=seed)
 
 

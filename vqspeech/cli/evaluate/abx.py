@@ -141,7 +141,7 @@ def _shown(score: AbxScore | None) -> str:
 
 def _units(options: argparse.Namespace) -> tuple[Units, Alignment]:
     if bool(options.codes) == bool(options.features):
-        raise InputError("give either --codes or --features")
+        raise InputError("give either --codes or --features", hint="one of them, not both")
     if options.codes:
         codes = inputs.read_codes(options.codes, options)
         size = codes.info.codebook_size
@@ -154,7 +154,7 @@ def _units(options: argparse.Namespace) -> tuple[Units, Alignment]:
         )
     else:
         if options.frame_period is None:
-            raise InputError("--features needs --frame-period SECONDS")
+            raise InputError("--features needs --frame-period SECONDS", hint="the hop of the features, e.g. 0.01")
         if not Path(options.features).is_dir():
             raise InputError("no such folder", where=options.features, hint="give a folder of .npy files")
         units = Units(
@@ -165,7 +165,11 @@ def _units(options: argparse.Namespace) -> tuple[Units, Alignment]:
     alignment = inputs.read_phones([options.phones], options)[0][0]
     shared = {name: row for name, row in units.sequences.items() if name in alignment and len(row)}
     if not shared:
-        raise InputError("no utterance has both units and phones", where=options.codes or options.features)
+        raise InputError(
+            "no utterance has both units and phones",
+            where=options.codes or options.features,
+            hint="ids of units and of phones must be equal",
+        )
     return replace(units, sequences=shared), alignment
 
 

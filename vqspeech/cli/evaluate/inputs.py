@@ -229,9 +229,13 @@ def read_vectors(path: str, dimensions: int) -> NDArray[np.float32]:
     """A ``.npy`` array of numbers with so many dimensions."""
     array = read_npy(path)
     if array.ndim != dimensions:
-        raise InputError("not an array of numbers of shape (rows, dimensions)", where=path)
+        raise InputError(
+            "not an array of numbers of shape (rows, dimensions)",
+            where=path,
+            hint="save one array of that shape with numpy.save",
+        )
     if not np.isfinite(array).all():
-        raise InputError("a value is no finite number", where=path)
+        raise InputError("a value is no finite number", where=path, hint="compute them again, without NaN or infinity")
     return array.astype(np.float32)
 
 

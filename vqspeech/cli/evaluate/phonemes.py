@@ -42,11 +42,11 @@ def run(options: argparse.Namespace) -> None:
     from vqspeech.evaluation.phonemes.examples import choose_examples
 
     if options.train_phones and not options.train_codes:
-        raise InputError("--train-phones without --train-codes")
+        raise InputError("--train-phones without --train-codes", hint="give both, or neither")
     if options.train_data and not (options.data and options.train_codes):
-        raise InputError("--train-data needs --data and --train-codes")
+        raise InputError("--train-data needs --data and --train-codes", hint="MFCCs of both parts are compared")
     if options.shard and not (options.mfccs and options.data):
-        raise InputError("--shard needs --mfccs and --data")
+        raise InputError("--shard needs --mfccs and --data", hint="a shard computes MFCCs of the data alone")
     codes = inputs.read_codes(options.codes, options)
     paths = [options.phones, *([options.train_phones] if options.train_phones else [])]
     alignments, phone_set = inputs.read_phones(paths, options)
@@ -57,7 +57,11 @@ def run(options: argparse.Namespace) -> None:
     if options.train_codes:
         train_codes = inputs.read_codes(options.train_codes, options)
         if train_codes.info.frame_period != codes.info.frame_period:
-            raise InputError("another frame period than the test part's", where=options.train_codes)
+            raise InputError(
+                "another frame period than the test part's",
+                where=options.train_codes,
+                hint="encode both with one model",
+            )
         train = inputs.make_part(options.train_codes, train_codes, alignments[-1], speakers)
         notes += [f"training part: {note}" for note in inputs.notes_of(train)]
         both = set(test.frames.utterances) & set(train.frames.utterances)

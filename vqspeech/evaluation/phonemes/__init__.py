@@ -63,7 +63,7 @@ def evaluate(
         InputError: the lists do not fit each other.
     """
     if (train_codes is None) != (train_phones is None):
-        raise InputError("a training part needs both codes and phones")
+        raise InputError("a training part needs both codes and phones", hint="give both, or neither")
     test = frames(
         codes,
         phones,
