@@ -1,13 +1,14 @@
-"""Write down what the packaged model makes of the quickstart's sample, for tests/test_golden.py.
+"""Write down what the packaged models make of the quickstart's sample, for tests/test_golden.py.
 
     .venv/bin/python tools/golden.py
 
-Run it when the packaged model was replaced, or when its codes are meant to change, and look at the difference.
+Run it when a packaged model was replaced, or when its codes are meant to change, and look at the difference.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,19 +27,31 @@ FRAMES = 250
 
 
 def measured() -> dict[str, Any]:
-    """Codes of the sample's utterances, and nats per sample of the first seconds of each, by the packaged model."""
+    """Codes of the sample's utterances by the packaged models, and nats per sample of the first seconds of each."""
     model = vqspeech.load(engine="torch")
     utterances: dict[str, Any] = {}
-    for utterance in DataDir.read(SAMPLE):
-        path = ROOT / utterance.recording
-        waveform = model.read(path if path.is_file() else SAMPLE / Path(utterance.recording).name)
+    for name, path in recordings():
+        waveform = model.read(path)
         codes = model.encode_waveform(waveform)
-        utterances[utterance.id] = {
+        utterances[name] = {
             "codes": codes.tolist(),
             "frames": len(codes),
             "nll": round(likelihood(model, waveform, codes, model.speakers[0]), 5),
         }
-    return {"checksum": model.checksum, "utterances": utterances}
+    units = vqspeech.load("units", engine="torch")
+    unit_codes = {name: units.encode(path).tolist() for name, path in recordings()}
+    return {
+        "checksum": model.checksum,
+        "utterances": utterances,
+        "units": {"checksum": units.checksum, "utterances": unit_codes},
+    }
+
+
+def recordings() -> Iterator[tuple[str, Path]]:
+    """Ids and files of the sample's utterances."""
+    for utterance in DataDir.read(SAMPLE):
+        path = ROOT / utterance.recording
+        yield utterance.id, path if path.is_file() else SAMPLE / Path(utterance.recording).name
 
 
 def likelihood(model: vqspeech.Model, waveform: NDArray[np.float32], codes: NDArray[np.int32], speaker: str) -> float:

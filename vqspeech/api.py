@@ -22,9 +22,10 @@ from vqspeech.generation import EngineName, Precision, make_engine
 from vqspeech.generation.conditioning import ConditioningPlan
 from vqspeech.generation.postfilter import STRENGTH
 from vqspeech.generation.synthesis import synthesise
-from vqspeech.model.checkpoint import PRETRAINED, checksum, codes_checksum, load_model, model_folder
+from vqspeech.model.checkpoint import checksum, codes_checksum, load_model, model_folder
 from vqspeech.model.chunking import apply_chunked
 from vqspeech.model.conditioner import PITCH_FEATURES
+from vqspeech.model.packaged import find_model
 from vqspeech.model.packed_encoder import PackedEncoder
 from vqspeech.model.speaker_conditioning import Voice
 from vqspeech.model.vqvae import VQVAE
@@ -55,7 +56,9 @@ def load(
     """Load a model.
 
     Args:
-        model: a model directory or an experiment's folder; the packaged model if not given.
+        model: the name of a packaged model (``vqspeech models`` lists them), a model directory or an experiment's
+            folder; the packaged ``default`` if not given. A string is a name first: a folder of the same name is
+            ``./units``, or a ``Path``.
         engine: what draws the samples, see ``vqspeech.generation.make_engine``.
         precision: of the native engine's products.
         threads: of the native engine.
@@ -69,7 +72,7 @@ def load(
             not from 0 to 1.
     """
     ranges.SHARE.check(post_filter, "post_filter")
-    folder = model_folder(PRETRAINED if model is None else model)
+    folder = model_folder(find_model(model))
     network = load_model(folder).to(find_device(device))
     return Model(network, folder, engine=engine, precision=precision, threads=threads, post_filter=post_filter)
 

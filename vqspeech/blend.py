@@ -67,10 +67,16 @@ def require_speaker(name: str, speakers: Sequence[str], *, where: str | os.PathL
     """Refuse a name that is not among the speakers.
 
     Raises:
-        InputError: it tells the nearest names.
+        InputError: it tells the nearest names; or that there are no voices at all.
     """
     if name in speakers:
         return
+    if not speakers:
+        raise InputError(
+            "this model has units only, and no voice to speak them in",
+            where=where,
+            hint="vqspeech models lists the packaged models and how many voices each has",
+        )
     near = difflib.get_close_matches(name, speakers, n=3, cutoff=0.4)
     raise InputError(
         f"no speaker {name!r}" + (f"; nearest: {', '.join(near)}" if near else ""),

@@ -223,7 +223,7 @@ from pathlib import Path
 from vqspeech.training.pack_cache import cached_pack
 from vqspeech.training.config import read_preset
 preset = read_preset("small", ["model.audio.sample_rate=8000", "training.perturb_probability=0"])
-print(cached_pack(Path(sys.argv[1]), Path("unused"), preset, perturbed_copies=0).samples.sum())
+print(cached_pack(Path(sys.argv[1]), Path("unused"), preset.model.audio).samples.sum())
 """
     command = [sys.executable, "-c", script, str(tmp_path / "x.pack")]
     result = subprocess.run(command, capture_output=True, text=True, check=False)

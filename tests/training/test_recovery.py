@@ -53,18 +53,19 @@ def test_two_packs_of_one_name(tmp_path: Path) -> None:
 
 
 def test_a_pack_of_what_a_data_directory_held_before_is_not_used(tmp_path: Path) -> None:
-    data, cache, preset = data_directory(tmp_path / "data", ["a-1", "b-1"]), tmp_path / "train.pack", make_preset()
-    first = cached_pack(data, cache, preset, perturbed_copies=0)
-    assert cached_pack(data, cache, preset, perturbed_copies=0).recordings == first.recordings
+    data, cache = data_directory(tmp_path / "data", ["a-1", "b-1"]), tmp_path / "train.pack"
+    audio = make_preset().model.audio
+    first = cached_pack(data, cache, audio)
+    assert cached_pack(data, cache, audio).recordings == first.recordings
     moved = data.rename(tmp_path / "moved")
     data_directory(moved, ["a-1", "b-1"])
-    assert cached_pack(moved, cache, preset, perturbed_copies=0).utterances == ("a-1", "b-1")
+    assert cached_pack(moved, cache, audio).utterances == ("a-1", "b-1")
     data_directory(moved, ["a-1", "a-2", "b-1"])
     with pytest.raises(InputError, match="other recordings"):
-        cached_pack(moved, cache, preset, perturbed_copies=0)
+        cached_pack(moved, cache, audio)
     data_directory(moved, ["a-1", "b-1"], samples=4800)
     with pytest.raises(InputError, match="other recordings"):
-        cached_pack(moved, cache, preset, perturbed_copies=0)
+        cached_pack(moved, cache, audio)
 
 
 def test_a_damaged_pack_is_named(tmp_path: Path) -> None:

@@ -43,7 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Convert everything; 2 if a recording could not be used."""
-    from vqspeech.model.checkpoint import PRETRAINED, read_speakers
+    from vqspeech.model.checkpoint import read_speakers
+    from vqspeech.model.packaged import PRETRAINED
 
     beside = options.out is None or any(Path(word).resolve() == options.out.resolve() for word in options.src)
     found = sources(options.src, converted_to=read_speakers(options.model or PRETRAINED) if beside else ())

@@ -9,24 +9,33 @@ from pathlib import Path
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
-        "what", nargs="?", metavar="MODEL|PRESET", help="folder, YAML file or preset's name; default: packaged model"
+        "what",
+        nargs="?",
+        metavar="MODEL|PRESET",
+        help="name of a packaged model, folder, YAML file or preset's name; default: default",
     )
 
 
 def run(options: argparse.Namespace) -> None:
     """Print a table."""
     from vqspeech.generation import describe_engine
-    from vqspeech.model.checkpoint import PRETRAINED, load_model
+    from vqspeech.model.checkpoint import load_model
+    from vqspeech.model.packaged import find_model, packaged_models
     from vqspeech.model.vqvae import VQVAE
     from vqspeech.training.config import read_preset
+    from vqspeech.training.preset_file import packaged_presets
+    from vqspeech.training.units.config import FOLDER as UNITS_PRESETS
+    from vqspeech.training.units.config import read_units_preset
 
-    if options.what is None or Path(options.what).is_dir():
-        network = load_model(options.what or PRETRAINED)
-        speakers = f"{len(network.speakers)}: {', '.join(network.speakers)}"
+    if options.what is None or options.what in packaged_models() or Path(options.what).is_dir():
+        network = load_model(find_model(options.what))
+        speakers = f"{len(network.speakers)}: {', '.join(network.speakers)}" if network.speakers else "none: units only"
     else:
         # A preset has no speakers yet; one stands for them all.
-        network = VQVAE(read_preset(options.what).model, ("speaker",))
-        speakers = "as many as the training data have"
+        units_only = options.what in packaged_presets(UNITS_PRESETS)
+        preset = read_units_preset(options.what) if units_only else read_preset(options.what)
+        network = VQVAE(preset.model, () if units_only else ("speaker",))
+        speakers = "none: units only" if units_only else "as many as the training data have"
     config = network.config
     rate, hop = config.audio.sample_rate, config.code_hop
     field = config.decoder.receptive_field
@@ -47,5 +56,8 @@ def run(options: argparse.Namespace) -> None:
         "speakers": speakers,
         "engine": describe_engine(),
     }
+    if not network.speakers:
+        # What stands in the config for a decoder is neither trained nor used.
+        rows = {name: row for name, row in rows.items() if name not in ("receptive field", "decoder", "engine")}
     for name, value in rows.items():
         print(f"{name:<16} {value}")

@@ -25,6 +25,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "convert": "convert a recording to another speaker's voice",
         "encode": "turn recordings into discrete codes",
         "decode": "turn discrete codes into speech",
+        "models": "list the models that come with the package",
         "speakers": "list the speakers of a model",
         "sample": "generate speech from the model's prior",
         "continue": "continue a recording with samples of the prior",
@@ -46,6 +47,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "train": {
         "train": "train a model from a preset and a data directory",
         "adapt": "adapt a model to one more speaker from a minute of recordings",
+        "train-units": "train a unit model: masked prediction of clusters, as in HuBERT",
         "train-prior": "train a prior over a model's codes",
     },
     "evaluate": {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from vqspeech.cli.common.model import add_model
 
@@ -14,7 +15,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print them."""
-    from vqspeech.model.checkpoint import PRETRAINED, read_speakers
+    from vqspeech.model.checkpoint import read_speakers
+    from vqspeech.model.packaged import PRETRAINED
 
-    for speaker in read_speakers(options.model or PRETRAINED):
+    folder = options.model or PRETRAINED
+    speakers = read_speakers(folder)
+    if not speakers:
+        print(f"{folder}: no voices, units only", file=sys.stderr)
+    for speaker in speakers:
         print(speaker)

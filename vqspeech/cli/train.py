@@ -11,6 +11,7 @@ import argparse
 from pathlib import Path
 
 from vqspeech import ranges
+from vqspeech.cli.common.model import model_path
 from vqspeech.cli.common.pipes import add_allow_pipes
 
 
@@ -23,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--from",
         dest="initialise_from",
-        type=Path,
+        type=model_path,
         metavar="MODEL",
         help="begin with the weights of this model; voices and depth of the decoder may differ",
     )
@@ -49,10 +50,10 @@ def run(options: argparse.Namespace) -> None:
         torch.set_num_threads(options.threads)
     preset = read_preset(options.preset, options.changes)
     devices = Devices.find(options.device, preset.training.precision)
-    train = cached_pack(
-        options.data, options.out / "train.pack", preset, perturbed_copies=preset.training.perturbed_copies
-    )
-    dev = cached_pack(options.dev, options.out / "dev.pack", preset, perturbed_copies=0)
+    training, audio = preset.training, preset.model.audio
+    copies = training.perturbed_copies if training.perturb_probability else 0
+    train = cached_pack(options.data, options.out / "train.pack", audio, perturbed_copies=copies, seed=training.seed)
+    dev = cached_pack(options.dev, options.out / "dev.pack", audio, seed=training.seed)
     result = Trainer(VQVAETask(preset, train, dev, devices.rank, options.initialise_from), options.out, devices).run()
     if devices.leads:
         print(f"{options.out}/checkpoints/best: {result.nll:.3f} nats per sample, perplexity {result.perplexity:.0f}")

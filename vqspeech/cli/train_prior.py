@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vqspeech import ranges
+from vqspeech.cli.common.model import model_path
 from vqspeech.cli.common.prior import read_utt2spk
 from vqspeech.errors import InputError
 
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="speakers to condition on (none)",
     )
-    parser.add_argument("--model", type=Path, metavar="DIR", help="insist that this model made the codes")
+    parser.add_argument("--model", type=model_path, metavar="MODEL", help="insist that this model made the codes")
     parser.add_argument("--out", type=Path, required=True, metavar="EXP", help="folder of the experiment")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N; default: auto")
     parser.add_argument("--threads", type=ranges.WORKERS, metavar="N", help="CPU threads; default: all cores")

@@ -24,10 +24,6 @@ from vqspeech.model.legacy import current_names
 from vqspeech.model.stored import build, fill, read_config, read_tensors
 from vqspeech.model.vqvae import VQVAE
 
-#: The model that comes with the package.
-PRETRAINED = Path(__file__).parent.parent / "pretrained"
-
-
 #: What a model directory must hold.
 _FILES = ("config.yaml", "speakers.txt", "model.safetensors")
 #: Where a save keeps its files, in the model directory, from when all are written until the last is in its place.
@@ -43,7 +39,8 @@ def save_model(model: VQVAE, folder: str | os.PathLike[str], *, half: bool = Fal
     Args:
         model: what to write.
         folder: made if need be.
-        half: store the matrices behind the codebook in 16 bits, for half the size. What decides the codes stays exact.
+        half: store the matrices behind the codebook in 16 bits, for half the size. What decides the codes stays exact,
+            but in a model without voices, which is nothing else: its encoder's matrices are rounded, too.
 
     Raises:
         OSError: the folder cannot be written or the disk is full.
@@ -53,7 +50,10 @@ def save_model(model: VQVAE, folder: str | os.PathLike[str], *, half: bool = Fal
     _finish_save(folder)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     if half:
-        tensors = {name: tensor.half() if _can_be_half(name, tensor) else tensor for name, tensor in tensors.items()}
+        parts = ("conditioner.", "decoder.", "adapters.") if model.speakers else ("encoder.",)
+        tensors = {
+            name: tensor.half() if _can_be_half(name, tensor, parts) else tensor for name, tensor in tensors.items()
+        }
     with tempfile.TemporaryDirectory(prefix=".saving.", dir=folder) as name:
         new = Path(name)
         with atomic_open(new / "config.yaml") as file:
@@ -67,8 +67,8 @@ def save_model(model: VQVAE, folder: str | os.PathLike[str], *, half: bool = Fal
     _finish_save(folder)
 
 
-def _can_be_half(name: str, tensor: Tensor) -> bool:
-    return tensor.ndim > 1 and name.startswith(("conditioner.", "decoder.", "adapters."))
+def _can_be_half(name: str, tensor: Tensor, parts: tuple[str, ...]) -> bool:
+    return tensor.ndim > 1 and name.startswith(parts)
 
 
 def _finish_save(folder: Path) -> None:

@@ -90,20 +90,46 @@ class Encoder(nn.Module):
         Returns:
             ``(batch, dimension, codes)``, float32.
         """
+        return self.vectors(self.hidden(self.features(waveform, alter))[-1])
+
+    def features(self, waveform: Tensor, alter: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+        """What the first convolution sees: log-mel frames, ``(batch, bands, frames)``, or ``(batch, 1, time)``.
+
+        Args:
+            waveform: as for ``forward``.
+            alter: likewise.
+        """
+        if self.config.front_end == "log-mel":
+            return self.front_end(waveform, alter).transpose(1, 2)  # (batch, bands, frames)
+        return waveform[:, None]  # (batch, 1, time)
+
+    def hidden(self, x: Tensor) -> list[Tensor]:
+        """Outputs of the layers: of the last strided convolution, then of each block.
+
+        Args:
+            x: what ``features`` gave.
+
+        Returns:
+            ``(batch, channels, codes)`` each.
+        """
         config = self.config
-        mel = config.front_end == "log-mel"
-        # (batch, bands, frames) or (batch, 1, time)
-        x = self.front_end(waveform, alter).transpose(1, 2) if mel else waveform[:, None]
         for strided in self.strided:
             x = F.leaky_relu(strided(x), 0.1)  # (batch, channels, time / strides so far)
+        outputs = [x]  # (batch, channels, codes)
         if config.block == "modulated":
             x = x.transpose(1, 2)  # (batch, codes, channels)
             for block in self.blocks:
                 x = block(x)
-            x = x.transpose(1, 2)  # (batch, channels, codes)
+                outputs.append(x.transpose(1, 2))
         else:
             for block in self.blocks:
                 x = block(x)
+                outputs.append(x)
+        return outputs
+
+    def vectors(self, x: Tensor) -> Tensor:
+        """What is quantised, ``(batch, dimension, codes)`` float32, of the last of ``hidden``."""
+        config = self.config
         if config.instance_norm:
             # The same as F.instance_norm, which refuses an utterance of a single code.
             x = F.layer_norm(x.float(), x.shape[-1:])

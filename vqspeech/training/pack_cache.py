@@ -10,40 +10,40 @@ import torch.distributed as dist
 
 from vqspeech.datadir import DataDir
 from vqspeech.errors import InputError
-from vqspeech.training.config import Preset
+from vqspeech.model.config import AudioConfig
 from vqspeech.training.pack import Pack, read_pack, recordings_of, write_pack
 
 #: How long processes wait for the first to pack.
 _PATIENCE = timedelta(days=3)
 
 
-def cached_pack(source: Path, cache: Path, preset: Preset, *, perturbed_copies: int) -> Pack:
-    """Open the speech of ``source`` as ``preset`` wants it.
+def cached_pack(source: Path, cache: Path, audio: AudioConfig, *, perturbed_copies: int = 0, seed: int = 0) -> Pack:
+    """Open the speech of ``source`` as a preset wants it.
 
     Args:
         source: a pack, or a data directory, which is packed into ``cache`` unless it is there already.
         cache: where the pack of a data directory goes.
-        preset: sample rate and level.
+        audio: sample rate and level.
         perturbed_copies: perturbed copies wanted.
+        seed: of what these are perturbed by.
 
     Raises:
         InputError: there is no such thing, the pack was made for another sample rate, level or number of copies, or
             of what the data directory held before.
     """
     if source.is_dir():
-        _pack(source, cache, preset, perturbed_copies)
+        _pack(source, cache, audio, perturbed_copies, seed)
         source = cache
     if not source.exists():
         raise InputError("no such data directory or pack", where=source, hint="make one with vqspeech prepare")
     pack = read_pack(source)
-    audio = preset.model.audio
     if (pack.sample_rate, pack.rms) != (audio.sample_rate, audio.rms):
         raise InputError(
             f"packed at {pack.sample_rate} Hz, level {pack.rms}; the preset has {audio.sample_rate}, {audio.rms}",
             where=source,
             hint=f"vqspeech pack --sample-rate {audio.sample_rate} --rms {audio.rms}",
         )
-    if len(pack.perturbed) < perturbed_copies and preset.training.perturb_probability:
+    if len(pack.perturbed) < perturbed_copies:
         raise InputError(
             f"holds {len(pack.perturbed)} perturbed copies, the preset wants {perturbed_copies}",
             where=source,
@@ -52,9 +52,8 @@ def cached_pack(source: Path, cache: Path, preset: Preset, *, perturbed_copies: 
     return pack
 
 
-def _pack(source: Path, cache: Path, preset: Preset, perturbed_copies: int) -> None:
+def _pack(source: Path, cache: Path, audio: AudioConfig, perturbed_copies: int, seed: int) -> None:
     """Pack a data directory once, in the first process; the others wait."""
-    audio = preset.model.audio
     leads = int(os.environ.get("RANK", "0")) == 0
     if leads and cache.exists():
         packed = read_pack(cache).recordings
@@ -70,8 +69,8 @@ def _pack(source: Path, cache: Path, preset: Preset, perturbed_copies: int) -> N
             cache,
             sample_rate=audio.sample_rate,
             rms=audio.rms,
-            perturbed_copies=perturbed_copies if preset.training.perturb_probability else 0,
-            seed=preset.training.seed,
+            perturbed_copies=perturbed_copies,
+            seed=seed,
             jobs=os.cpu_count() or 1,
         )
     if dist.is_initialized():

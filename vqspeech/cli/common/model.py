@@ -7,15 +7,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vqspeech import ranges
+from vqspeech.model.packaged import find_model
 
 if TYPE_CHECKING:
     from vqspeech.api import Model
 
 
+def model_path(text: str) -> Path:
+    """The folder that a word of the command line means: of the packaged model of that name, or else of that path."""
+    return find_model(text)
+
+
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Declare ``--model`` and ``--device``."""
     parser.add_argument(
-        "--model", type=Path, metavar="DIR", help="model directory or experiment; default: the packaged model"
+        "--model",
+        type=model_path,
+        metavar="MODEL",
+        help="name of a packaged model (vqspeech models), model directory or experiment; default: default",
     )
     parser.add_argument("--device", default="cpu", help="where the networks compute; default: cpu")
 

@@ -74,7 +74,7 @@ def frames(seconds: float, model: Model) -> int:
 def load_prior(options: argparse.Namespace, made_by: str | None) -> Prior:
     """The prior that the options name, over codes of the model whose checksum is ``made_by``."""
     from vqspeech.devices import find_device
-    from vqspeech.model.checkpoint import PRETRAINED
+    from vqspeech.model.packaged import PRETRAINED
     from vqspeech.model.prior import checkpoint as prior_checkpoint
 
     prior = prior_checkpoint.load_prior(options.prior or options.model or PRETRAINED, made_by=made_by)

@@ -1,0 +1,118 @@
+"""``vqspeech.training.units``: the loss counts what it should, a run learns, and resumed it ends the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from small_units import make_pack, small_preset
+
+import vqspeech
+from vqspeech.devices import Devices
+from vqspeech.errors import InputError
+from vqspeech.training import trainer as training
+from vqspeech.training.trainer import Trainer
+from vqspeech.training.units.config import UnitsPreset
+from vqspeech.training.units.network import MaskedPredictor
+from vqspeech.training.units.targets import CepstralClusters, label_pack
+from vqspeech.training.units.task import UnitsTask
+
+TRAIN, DEV = make_pack({"ann": [3.0, 2.0], "bob": [3.0]}), make_pack({"ann": [2.0], "cyd": [2.0]}, seed=5)
+
+
+def task(preset: UnitsPreset) -> UnitsTask:
+    label = CepstralClusters(preset.training.targets, preset.model, TRAIN, seed=0)
+    targets = [label_pack(pack, 320, label) for pack in (TRAIN, DEV)]
+    return UnitsTask(preset, TRAIN, targets[0], DEV, targets[1], clusters=5)
+
+
+def trainer(out: Path, preset: UnitsPreset) -> Trainer:
+    return Trainer(task(preset), out, Devices.find("cpu", "fp32"))
+
+
+def test_the_loss_is_the_cross_entropy_of_masked_and_of_other_positions_apart() -> None:
+    torch.manual_seed(0)
+    network = MaskedPredictor(small_preset("training.predictor=[1]"), 5)
+    waveform, targets = 0.1 * torch.randn(2, 3200), torch.randint(-1, 5, (2, 10))
+    mask = torch.rand(2, 10) < 0.5
+    masked, others = network(waveform, targets, mask)
+    logits = network.logits(waveform, mask)
+    for found, where in ((masked, mask), (others, ~mask)):
+        asked = where & (targets >= 0)
+        assert found.item() == pytest.approx(F.cross_entropy(logits[asked], targets[asked]).item(), rel=1e-5)
+
+
+def test_nothing_of_a_masked_frame_reaches_the_prediction() -> None:
+    torch.manual_seed(0)
+    network = MaskedPredictor(small_preset("model.encoder.input_norm=false", "model.encoder.instance_norm=false"), 5)
+    waveform = 0.1 * torch.randn(1, 6400)
+    changed = waveform.clone()
+    changed[0, 2560:3840] *= 3
+    mask = torch.zeros(1, 20, dtype=torch.bool)
+    assert not torch.allclose(network.logits(waveform, mask), network.logits(changed, mask))
+    mask[0, 7:13] = True  # a position more to either side: windows overlap
+    torch.testing.assert_close(network.logits(waveform, mask), network.logits(changed, mask))
+
+
+def test_what_no_loss_reaches_is_left_out_of_the_optimisers() -> None:
+    ours = task(small_preset("training.predictor=[1, 2]"))
+    ours.loss(ours.model, ours.train(0), 0)[0].backward()
+    optimised = {id(p) for o in ours.optimizers() for group in o.param_groups for p in group["params"]}
+    reached = {id(p) for p in ours.model.parameters() if p.grad is not None}
+    assert optimised == reached
+
+
+def test_a_run_learns_and_leaves_a_model_without_voices(tmp_path: Path) -> None:
+    preset = small_preset("training.steps=40", "training.warp=0", "training.channel=0", "training.average=0.8")
+    runner = trainer(tmp_path, preset)
+    before = runner.task.evaluate(runner.model)
+    after = runner.run()
+    assert after.unmasked < 0.7 * before.unmasked
+    assert after.accuracy > 0.3
+    model = vqspeech.load(tmp_path)
+    codes = model.encode(TRAIN.samples[:16000].astype(np.float32) / 32767)
+    assert codes.shape == (50,)
+    assert len(np.unique(codes)) > 1
+    with pytest.raises(InputError, match="units only"):
+        model.decode(codes, "ann")
+
+
+def test_stopped_and_resumed_it_ends_with_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    preset = small_preset()
+    trainer(tmp_path / "whole", preset).run()
+    monkeypatch.setattr(training, "SAVE_EVERY", 0.0)
+    broken = trainer(tmp_path / "broken", preset)
+    take = broken._take_step
+
+    def stop(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+        if broken.step == 3:
+            raise RuntimeError("power cut")
+        return take(module)
+
+    monkeypatch.setattr(broken, "_take_step", stop)
+    with pytest.raises(RuntimeError, match="power cut"):
+        broken.run()
+    trainer(tmp_path / "broken", preset).run()
+    whole, resumed = (
+        torch.load(tmp_path / name / "checkpoints" / "last.pt", weights_only=True)["model"]
+        for name in ("whole", "broken")
+    )
+    assert all(whole[name].equal(resumed[name]) for name in whole)
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ("model.encoder.block=plain", "modulated"),
+        ("training.segment=16001", "segment"),
+        ("training.predictor=[0]", "predictor"),
+        ("model.encoder.dimension=25", "dimension"),
+        ("training.mask_share=1", "mask_share"),
+    ],
+)
+def test_presets_that_cannot_be_trained_name_the_key(change: str, word: str) -> None:
+    with pytest.raises(InputError, match=word):
+        small_preset(change)

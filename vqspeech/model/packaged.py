@@ -1,0 +1,41 @@
+"""The models that come with the package, and how they are found by name.
+
+``default`` lies in ``vqspeech/pretrained/`` itself, every other in a folder of its name there. A name goes before a
+path: a folder of the user's that is called like a packaged model is written ``./units``.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+#: The packaged model that is used where none is named, and the folder of all others.
+PRETRAINED = Path(__file__).parent.parent / "pretrained"
+DEFAULT = "default"
+#: What each is for, in a few words.
+PURPOSES = {
+    DEFAULT: "voice conversion: speech to codes and back, in 31 voices",
+    "units": "units near to phones, for phoneme reports, language models, search; no voices",
+}
+
+
+def packaged_models() -> dict[str, Path]:
+    """Name -> model directory, the default first."""
+    others = {
+        folder.name: folder
+        for folder in sorted(PRETRAINED.iterdir())
+        if folder.is_dir() and (folder / "model.safetensors").is_file()
+    }
+    return {DEFAULT: PRETRAINED} | others
+
+
+def find_model(model: str | os.PathLike[str] | None) -> Path:
+    """The folder that is meant by a name or a path; nothing is read there.
+
+    Args:
+        model: a string that is the name of a packaged model means that, any other string and every ``Path`` a folder;
+            None means the default.
+    """
+    if model is None:
+        return PRETRAINED
+    return packaged_models().get(model, Path(model)) if isinstance(model, str) else Path(model)

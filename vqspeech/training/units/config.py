@@ -1,0 +1,136 @@
+"""How a unit model is trained: every number of it, and the preset file that holds it beside the model's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from vqspeech.errors import InputError
+from vqspeech.model.config import CEPSTRAL_BANDS, Count, Fraction, ModelConfig, NonNegative, Positive, SignedDilations
+from vqspeech.training.preset_file import PresetFile, read_preset_file
+
+#: Where the package keeps these presets.
+FOLDER = "presets/units"
+
+
+class UnitsOptimizer(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Adam for vectors and, where its rate is not 0, Muon for matrices.
+
+    Attributes:
+        adam: learning rate of Adam.
+        muon: learning rate of Muon; 0 leaves the matrices to Adam.
+        warm_up: steps over which all rates rise from 0.
+        decay_from: share of the steps after which all rates fall linearly to a hundredth.
+        clip: largest norm of the gradient.
+    """
+
+    adam: Positive
+    muon: NonNegative
+    warm_up: Annotated[int, Meta(ge=0, le=1_000_000_000)]
+    decay_from: Fraction
+    clip: Positive
+
+
+class TargetsConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The clusters that are predicted, where no earlier model gives them.
+
+    Attributes:
+        clusters: how many.
+        cepstra: of each frame, normalised over the utterance, with their slopes and the slopes of these.
+        frames: on which k-means places the clusters.
+    """
+
+    clusters: Annotated[int, Meta(ge=2, le=32767)]
+    cepstra: Annotated[int, Meta(ge=1, le=CEPSTRAL_BANDS)]
+    frames: Count
+
+
+class UnitsTraining(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A training run of a unit model.
+
+    Attributes:
+        steps: how many in all.
+        batch: segments per step, on each device.
+        segment: samples of a segment.
+        mask_share: share of the codes' positions at which the input is masked, about.
+        mask_span: positions masked together.
+        unmasked_weight: weight of the prediction where the input is not masked; 1 where it is.
+        predictor: dilations of further blocks between the encoder and the prediction; a model has none of them.
+        targets: what is predicted.
+        speaker_balance: a speaker is drawn in proportion to its duration to this power; 0 draws all alike.
+        warp: probability that the frequency axis of the input is warped, see ``vqspeech.training.augmentation``.
+        channel: probability of noise, room, equaliser and band limit on it, likewise.
+        loudness: range of the random gain of the input, in dB to either side.
+        average: decay of the moving average of the weights that is evaluated and kept.
+        precision: of the matrix products.
+        compile: not used yet; False.
+        seed: of everything random.
+        optimizer: the optimisers.
+    """
+
+    steps: Count
+    batch: Count
+    segment: Count
+    mask_share: Annotated[float, Meta(gt=0, lt=1)]
+    mask_span: Annotated[int, Meta(ge=1, le=1000)]
+    unmasked_weight: NonNegative
+    predictor: SignedDilations
+    targets: TargetsConfig
+    speaker_balance: Fraction
+    warp: Fraction
+    channel: Fraction
+    loudness: NonNegative
+    average: Annotated[float, Meta(ge=0, lt=1)]
+    precision: Literal["fp32", "bf16"]
+    compile: Literal[False] = False
+    seed: Annotated[int, Meta(ge=0, lt=2**32)]
+    optimizer: UnitsOptimizer
+
+
+class UnitsPreset(PresetFile, frozen=True):
+    """A preset file: a model and how it is trained."""
+
+    model: ModelConfig
+    training: UnitsTraining
+
+    def check(self, where: str) -> None:
+        """Check what no single key can show; raises InputError naming the keys."""
+        self.model.check(where)
+        encoder, training = self.model.encoder, self.training
+
+        def insist(condition: bool, problem: str, hint: str) -> None:
+            if not condition:
+                raise InputError(problem, where=where, hint=hint)
+
+        insist(
+            encoder.front_end == "log-mel" and encoder.block == "modulated",
+            "masked prediction needs log-mel frames and modulated blocks",
+            "set model.encoder.front_end=log-mel and model.encoder.block=modulated",
+        )
+        insist(0 not in training.predictor, "training.predictor has a 0", "use 1 or more, or -1 or less")
+        insist(
+            training.segment % self.model.code_hop == 0 and training.segment >= 2 * self.model.code_hop,
+            f"training.segment is {training.segment}, not some whole codes",
+            f"use a multiple of {self.model.code_hop}",
+        )
+        insist(
+            encoder.dimension <= encoder.channels,
+            f"model.encoder.dimension is {encoder.dimension}, more than model.encoder.channels",
+            f"use {encoder.channels} at most",
+        )
+
+
+def read_units_preset(name: str | os.PathLike[str], changes: Sequence[str] = ()) -> UnitsPreset:
+    """Read a preset of a unit model.
+
+    Args:
+        name: a YAML file, or the name of a preset of the package.
+        changes: ``"section.key=value"`` each, applied on top; the value is YAML.
+
+    Raises:
+        InputError: no such preset, not YAML, a key unknown, missing, of the wrong type or out of range.
+    """
+    return read_preset_file(name, UnitsPreset, changes, folder=FOLDER)

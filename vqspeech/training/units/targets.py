@@ -1,0 +1,210 @@
+"""What is predicted: a cluster for every position of a pack, of cepstra or of an earlier model's units.
+
+Positions lie on one grid over the whole pack, ``hop`` samples each from its first sample on, so that any segment that
+begins on the grid has its targets. A position that two utterances share has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.numpy import save
+from torch import Tensor
+
+from vqspeech.errors import InputError, decoding
+from vqspeech.files import atomic_open
+from vqspeech.melspectrogram import cepstra, log_mel, normalized
+from vqspeech.model.config import CEPSTRAL_BANDS, ModelConfig
+from vqspeech.model.quantizer import Quantizer
+from vqspeech.training.pack import Pack
+from vqspeech.training.units.config import TargetsConfig, UnitsPreset
+
+#: Called with utterances done and all of them.
+Progress = Callable[[int, int], None]
+
+#: Labels an utterance: ``(samples,)`` float32, a whole number of hops -> ``(hops,)`` integers.
+Labeller = Callable[[NDArray[np.float32]], NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """An earlier model, whose units are the targets.
+
+    Attributes:
+        label: gives an utterance's units, at the code rate of the model to be trained.
+        clusters: how many units there are.
+        made_by: checksum of the model.
+    """
+
+    label: Labeller
+    clusters: int
+    made_by: str
+
+
+#: Frames to either side that a slope is fitted over.
+_SLOPE = 2
+#: Seconds at a time of an utterance that are labelled; no utterance is longer in the corpora that are known.
+_LONGEST = 120
+
+
+def label_pack(
+    pack: Pack, hop: int, label: Labeller, progress: Callable[[int, int], None] | None = None
+) -> NDArray[np.int16]:
+    """Label every position of a pack.
+
+    Args:
+        pack: the speech.
+        hop: samples of a position.
+        label: is given each utterance, from its first position on.
+        progress: called with utterances done and all of them.
+
+    Returns:
+        ``(positions,)``; -1 where a position is in no utterance, or in two.
+    """
+    labels = np.full(len(pack.samples) // hop, -1, np.int16)
+    pieces = list(_pieces(pack, hop))
+    for done, (first, last) in enumerate(pieces, 1):
+        waveform = pack.samples[first * hop : last * hop].astype(np.float32) / np.float32(32767)
+        labels[first:last] = label(waveform)
+        if progress is not None:
+            progress(done, len(pieces))
+    return labels
+
+
+def cached_targets(
+    cache: Path,
+    packs: Mapping[str, Pack],
+    preset: UnitsPreset,
+    teacher: Teacher | None,
+    progress: Progress | None = None,
+) -> tuple[dict[str, NDArray[np.int16]], int]:
+    """The targets of some packs, kept in a file so that a run that is resumed finds them.
+
+    Args:
+        cache: that file, safetensors.
+        packs: by name; the clusters of cepstra are placed on the first.
+        preset: what to predict, unless it is the units of a model.
+        teacher: an earlier model whose units are predicted; None for clusters of cepstra.
+        progress: called with utterances done and all of them, of each pack.
+
+    Returns:
+        The targets of each pack, and how many clusters there are.
+
+    Raises:
+        InputError: the file is damaged, or of other speech or other clusters.
+    """
+    training, hop = preset.training, preset.model.code_hop
+    clusters = training.targets.clusters if teacher is None else teacher.clusters
+    cepstral = f"cepstra {msgspec.to_builtins(training.targets)} {training.seed}"
+    made_by = cepstral if teacher is None else teacher.made_by
+    told = {"made_by": made_by} | {name: f"{len(pack.samples)} {len(pack.ends)}" for name, pack in packs.items()}
+    if not cache.exists():
+        label: Labeller = (
+            CepstralClusters(training.targets, preset.model, next(iter(packs.values())), training.seed)
+            if teacher is None
+            else teacher.label
+        )
+        made = {name: label_pack(pack, hop, label, progress) for name, pack in packs.items()}
+        with atomic_open(cache, "wb") as file:
+            file.write(save(made, told))
+    with (
+        decoding("damaged targets", where=cache, hint="remove them, to have them made again"),
+        safe_open(cache, framework="numpy") as stored,
+    ):
+        found = stored.metadata() or {}
+        targets = {name: stored.get_tensor(name) for name in packs}
+    if found != told:
+        raise InputError(
+            "targets of other speech or of other clusters", where=cache, hint="use another --out, or remove them"
+        )
+    return targets, clusters
+
+
+def _pieces(pack: Pack, hop: int) -> Iterator[tuple[int, int]]:
+    """First position of each utterance and the one after its last; very long ones in parts."""
+    start = 0
+    most = _LONGEST * pack.sample_rate // hop
+    for end in map(int, pack.ends):
+        first, last = -(-start // hop), end // hop
+        for part in range(first, last, most):
+            yield part, min(part + most, last)
+        start = end
+
+
+class CepstralClusters:
+    """K-means clusters of normalised cepstra with their slopes: what HuBERT's first iteration predicts.
+
+    Args:
+        config: how many clusters, of what.
+        model: whose code rate and log-mel frames are used.
+        pack: a random part of whose utterances the clusters are placed on.
+        seed: of that draw.
+    """
+
+    def __init__(self, config: TargetsConfig, model: ModelConfig, pack: Pack, seed: int) -> None:
+        self.config = config
+        self.model = model
+        pieces = list(_pieces(pack, model.code_hop))
+        found, frames = [], 0
+        for index in np.random.default_rng(seed).permutation(len(pieces)):
+            first, last = pieces[index]
+            waveform = pack.samples[first * model.code_hop : last * model.code_hop].astype(np.float32) / np.float32(
+                32767
+            )
+            found.append(self.features(waveform))
+            frames += len(found[-1])
+            if frames >= config.frames:
+                break
+        self.centroids = kmeans(torch.cat(found)[: config.frames], config.clusters, seed=seed)
+
+    @torch.no_grad()
+    def features(self, waveform: NDArray[np.float32]) -> Tensor:
+        """``(samples,)`` -> ``(hops, 3 cepstra)``, each column of about unit spread."""
+        model = self.model
+        emphasised = torch.from_numpy(waveform)[None]
+        emphasised = emphasised - model.audio.emphasis * F.pad(emphasised, (1, -1))
+        bands = log_mel(
+            emphasised * model.audio.gain,
+            sample_rate=model.audio.sample_rate,
+            hop=model.encoder.mel_hop,
+            bands=CEPSTRAL_BANDS,
+        )
+        frames = normalized(cepstra(bands, self.config.cepstra))  # (1, frames, cepstra)
+        first = slopes(frames)
+        # A slope in frames is small: brought to the spread of what it is the slope of, about.
+        found = torch.cat([frames, 4 * first, 8 * slopes(first)], 2)[0]  # (frames, 3 cepstra)
+        per_code = model.code_hop // model.encoder.mel_hop
+        return found.unflatten(0, (-1, per_code)).mean(1)
+
+    def __call__(self, waveform: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Label an utterance."""
+        labels: NDArray[np.int64] = torch.cdist(self.features(waveform), self.centroids).argmin(1).numpy()
+        return labels
+
+
+def slopes(frames: Tensor) -> Tensor:
+    """The slope over five frames of each column, by least squares; ``(batch, time, columns)`` in and out."""
+    weights = torch.arange(-_SLOPE, _SLOPE + 1, dtype=frames.dtype)
+    weights = weights / weights.square().sum()
+    padded = F.pad(frames.transpose(1, 2), (_SLOPE, _SLOPE), mode="replicate")  # (batch, columns, time + 4)
+    return (padded.unfold(2, 2 * _SLOPE + 1, 1) * weights).sum(3).transpose(1, 2)
+
+
+def kmeans(vectors: Tensor, clusters: int, *, seed: int, iterations: int = 25) -> Tensor:
+    """Lloyd's algorithm with the package's quantiser; ``(n, dimension)`` -> ``(clusters, dimension)``."""
+    from vqspeech.model.config import QuantizerConfig
+
+    config = QuantizerConfig(codes=clusters, update="ema", decay=0.99, commitment=0.0, restart_below=0.0, jitter=0.0)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        quantizer = Quantizer(config, vectors.shape[1])
+        quantizer.start(vectors, iterations)
+    return quantizer.codebook.detach()
