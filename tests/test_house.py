@@ -27,9 +27,10 @@ MAY_IMPORT = {
     "devices": GROUND,
     "model": GROUND | {"companding", "melspectrogram"},
     "generation": GROUND | {"companding", "melspectrogram", "model"},
+    "streaming": GROUND | {"generation", "melspectrogram", "model", "pitch"},
     "training": GROUND | {"audio", "companding", "datadir", "devices", "melspectrogram", "model", "pitch"},
     "evaluation": GROUND | {"alignment", "audio", "codes", "companding", "datadir", "torchaudio_import"},
-    "api": GROUND | {"audio", "blend", "codes", "devices", "generation", "model", "pitch"},
+    "api": GROUND | {"audio", "blend", "codes", "devices", "generation", "model", "pitch", "streaming"},
 }
 
 

@@ -30,6 +30,7 @@ from vqspeech.model.packed_encoder import PackedEncoder
 from vqspeech.model.speaker_conditioning import Voice
 from vqspeech.model.vqvae import VQVAE
 from vqspeech.pitch import INTONATIONS, SEMITONE, TYPICAL_DEVIATION, Intonation, frame_f0, relative, statistics
+from vqspeech.streaming import Stream
 
 #: A file, ``-`` for stdin, a ``vqspeech.pipes.Pipe``, or a waveform ``(samples,)`` at the model's sample rate.
 Recording: TypeAlias = str | os.PathLike[str] | ArrayLike
@@ -319,14 +320,7 @@ class Model:
             InputError: as ``pitch``.
         """
         config = self.network.config
-        if f0 not in INTONATIONS:
-            raise InputError(f"no f0 {f0!r}", hint=f"use {', '.join(INTONATIONS)}")
-        if not config.conditioner.pitch or f0 == "target":
-            if f0_shift:
-                raise InputError(
-                    f"an f0_shift of {f0_shift:g} semitones, but pitch does not condition this conversion",
-                    hint="use a model with pitch, and f0 source or flat",
-                )
+        if not self._takes_pitch(f0, f0_shift):
             return None
         frames = relative(track, statistics(track, config.conditioner.hop / self.sample_rate))
         if f0 == "flat":
@@ -504,6 +498,64 @@ class Model:
             progress=progress,
         )
         return spoken[: len(waveform)]
+
+    def stream(
+        self,
+        speaker: str,
+        *,
+        f0: Intonation = "source",
+        f0_shift: float = 0.0,
+        seed: int = 0,
+        temperature: float = 1.0,
+    ) -> Stream:
+        """Convert a recording while it goes on.
+
+        Args:
+            speaker: as for ``convert``; may be changed in the middle.
+            f0: as for ``convert``.
+            f0_shift: as for ``convert``.
+            seed: as for ``convert``.
+            temperature: as for ``convert``.
+
+        Returns:
+            What takes chunks of waveform and gives waveform, ``latency`` seconds later; see ``Stream``.
+
+        Raises:
+            InputError: as ``convert``, or the model's codes depend on whole recordings.
+
+        Example:
+            >>> with model.stream("slt") as stream:
+            ...     for chunk in microphone:
+            ...         play(stream.push(chunk))
+            ...     play(stream.finish())
+        """
+        self._takes_pitch(f0, f0_shift)
+        return Stream(
+            self.network,
+            self.engine,
+            self._blend,
+            speaker,
+            f0=f0,
+            f0_shift=f0_shift,
+            seed=seed,
+            temperature=temperature,
+        )
+
+    def _takes_pitch(self, f0: Intonation, f0_shift: float) -> bool:
+        """Whether pitch conditions a conversion.
+
+        Raises:
+            InputError: no such intonation, or a shift that the model cannot make.
+        """
+        if f0 not in INTONATIONS:
+            raise InputError(f"no f0 {f0!r}", hint=f"use {', '.join(INTONATIONS)}")
+        taken = self.network.config.conditioner.pitch and f0 != "target"
+        if f0_shift and not taken:
+            raise InputError(
+                f"an f0_shift of {f0_shift:g} semitones, but pitch does not condition this conversion",
+                hint="use a model with pitch, and f0 source or flat",
+            )
+        return taken
 
     def speaker_index(self, name: str) -> int:
         """The place of a voice among ``speakers``.

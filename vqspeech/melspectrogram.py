@@ -57,19 +57,46 @@ def log_mel(
         padded = F.pad(waveform.float(), (max(left, 0), window))
         if left < 0:
             padded = padded[:, -left:]
-        spectrum = torch.stft(
-            padded,
-            window,
-            hop_length=hop,
-            window=torch.hann_window(window, device=waveform.device),
-            center=False,
-            return_complex=True,
-        )[:, :, : waveform.shape[1] // hop]
-        power = (spectrum.real.square() + spectrum.imag.square()).transpose(1, 2)  # (batch, frames, bins)
-        if alter is not None:
-            power = alter(power)
-        energies = power @ filterbank(sample_rate, bands, waveform.device)  # (batch, frames, bands)
-        return (torch.log(energies + FLOOR) + OFFSET) / DIVISOR
+        count = waveform.shape[1] // hop
+        return log_mel_windows(padded, count, sample_rate=sample_rate, hop=hop, bands=bands, alter=alter)
+
+
+def log_mel_windows(
+    waveform: Tensor,
+    count: int,
+    *,
+    sample_rate: int,
+    hop: int,
+    bands: int,
+    alter: Callable[[Tensor], Tensor] | None = None,
+) -> Tensor:
+    """As ``log_mel``, of the first ``count`` windows, the first of which begins with the first sample.
+
+    Args:
+        waveform: ``(batch, time)``, with at least ``(count - 1) hop`` samples and a window.
+        count: frames.
+        sample_rate: as for ``log_mel``.
+        hop: as for ``log_mel``.
+        bands: as for ``log_mel``.
+        alter: as for ``log_mel``.
+
+    Returns:
+        ``(batch, count, bands)`` float32.
+    """
+    window = window_length(sample_rate)
+    spectrum = torch.stft(
+        waveform,
+        window,
+        hop_length=hop,
+        window=torch.hann_window(window, device=waveform.device),
+        center=False,
+        return_complex=True,
+    )[:, :, :count]
+    power = (spectrum.real.square() + spectrum.imag.square()).transpose(1, 2)  # (batch, frames, bins)
+    if alter is not None:
+        power = alter(power)
+    energies = power @ filterbank(sample_rate, bands, waveform.device)  # (batch, frames, bands)
+    return (torch.log(energies + FLOOR) + OFFSET) / DIVISOR
 
 
 def cepstra(bands: Tensor, count: int) -> Tensor:
@@ -92,7 +119,7 @@ def cepstra(bands: Tensor, count: int) -> Tensor:
 
 
 #: Added to the spread that is divided by, so that digital silence is not blown up.
-_LEAST_SPREAD = 0.05
+LEAST_SPREAD = 0.05
 
 
 def normalized(frames: Tensor) -> Tensor:
@@ -110,4 +137,4 @@ def normalized(frames: Tensor) -> Tensor:
         The same shape.
     """
     spread = frames.std(1, keepdim=True, correction=0)
-    return (frames - frames.mean(1, keepdim=True)) / (spread + _LEAST_SPREAD)
+    return (frames - frames.mean(1, keepdim=True)) / (spread + LEAST_SPREAD)

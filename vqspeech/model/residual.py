@@ -30,13 +30,19 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, channels: int, dilation: int) -> None:
         super().__init__()
+        self.dilation = abs(dilation)
         self.padding = reach([dilation])
         self.dilated = nn.Conv1d(channels, channels, 3, dilation=abs(dilation))
         self.pointwise = nn.Conv1d(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(batch, channels, time)`` -> ``(batch, channels, time)``."""
-        return x + self.pointwise(F.relu(self.dilated(F.pad(F.relu(x), self.padding))))
+        return x + self.mix(F.pad(F.relu(x), self.padding))
+
+    def mix(self, window: Tensor) -> Tensor:
+        """What is added to ``x``: ``(batch, channels, time + 2 dilation)``, after the ReLU -> ``(…, time)``."""
+        mixed: Tensor = self.pointwise(F.relu(self.dilated(window)))
+        return mixed
 
 
 class ModulatedBlock(nn.Module):
@@ -75,13 +81,25 @@ class ModulatedBlock(nn.Module):
         Returns:
             ``(batch, time, channels)``.
         """
-        time = x.shape[1]
+        y = self.modulated(x, *self.scale_and_shift(speaker))
+        return x + self.mix(F.pad(y, (0, 0, *self.padding)))  # (batch, past + time + look-ahead, channels)
+
+    def scale_and_shift(self, speaker: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Of a speaker, ``(batch, speaker_dimension)`` -> two of ``(channels,)``, or of ``(batch, 1, channels)``."""
         modulation = self.scale_shift
         if self.modulation is not None and speaker is not None:
             modulation = modulation + self.modulation(speaker)[:, None]
-        scale, shift = modulation.chunk(2, -1)  # (channels,) or (batch, 1, channels)
-        y = F.layer_norm(x, x.shape[-1:]) * (1 + scale) + shift
-        padded = F.pad(y, (0, 0, *self.padding))  # (batch, past + time + look-ahead, channels)
-        taps = [padded[:, tap * self.dilation : tap * self.dilation + time] for tap in range(3)]
+        scale, shift = modulation.chunk(2, -1)
+        return scale, shift
+
+    def modulated(self, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+        """The input of the window, ``(batch, time, channels)`` -> the same shape."""
+        return F.layer_norm(x, x.shape[-1:]) * (1 + scale) + shift
+
+    def mix(self, window: Tensor) -> Tensor:
+        """What is added to ``x``: modulated ``(batch, time + 2 dilation, channels)`` -> ``(batch, time, channels)``."""
+        time = window.shape[1] - 2 * self.dilation
+        taps = [window[:, tap * self.dilation : tap * self.dilation + time] for tap in range(3)]
         hidden = self.dilated(torch.cat(taps, -1))  # (batch, time, channels)
-        return x + self.out(F.gelu(hidden, approximate="tanh"))
+        mixed: Tensor = self.out(F.gelu(hidden, approximate="tanh"))
+        return mixed

@@ -1,0 +1,88 @@
+"""The F0 of a stream: Praat's tracker on a window that slides along, and running statistics of the speaker.
+
+A window ends where the stream has got to. Frames close to its end are not asked for, so that the tracker, which joins
+frames to a path, sees what follows each.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vqspeech.pitch import (
+    CEILING,
+    FLOOR,
+    TYPICAL_DEVIATION,
+    TYPICAL_MEAN,
+    PitchStatistics,
+    contour,
+    relative,
+)
+from vqspeech.streaming.statistics import RunningHistogram
+
+#: Seconds of the window.
+WINDOW = 0.24
+#: Seconds of voiced speech that the statistics of log-F0 remember, and that the typical mean and deviation count for.
+MEMORY, MEAN_PRIOR, DEVIATION_PRIOR = 20.0, 0.1, 0.5
+#: Peak over RMS of speech.
+_CREST = 7.0
+#: Octave errors are further than this from the median, in natural logarithms.
+_OCTAVE = 0.6
+_BINS = 160
+
+
+class RunningPitch:
+    """Pitch of a stream of speech at the working level, relative to its speaker's.
+
+    Of the voiced frames so far in a running histogram of log-F0, those within 0.6 of its median count. With ``n`` their
+    weight in seconds, ``mu`` and ``s^2`` their mean and variance:
+
+        mean      = (n mu + MEAN_PRIOR log 150) / (n + MEAN_PRIOR)
+        deviation = sqrt((n s^2 + DEVIATION_PRIOR 0.2^2) / (n + DEVIATION_PRIOR))
+
+    as ``vqspeech.pitch.statistics`` computes them of a whole recording, which has no prior of the mean.
+
+    Args:
+        sample_rate: in Hz.
+        hop: samples of a frame.
+        rms: the working level.
+
+    Attributes:
+        frozen: whether the statistics stay as they are.
+    """
+
+    def __init__(self, sample_rate: int, hop: int, rms: float) -> None:
+        self.frozen = False
+        self._rate, self._hop, self._peak = sample_rate, hop, _CREST * rms
+        self._window = np.zeros(round(WINDOW * sample_rate), np.float32)
+        self._end = 0  # samples so far
+        self._histogram = RunningHistogram(
+            float(np.log(FLOOR)), float(np.log(CEILING)), bins=_BINS, most=MEMORY * sample_rate / hop
+        )
+
+    def push(self, samples: NDArray[np.float32]) -> None:
+        """Take the next samples, ``(samples,)``, fewer than the window has."""
+        self._window = np.concatenate([self._window[len(samples) :], samples])
+        self._end += len(samples)
+
+    def frames(self, first: int, count: int) -> NDArray[np.float32]:
+        """The frames from ``first`` on, counted from the start of the stream: ``(count, 3)``, see ``relative``."""
+        begin = self._end - len(self._window)
+        times = ((first + np.arange(count) + 0.5) * self._hop - begin) / self._rate
+        f0 = contour(self._window, self._rate, times, peak=self._peak, step=self._hop / self._rate)
+        if not self.frozen:
+            for value in np.log(f0[f0 > 0].astype(np.float64)):
+                self._histogram.add(float(value))
+        return relative(f0, self.statistics)
+
+    @property
+    def statistics(self) -> PitchStatistics:
+        """Mean and deviation of the speaker's log-F0 so far."""
+        period = self._hop / self._rate
+        middle = self._histogram.quantile(0.5)
+        weight, mean, variance = self._histogram.moments(middle - _OCTAVE, middle + _OCTAVE)
+        seconds = weight * period
+        return PitchStatistics(
+            (seconds * mean + MEAN_PRIOR * TYPICAL_MEAN) / (seconds + MEAN_PRIOR),
+            float(np.sqrt((seconds * variance + DEVIATION_PRIOR * TYPICAL_DEVIATION**2) / (seconds + DEVIATION_PRIOR))),
+        )
