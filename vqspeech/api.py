@@ -16,6 +16,7 @@ from torch import Tensor
 from vqspeech import audio, ranges
 from vqspeech.blend import parse_voice, require_speaker
 from vqspeech.codes import CodeInfo, FrameTimes
+from vqspeech.codes.duration_penalty import penalised_codes
 from vqspeech.devices import find_device
 from vqspeech.errors import InputError
 from vqspeech.generation import EngineName, Precision, make_engine
@@ -170,30 +171,42 @@ class Model:
             waveform = _part(waveform, self.sample_rate, start, end)
         return audio.normalise_level(waveform, self.sample_rate, self.network.config.audio.rms)
 
-    def encode(self, recording: Recording, speaker: str | None = None) -> NDArray[np.int32]:
+    def encode(
+        self, recording: Recording, speaker: str | None = None, *, duration_penalty: float = 0.0
+    ) -> NDArray[np.int32]:
         """The codes of a recording, ``(frames,)``; the last frame is filled up with silence.
 
         Args:
             recording: see ``Recording``.
             speaker: the voice that the codes are brought to, to be decoded in it (see
                 ``vqspeech.model.speaker_stats``); not given, the nearest codes.
+            duration_penalty: what a change of code costs, in units of the mean squared distance of two codebook vectors
+                (``vqspeech.codes.duration_penalty``): fewer, longer units. Not together with ``speaker``.
 
         Raises:
             InputError: as ``read`` and ``voice``.
         """
-        return self.encode_waveform(self.read(recording), speaker)
+        return self.encode_waveform(self.read(recording), speaker, duration_penalty=duration_penalty)
 
     @torch.no_grad()
-    def encode_waveform(self, waveform: NDArray[np.float32], speaker: str | None = None) -> NDArray[np.int32]:
+    def encode_waveform(
+        self, waveform: NDArray[np.float32], speaker: str | None = None, *, duration_penalty: float = 0.0
+    ) -> NDArray[np.int32]:
         """The codes of what ``read`` gave, ``(samples,)`` at the model's rate and level -> ``(frames,)``.
 
         Args:
             waveform: what ``read`` gave.
             speaker: as for ``encode``.
+            duration_penalty: as for ``encode``.
 
         Raises:
             InputError: as ``voice``.
         """
+        ranges.WEIGHT.check(duration_penalty, "duration_penalty")
+        if duration_penalty and speaker is not None:
+            raise InputError("a duration penalty of codes that are brought to a voice", hint="leave one of them out")
+        if duration_penalty:
+            return penalised_codes(self.vectors(waveform).cpu().numpy(), self.codebook, penalty=duration_penalty)
         if speaker is None:
             return self.encode_waveforms([waveform])[0]
         vectors = self.vectors(waveform)

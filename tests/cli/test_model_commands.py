@@ -166,6 +166,32 @@ def test_decode_says_again_what_encode_wrote(tmp_path: Path, model: str) -> None
     np.testing.assert_array_equal(decoded[: len(converted)], converted)
 
 
+def test_encode_writes_another_systems_format(tmp_path: Path, model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    source = str(record(tmp_path / "a.wav"))
+    for form, name in (("discophon", "u.jsonl"), ("fairseq", "u.km")):
+        assert main(["encode", source, "--out", str(tmp_path / name), "--format", form, "--model", model]) == 0
+        units = codes.read_units(tmp_path / name)
+        assert units.info == codes.read(tmp_path / "u.txt").info
+        assert len(units.sequences["a"]) == 25
+    capsys.readouterr()
+    assert main(["encode", source, "--format", "npy", "--model", model]) == 2
+    assert "--format without --out" in capsys.readouterr().err
+    assert main(["encode", source, "--format", "npy", "--out", str(tmp_path / "x.txt"), "--model", model]) == 2
+    assert "another suffix" in capsys.readouterr().err
+
+
+def test_encode_with_a_duration_penalty(tmp_path: Path, model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    source = str(record(tmp_path / "a.wav"))
+    changes = []
+    for penalty in ("0", "0.5", "1e9"):
+        assert main(["encode", source, "--model", model, "--duration-penalty", penalty]) == 0
+        row = np.array(capsys.readouterr().out.split()[1:], int)
+        changes.append(np.count_nonzero(np.diff(row)))
+    assert changes[0] >= changes[1] >= changes[2] == 0
+    assert changes[0] > 0
+    assert main(["encode", source, "--model", model, "--duration-penalty", "-1"]) == 2
+
+
 def test_decode_refuses_codes_of_another_model(tmp_path: Path, model: str, capsys: pytest.CaptureFixture[str]) -> None:
     archive = tmp_path / "codes.txt"
     info = codes.CodeInfo(128, 0.004, 0.002, "another", "0" * 64)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
@@ -74,31 +73,6 @@ def test_even_boundaries_are_as_many_as_go_in() -> None:
     assert segmentation.even_boundaries(0.04, spacing=0.1).size == 0
 
 
-def plain_join(distances: np.ndarray, penalty: float) -> float:
-    """The least cost over every segmentation, as the paper writes it."""
-    frames = len(distances)
-    best = math.inf
-    for cuts in itertools.product([False, True], repeat=frames - 1):
-        edges = [0, *(index + 1 for index, cut in enumerate(cuts) if cut), frames]
-        cost = 0.0
-        for start, end in itertools.pairwise(edges):
-            cost += distances[start:end].sum(0).min() - penalty * (end - start - 1)
-        best = min(best, cost)
-    return best
-
-
-@settings(max_examples=40)
-@given(st.integers(1, 7), st.integers(1, 4), st.floats(0, 2), st.integers(0, 10_000))
-def test_joined_units_have_the_least_cost_of_all_segmentations(
-    frames: int, size: int, penalty: float, seed: int
-) -> None:
-    distances = np.random.default_rng(seed).random((frames, size))
-    path = segmentation.join_by_duration(distances, penalty=penalty)
-    changes = np.count_nonzero(path[1:] != path[:-1])
-    cost = distances[np.arange(frames), path].sum() - penalty * (frames - 1 - changes)
-    assert cost == pytest.approx(plain_join(distances, penalty))
-
-
 def test_the_penalty_sets_the_number_of_segments() -> None:
     generator = np.random.default_rng(0)
     codes, codebook = generator.integers(0, 8, 100), generator.normal(size=(8, 4))
@@ -107,7 +81,6 @@ def test_the_penalty_sets_the_number_of_segments() -> None:
     changes = [np.count_nonzero(row[1:] != row[:-1]) for row in joined]
     assert changes == sorted(changes, reverse=True)
     assert changes[-1] == 0
-    assert segmentation.join_by_duration(np.empty((0, 4)), penalty=1).size == 0
 
 
 def test_codebook_distances() -> None:

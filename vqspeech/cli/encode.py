@@ -3,6 +3,7 @@
 vqspeech encode a.wav                             prints the line
 vqspeech encode data/test --out exp/codes.txt     a data directory; killed, it goes on where it stopped
 vqspeech encode data/test --out exp/codes.txt --pitch exp/f0.txt     and the intonation beside the codes
+vqspeech encode data/test --out exp/units.km --format fairseq        and in another system's format, beside units.txt
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vqspeech import ranges
 from vqspeech.cli.common.model import add_model, load
 from vqspeech.cli.common.pipes import add_allow_pipes
 from vqspeech.cli.common.sources import Source, require_unique, sources
 from vqspeech.cli.common.synthesis import Faults
+from vqspeech.codes.formats import FORMATS
 from vqspeech.errors import InputError
 
 
@@ -27,6 +30,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("src", nargs="+", metavar="SRC", help="files, folders, data directories, or - for stdin")
     parser.add_argument("--out", type=Path, metavar="CODES.txt", help="archive to write; default: print the lines")
     parser.add_argument("--pitch", type=Path, metavar="F0.txt", help="write F0 there, too, for vqspeech decode --pitch")
+    parser.add_argument(
+        "--format",
+        choices=tuple(FORMATS),
+        default="codes",
+        help="of --out: " + "; ".join(f"{name}: {form.about}" for name, form in FORMATS.items()) + "; default: codes",
+    )
+    parser.add_argument(
+        "--duration-penalty",
+        type=ranges.WEIGHT,
+        default=0.0,
+        metavar="X",
+        help="what a change of code costs, in units of the mean squared distance of two codes: fewer, longer units "
+        "(0: the nearest codes; evaluate phonemes shows what it trades)",
+    )
     add_model(parser)
     add_allow_pipes(parser)
 
@@ -41,27 +58,39 @@ def run(options: argparse.Namespace) -> int:
     model = load(options)
     faults = Faults("encode", alone=len(found) == 1)
 
+    def encoded(waveform: NDArray[np.float32]) -> NDArray[np.int32]:
+        return model.encode_waveform(waveform, duration_penalty=options.duration_penalty)
+
     def read(source: Source) -> NDArray[np.float32]:
         if source.name.split() != [source.name]:
             raise InputError("a name with white space cannot be an id", where=source.recording, hint="rename it")
         return model.read(source.recording, start=source.start, end=source.end)
 
+    archive = options.out
+    if options.format != "codes":
+        if archive is None:
+            raise InputError("--format without --out", hint="name the file to write")
+        archive = archive.with_suffix(".txt")
+        if archive == options.out:
+            raise InputError("is the text archive's own name", where=archive, hint="give --out another suffix")
     if options.out is None:
         if options.pitch:
             raise InputError("--pitch without --out", hint="name the archive of the codes, too")
         for source in found:
             with faults.caught():
-                print(codes.format_line(source.name, model.encode_waveform(read(source))), flush=True)
+                print(codes.format_line(source.name, encoded(read(source))), flush=True)
         return faults.status
     draw = bar("encoding", "utterance")
     identities = [_identity(source) for source in found]
+    # Codes of another penalty are another archive, which a killed run cannot go on with.
+    order = [*identities, options.duration_penalty] if options.duration_penalty else identities
     with ExitStack() as stack:
-        writer = stack.enter_context(codes.Writer(options.out, model.code_info, identities))
+        writer = stack.enter_context(codes.Writer(archive, model.code_info, order))
         contours = None
         if options.pitch:
             contours = stack.enter_context(codes.ContourWriter(options.pitch, model.f0_times, identities))
         if writer.discarded:
-            print(f"{options.out}.partial: of other recordings or another model, begun again", file=sys.stderr)
+            print(f"{archive}.partial: of other recordings or another model, begun again", file=sys.stderr)
         for done, source in enumerate(found, 1):
             with faults.caught():
                 # Killed between the two, one of them may have a line more.
@@ -70,11 +99,14 @@ def run(options: argparse.Namespace) -> int:
                 if missing or without_pitch:
                     waveform = read(source)
                 if missing:
-                    writer.append(source.name, model.encode_waveform(waveform))
+                    writer.append(source.name, encoded(waveform))
                 if contours is not None and without_pitch:
                     contours.append(source.name, model.f0(waveform))
             draw(done, len(found))
-        print(f"{options.out}: {len(writer.done)} utterances")
+        done_utterances = len(writer.done)
+    if archive != options.out:
+        codes.write_units(options.out, codes.read(archive), options.format)
+    print(f"{options.out}: {done_utterances} utterances")
     return faults.status
 
 

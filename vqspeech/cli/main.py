@@ -25,6 +25,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "convert": "convert a recording to another speaker's voice",
         "encode": "turn recordings into discrete codes",
         "decode": "turn discrete codes into speech",
+        "convert-units": "convert discrete units between the formats of several systems",
         "models": "list the models that come with the package",
         "speakers": "list the speakers of a model",
         "sample": "generate speech from the model's prior",

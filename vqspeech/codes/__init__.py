@@ -18,10 +18,12 @@ from vqspeech.codes.archive import (
     write,
 )
 from vqspeech.codes.contours import Contours, ContourWriter, FrameTimes, read_contours
-from vqspeech.codes.foreign import import_units
+from vqspeech.codes.foreign import import_units, read_units
+from vqspeech.codes.formats import FORMATS, format_of, write_units
 from vqspeech.codes.statistics import bitrate, entropy, perplexity, runs, usage
 
 __all__ = [
+    "FORMATS",
     "CodeInfo",
     "Codes",
     "ContourWriter",
@@ -33,12 +35,15 @@ __all__ = [
     "bitrate",
     "entropy",
     "format_line",
+    "format_of",
     "import_units",
     "perplexity",
     "read",
     "read_contours",
     "read_info",
+    "read_units",
     "runs",
     "usage",
     "write",
+    "write_units",
 ]

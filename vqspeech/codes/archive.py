@@ -204,7 +204,8 @@ def format_line(utterance: str, codes: ArrayLike) -> str:
     return " ".join([utterance, *map(str, np.asarray(codes).tolist())])
 
 
-def _info_json(info: CodeInfo) -> str:
+def info_json(info: CodeInfo) -> str:
+    """The content of ``codes.json``."""
     return json.dumps(asdict(info), indent=2) + "\n"
 
 
@@ -212,7 +213,7 @@ def write(path: PathLike, codes: Codes) -> None:
     """Write ``codes.txt`` and the ``codes.json`` beside it, each in one step."""
     path = Path(path)
     with atomic_open(sidecar_path(path)) as file:
-        file.write(_info_json(check_info(codes.info, None)))
+        file.write(info_json(check_info(codes.info, None)))
     with atomic_open(path) as file:
         file.writelines(format_line(name, sequence) + "\n" for name, sequence in codes.sequences.items())
 
@@ -244,7 +245,7 @@ class Writer:
     def __init__(self, path: PathLike, info: CodeInfo, sources: Iterable[object] = ()) -> None:
         self.path = Path(path)
         self.info = check_info(info, None)
-        self._lines = ResumableLines(path, _info_json(self.info), sources)
+        self._lines = ResumableLines(path, info_json(self.info), sources)
 
     @property
     def done(self) -> set[str]:

@@ -17,9 +17,39 @@ from vqspeech.codes.archive import (
     check_info,
     decode_line,
     parse_codes,
-    text_lines,
+    read,
+    read_info,
 )
+from vqspeech.codes.fairseq import read_km, stem
+from vqspeech.codes.jsonl import read_jsonl
+from vqspeech.codes.memory_map import read_memory_map
 from vqspeech.errors import InputError
+from vqspeech.files import sidecar_path
+
+
+def read_units(
+    path: PathLike,
+    *,
+    frame_period: float | None = None,
+    offset: float | None = None,
+    codebook_size: int | None = None,
+    manifest: PathLike | None = None,
+) -> Codes:
+    """Read units in any format, with the times of their frames as given or from the JSON beside them.
+
+    Arguments and errors as of :func:`import_units`; without ``frame_period``, there must be that JSON (``codes.json``
+    of ``codes.txt``, ``units.km.json`` of ``units.km``).
+    """
+    path = Path(path)
+    if frame_period is not None:
+        return import_units(
+            path, frame_period=frame_period, offset=offset, codebook_size=codebook_size, manifest=manifest
+        )
+    if manifest is None and path.is_file() and path.suffix not in (".km", ".jsonl", ".npy", ".token"):
+        return read(path)
+    if not sidecar_path(path).is_file():
+        raise InputError("the frame period is not known", where=path, hint="name it with --frame-period SECONDS")
+    return check_codes(Codes(read_info(path), _sequences(path, manifest)), path)
 
 
 def import_units(
@@ -32,8 +62,9 @@ def import_units(
 ) -> Codes:
     """Read the units of another system: HuBERT k-means, EnCodec tokens and the like.
 
-    Understood are: ``utt-id 1 2 3`` without a ``codes.json``; textless's ``file|1 2 3``; fairseq's ``.km``, a line of
-    integers an utterance, named by the ``.tsv`` manifest it was made from; and a folder of ``.npy``, a file an
+    Understood are: ``utt-id 1 2 3`` without a ``codes.json`` (ESPnet's token text); textless's ``file|1 2 3``;
+    fairseq's ``.km``, a line of integers per utterance, named by the ``.tsv`` manifest it was made from; DiscoPhon's
+    and slamkit's ``.jsonl``; a ``.npy`` with its index, see ``memory_map``; and a folder of ``.npy``, a file per
     utterance.
 
     Args:
@@ -47,14 +78,7 @@ def import_units(
         InputError: naming file and line, when no form fits.
     """
     path = Path(path)
-    if path.is_dir():
-        sequences = _read_npy_folder(path)
-    elif path.suffix == ".km" or manifest is not None:
-        sequences = _read_km(path, Path(manifest) if manifest is not None else path.with_suffix(".tsv"))
-    else:
-        sequences = _read_named_lines(path)
-    if not sequences:
-        raise InputError("no codes in it", where=path, hint="check that the file is not cut short")
+    sequences = _sequences(path, manifest)
     highest = max((int(codes.max()) for codes in sequences.values() if codes.size), default=0)
     info = CodeInfo(
         codebook_size=highest + 1 if codebook_size is None else codebook_size,
@@ -64,8 +88,20 @@ def import_units(
     return check_codes(Codes(check_info(info, path), sequences), path)
 
 
-def _stem(name: str) -> str:
-    return Path(name.replace("\\", "/")).stem
+def _sequences(path: Path, manifest: PathLike | None) -> dict[str, NDArray[np.int32]]:
+    if path.is_dir():
+        sequences = _read_npy_folder(path)
+    elif path.suffix == ".km" or manifest is not None:
+        sequences = read_km(path, manifest)
+    elif path.suffix == ".jsonl":
+        sequences = read_jsonl(path)
+    elif path.suffix == ".npy":
+        sequences = read_memory_map(path)
+    else:
+        sequences = _read_named_lines(path)
+    if not sequences:
+        raise InputError("no codes in it", where=path, hint="check that the file is not cut short")
+    return sequences
 
 
 def _read_named_lines(path: Path) -> dict[str, NDArray[np.int32]]:
@@ -75,34 +111,12 @@ def _read_named_lines(path: Path) -> dict[str, NDArray[np.int32]]:
             line = decode_line(raw, path, number).strip()
             if "|" in line:
                 name, _, rest = line.partition("|")
-                name = _stem(name.strip())
+                name = stem(name.strip())
             else:
                 name, _, rest = line.replace("\t", " ").partition(" ")
             if not name:
                 raise InputError("an empty line", where=path, line=number, hint="remove it")
             add_sequence(sequences, name, parse_codes(rest.replace(",", " ").split(), path, number), path, number)
-    return sequences
-
-
-def _read_km(path: Path, manifest: Path) -> dict[str, NDArray[np.int32]]:
-    if not manifest.is_file():
-        raise InputError(
-            "has no utterance ids, and the manifest that names them is not there",
-            where=path,
-            hint=f"give the .tsv it was made from, or put it at {manifest}",
-        )
-    # The first line of a fairseq manifest is the root folder, the others are "path<TAB>samples".
-    names = [_stem(line.split("\t")[0]) for line in text_lines(manifest, "manifest")[1:] if line.strip()]
-    lines = text_lines(path, ".km")
-    if len(lines) != len(names):
-        raise InputError(
-            f"has {len(lines)} lines, but {manifest} names {len(names)} files",
-            where=path,
-            hint="give the manifest the units were made from",
-        )
-    sequences: dict[str, NDArray[np.int32]] = {}
-    for number, (name, line) in enumerate(zip(names, lines, strict=True), 1):
-        add_sequence(sequences, name, parse_codes(line.split(), path, number), path, number)
     return sequences
 
 

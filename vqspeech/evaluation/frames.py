@@ -74,6 +74,20 @@ class Frames:
             self, codes=self.codes[kept], phones=self.phones[kept], bounds=bounds, boundaries=None, strings=None
         )
 
+    def first(self, count: int) -> Frames:
+        """The first ``count`` utterances."""
+        end = int(self.bounds[min(count, len(self.utterances))])
+        return replace(
+            self,
+            codes=self.codes[:end],
+            phones=self.phones[:end],
+            bounds=self.bounds[: count + 1],
+            utterances=self.utterances[:count],
+            speakers=self.speakers[:count],
+            boundaries=None if self.boundaries is None else self.boundaries[:count],
+            strings=None if self.strings is None else self.strings[:count],
+        )
+
     def relabelled(self, labels: tuple[str, ...]) -> Frames:
         """The same frames with ``labels``, of which its own are a part."""
         index = np.array([labels.index(label) for label in self.labels], np.int32)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vqspeech.codes.duration_penalty import join_by_duration, scale_of
+
 #: Seconds within which a boundary counts as found, the field's custom.
 TOLERANCE = 0.02
 
@@ -115,41 +117,6 @@ def evaluate(
     return scores(total)
 
 
-def join_by_duration(distances: ArrayLike, *, penalty: float) -> NDArray[np.int32]:
-    """Units that stay near the features and change seldom: duration-penalised dynamic programming.
-
-    Kamper and van Niekerk (2021), "Towards unsupervised phone and word segmentation using self-supervised vector-
-    quantized neural networks", choose the segmentation and codes that minimise the sum over segments of
-    ``sum_t distance(t, code) - penalty * (frames - 1)``. The penalties of a sequence of T frames in S segments add up
-    to ``penalty * (T - S)``, so this is the cheapest path in which each change of code costs ``penalty``: Viterbi's
-    algorithm finds it exactly in ``O(frames * codes)``.
-
-    Args:
-        distances: squared distance of each frame to each codebook vector, shape ``(frames, codes)``.
-        penalty: what a segment more costs, in the units of ``distances``; 0 gives the nearest codes.
-
-    Returns:
-        Codes, shape ``(frames,)``.
-    """
-    costs = np.asarray(distances, np.float64)
-    frames = len(costs)
-    if not frames:
-        return np.empty(0, np.int32)
-    total = costs[0].copy()
-    changed = np.zeros(costs.shape, bool)
-    best = np.zeros(frames, np.int32)  # the code to come from where one changes
-    for time in range(1, frames):
-        best[time] = int(total.argmin())
-        with_change = total[best[time]] + penalty
-        changed[time] = with_change < total
-        total = np.where(changed[time], with_change, total) + costs[time]
-    path = np.empty(frames, np.int32)
-    path[-1] = int(total.argmin())
-    for time in range(frames - 1, 0, -1):
-        path[time - 1] = best[time] if changed[time, path[time]] else path[time]
-    return path
-
-
 def codebook_distances(codes: ArrayLike, codebook: ArrayLike) -> NDArray[np.float64]:
     """Squared distance from each frame's codebook vector to every codebook vector, shape ``(frames, codes)``.
 
@@ -173,5 +140,5 @@ def join_sequences(sequences: Sequence[ArrayLike], codebook: ArrayLike, *, penal
     """
     vectors = np.asarray(codebook, np.float64)
     used = vectors[np.unique(np.concatenate([np.asarray(codes) for codes in sequences]))]
-    scale = 2 * used.var(0).sum()  # the mean squared distance of two vectors drawn at random
+    scale = scale_of(used)
     return [join_by_duration(codebook_distances(codes, vectors), penalty=penalty * scale) for codes in sequences]

@@ -87,7 +87,8 @@ def test_phonemes_with_a_training_part_and_audio(corpus: Path, capsys: pytest.Ca
     # Each phone is a tone of its own: who was taught them hears them all but at their edges.
     assert results["toplines"]["mfcc_linear"]["accuracy"] > 0.9
     page = (corpus / "report" / "report.html").read_text()
-    assert page.count("<svg") == 6 + 4
+    assert page.count("<svg") == 7 + 4
+    assert len(results["duration_penalty"]) == 7
     assert page.count("<audio") == 4
     assert "noisy" in page
     # Nothing is fetched: the page must open from disk.

@@ -38,8 +38,13 @@ def add_codes(parser: argparse.ArgumentParser, *, required: bool = True) -> None
         required=required,
         metavar="PATH",
         help="codes.txt with codes.json beside it; or, with --frame-period, plain lists, fairseq's .km, textless's "
-        "file|codes, or a folder of .npy",
+        "file|codes, DiscoPhon's or slamkit's .jsonl, .npy with an index, or a folder of .npy",
     )
+    add_foreign(group)
+
+
+def add_foreign(group: argparse._ActionsContainer) -> None:
+    """What codes of other systems do not say of themselves."""
     group.add_argument(
         "--frame-period", type=ranges.FRAME_PERIOD, metavar="SECONDS", help="seconds from one code to the next"
     )
@@ -104,17 +109,12 @@ def add_speakers(parser: argparse.ArgumentParser) -> None:
 
 def read_codes(path: str, options: argparse.Namespace) -> Codes:
     """The codes at ``path``, by ``codes.json`` or by the options for foreign ones."""
-    if options.frame_period is None:
-        if Path(path).is_dir() or Path(path).suffix == ".km" or options.manifest:
-            raise InputError("the frame period is not known", where=path, hint="name it with --frame-period SECONDS")
-        return codes.read(path)
-    manifest = options.manifest if path == options.codes else None
-    return codes.import_units(
+    return codes.read_units(
         path,
         frame_period=options.frame_period,
         offset=options.offset,
         codebook_size=options.codebook_size,
-        manifest=manifest,
+        manifest=options.manifest if path == options.codes else None,
     )
 
 

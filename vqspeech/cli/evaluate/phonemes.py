@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from vqspeech import ranges
@@ -29,6 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="compute the MFCCs of the K-th of N shares of the utterances only, into --mfccs, and write no report",
     )
     inputs.add_speakers(parser)
+    inputs.add_codebook(parser, "for the distances of --penalty; else all codes are equally far apart")
+    parser.add_argument(
+        "--penalty",
+        type=ranges.WEIGHT,
+        nargs="*",
+        metavar="WEIGHT",
+        help="duration penalties that are tried on the codes, see encode --duration-penalty (0 0.1 0.25 0.5 1 2 4)",
+    )
     parser.add_argument("--title", help="of the report")
     parser.add_argument("--seed", type=ranges.SEED, default=0, help="of the bootstrap, the random baseline and k-means")
     parser.add_argument("--out", metavar="DIR", help="folder for RESULTS.json and report.html")
@@ -40,6 +49,7 @@ def run(options: argparse.Namespace) -> None:
     from vqspeech.evaluation.mfcc_cache import MfccCache
     from vqspeech.evaluation.phonemes import baselines, page, report
     from vqspeech.evaluation.phonemes.examples import choose_examples
+    from vqspeech.evaluation.phonemes.trade import PENALTIES, trade
 
     if options.train_phones and not options.train_codes:
         raise InputError("--train-phones without --train-codes", hint="give both, or neither")
@@ -96,6 +106,10 @@ def run(options: argparse.Namespace) -> None:
         result.toplines["mfcc_linear"] = phonemes.score(*topline)
     else:
         notes.append("no audio was given: --data DIR adds the MFCC baseline and topline")
+    penalties = PENALTIES if options.penalty is None else options.penalty
+    if penalties:
+        codebook = inputs.read_codebook(options.codebook, codes)
+        result = replace(result, trade=trade(test_frames, train_frames, codebook, penalties=penalties))
     about = report.About(
         title=options.title or f"Phonemes in {inputs.system_name(codes, options.codes)}",
         model=info.model,

@@ -107,6 +107,25 @@ def run_lengths(result: PhonemeResult, *, frame_period: float) -> str:
         return as_svg(figure, "runs")
 
 
+def trade(result: PhonemeResult) -> str:
+    """R-value and phone error rate against bitrate, a point per duration penalty."""
+    bits = [point.bitrate_runs for point in result.trade]
+    with plot_style():
+        figure = new_figure(10.8, 2.9, layout="constrained")
+        panels = figure.subplots(1, 2)
+        for axes, name, values in (
+            (panels[0], "R-value", [point.r_value for point in result.trade]),
+            (panels[1], "phone error rate, %", [None if p.per is None else 100 * p.per for p in result.trade]),
+        ):
+            known = [(bit, value, p.penalty) for bit, value, p in zip(bits, values, result.trade, strict=True) if value]
+            axes.plot([bit for bit, _, _ in known], [value for _, value, _ in known], color=ACCENT, marker="o", lw=1.4)
+            for bit, value, penalty in known:
+                axes.annotate(f"{penalty:g}", (bit, value), xytext=(4, 4), textcoords="offset points", fontsize=8)
+            axes.set_xlabel("bits per second, runs as one symbol")
+            axes.set_ylabel(name)
+        return as_svg(figure, "trade")
+
+
 def usage(result: PhonemeResult, *, codebook_size: int, frame_period: float) -> str:
     """Codes used so far and their perplexity."""
     seen = np.array(result.usage)

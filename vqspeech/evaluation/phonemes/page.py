@@ -79,6 +79,7 @@ def page(result: PhonemeResult, about: About, examples: Sequence[Example] = ()) 
         ],
         run_lead=f"Mean run {1000 * report.mean_run(result) * about.frame_period:.0f} ms, beside lengths of phones.",
         run_chart=Markup(charts.run_lengths(result, frame_period=about.frame_period)),
+        trade_chart=Markup(charts.trade(result)) if result.trade else None,
         usage_lead=f"{scores.used_codes} of {about.codebook_size} codes occur; perplexity {scores.perplexity:.1f}.",
         usage_chart=Markup(charts.usage(result, codebook_size=about.codebook_size, frame_period=about.frame_period)),
         examples=_examples(result, examples),

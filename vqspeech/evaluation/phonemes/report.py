@@ -84,6 +84,7 @@ def results(result: PhonemeResult, about: About) -> dict[str, Any]:
         "labels": list(result.labels),
         "per_phone": [asdict(row) for row in result.per_phone],
         "per_class": [asdict(row) for row in result.per_class],
+        "duration_penalty": [asdict(point) for point in result.trade],
         "purity_of_phones": [asdict(row) for row in result.purity],
         "code_to_phone": [asdict(row) for row in result.code_to_phone],
         "confusion": result.confusion.tolist(),
@@ -188,8 +189,24 @@ def table(result: PhonemeResult, about: About) -> str:
         cells = [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))]
         lines.append("  ".join(cells).rstrip())
     lines += ["", "recall by class: " + ", ".join(f"{row.name} {percent(row.recall)}" for row in result.per_class)]
+    lines += _trade(result)
     lines += [f"note: {note}" for note in about.notes]
     return "\n".join(lines)
+
+
+def _trade(result: PhonemeResult) -> list[str]:
+    """The codes under duration penalties, a line each."""
+    if not result.trade:
+        return []
+    lines = ["", "duration penalty   units/s  bit/s as runs  accuracy    PER  R-value"]
+    for point in result.trade:
+        per = "" if point.per is None else percent(point.per)
+        r_value = "" if point.r_value is None else f"{point.r_value:.2f}"
+        lines.append(
+            f"{point.penalty:<16g}  {point.units_per_second:>8.1f}  {point.bitrate_runs:>13.0f}  "
+            f"{percent(point.accuracy):>8}  {per:>5}  {r_value:>7}".rstrip()
+        )
+    return lines
 
 
 def mean_run(result: PhonemeResult) -> float:

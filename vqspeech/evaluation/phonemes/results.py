@@ -127,6 +127,29 @@ class CodeScores:
 
 
 @dataclass(frozen=True, slots=True)
+class TradePoint:
+    """The units under one penalty.
+
+    Attributes:
+        penalty: in units of the mean squared distance of two codes; 0 leaves the codes as they are.
+        bitrate_runs: bits per second, a run as one symbol.
+        units_per_second: runs per second.
+        accuracy: share of frames whose phone their code maps to, the map held out.
+        per: phone error rate, the map held out; None where the phone strings are not known.
+        f1: of boundaries; None where they are not known.
+        r_value: likewise.
+    """
+
+    penalty: float
+    bitrate_runs: float
+    units_per_second: float
+    accuracy: float
+    per: float | None
+    f1: float | None
+    r_value: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class PhonemeResult:
     """All that is known of a system's codes and the phones under them.
 
@@ -147,6 +170,7 @@ class PhonemeResult:
         usage: frames seen, codes that have occurred in them and their perplexity, from beginning to end.
         baselines: systems that know nothing of the phones, by name.
         toplines: systems that were taught the phones, by name.
+        trade: the codes under rising duration penalties, where asked for.
     """
 
     scores: Scores
@@ -165,3 +189,4 @@ class PhonemeResult:
     usage: tuple[tuple[int, int, float], ...]
     baselines: dict[str, Scores] = field(default_factory=dict)
     toplines: dict[str, Scores] = field(default_factory=dict)
+    trade: tuple[TradePoint, ...] = ()

@@ -105,7 +105,7 @@ def predict_phones(test: Frames, train: Frames | None = None) -> Predicted:
         nonsilent=nonsilent,
         correct_nonsilent=correct,
         table=contingency.table(test.codes, test.phones, shape=(test.codebook_size, len(test.labels))),
-        boundaries=_boundary_counts(test),
+        boundaries=boundary_counts(test),
         one_to_one=predict_one_to_one(test, train),
         errors=phone_errors(test, phones),
     )
@@ -167,7 +167,8 @@ def _silence(part: Frames) -> int:
     return part.labels.index(SILENCE) if SILENCE in part.labels else -1
 
 
-def _boundary_counts(part: Frames) -> list[BoundaryCounts] | None:
+def boundary_counts(part: Frames) -> list[BoundaryCounts] | None:
+    """Ends of runs against ends of phones, of each utterance; None where the latter are not known."""
     if part.boundaries is None:
         return None
     return [
