@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "streaming": GROUND | {"generation", "melspectrogram", "model", "pitch"},
     "training": GROUND | {"audio", "companding", "datadir", "devices", "melspectrogram", "model", "pitch"},
     "evaluation": GROUND | {"alignment", "audio", "codes", "companding", "datadir", "torchaudio_import"},
+    "new_voice": GROUND | {"api", "audio", "model", "training"},
     "api": GROUND | {"audio", "blend", "codes", "devices", "generation", "model", "pitch", "streaming"},
 }
 

@@ -149,6 +149,7 @@ class VoiceFit:
         *,
         steps: int,
         progress: Callable[[int, int, float], None] | None = None,
+        stepped: Callable[[int, int], None] | None = None,
     ) -> Fitted:
         """Fit.
 
@@ -156,6 +157,7 @@ class VoiceFit:
             checkpoint: where it is kept how far the fit is; one of the same fit that is found there is gone on from.
             steps: at most.
             progress: called with steps done, steps in all and the held-out nats per sample, first where it begins.
+            stepped: called with steps done and steps in all after every step.
 
         Raises:
             InputError: the loss is no longer a number.
@@ -176,6 +178,8 @@ class VoiceFit:
                     group["lr"] = rate * min(1.0, 2 * (1 - state.step / steps))
                 self._take_step(adapter, optimizer, state.step)
                 state.step += 1
+                if stepped:
+                    stepped(state.step, steps)
                 if state.step % EVALUATE_EVERY and state.step < steps:
                     continue
                 nll = self.held_out(voice_of(adapter, self.network))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import shutil
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from importlib.util import find_spec
@@ -18,6 +20,9 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from vqspeech import __version__, ranges
+from vqspeech.errors import InputError
+from vqspeech.files import path_in
+from vqspeech.new_voice import require_name
 from vqspeech.pitch import INTONATIONS
 from vqspeech.web import options
 from vqspeech.web.decoding import Decoder
@@ -25,12 +30,17 @@ from vqspeech.web.guard import Guard
 from vqspeech.web.jobs import UPLOAD, Desk, JobEndpoint, Work
 from vqspeech.web.lanes import Lane, Notify
 from vqspeech.web.limits import Limits
-from vqspeech.web.problems import INTERNAL, Refused
+from vqspeech.web.problems import INTERNAL, Refused, line_of
+from vqspeech.web.voices import own_voices
 from vqspeech.web.worker import Settings
 
 STATIC = Path(__file__).parent / "static"
 #: Names of a job's files that tasks read and write, see ``vqspeech.web.tasks``.
 SOURCE, RESULT = "source.f32", "result.wav"
+#: Where new voices are that are not kept.
+_VOICES = "voices"
+#: Characters of the name of a new voice.
+_LONGEST_NAME = 40
 
 
 class Service:
@@ -42,10 +52,14 @@ class Service:
     """
 
     def __init__(self, settings: Settings, limits: Limits) -> None:
-        self.settings = settings
         self.limits = limits
         self.desk = Desk(limits)
-        self.lane = Lane(settings, limits.job_seconds, keep=True)
+        # Without a folder of their own, new voices are gone with the server.
+        self.voices = settings["voices"] or str(self.desk.root / _VOICES)
+        self.settings = {**settings, "voices": self.voices}
+        self.lane = Lane(self.settings, limits.job_seconds, keep=True)
+        # A new voice takes minutes, in which others go on.
+        self.adapting = Lane(self.settings, limits.job_seconds, keep=False)
         self.model: dict[str, Any] = {}
         self.decoder: Decoder | None = None
 
@@ -61,7 +75,8 @@ class Service:
 
     def stop(self) -> None:
         """End all processes and remove all files."""
-        self.lane.worker.stop()
+        for lane in (self.lane, self.adapting):
+            lane.worker.stop()
         self.desk.close()
 
     async def decoded(self, folder: Path, notify: Notify) -> float:
@@ -76,6 +91,16 @@ class Service:
         (folder / UPLOAD).unlink()
         return seconds
 
+    def _job(self, lane: Lane, kind: str, task: dict[str, Any], *, upload: bool, wav: bool) -> Work:
+        """A task of a worker, after its upload is decoded."""
+
+        async def work(folder: Path, notify: Notify) -> tuple[dict[str, Any], Path | None]:
+            if upload:
+                await self.decoded(folder, notify)
+            return await lane.run(kind, folder, task, notify), folder / RESULT if wav else None
+
+        return work
+
     def convert(self, request: Request) -> Work:
         """Convert a recording to a voice."""
         query = request.query_params
@@ -87,19 +112,74 @@ class Service:
             "temperature": options.number(query, "temperature", ranges.TEMPERATURE, 1.0),
             "post_filter": options.number(query, "post_filter", ranges.SHARE, None),
         }
+        return self._job(self.lane, "convert", task, upload=True, wav=True)
 
-        async def work(folder: Path, notify: Notify) -> tuple[dict[str, Any], Path]:
-            await self.decoded(folder, notify)
-            return await self.lane.run("convert", folder, task, notify), folder / RESULT
+    def units(self, request: Request) -> Work:
+        """The codes of a recording, and its phones where a text is given."""
+        text = request.query_params.get("text", "")
+        if len(text) > self.limits.text:
+            raise Refused(f"the text is longer than {self.limits.text} characters")
+        return self._job(self.lane, "units", {"text": text}, upload=True, wav=False)
 
-        return work
+    def code(self, request: Request) -> Work:
+        """A single code, spoken for a moment."""
+        query = request.query_params
+        most = ranges.Whole(0, self.model["codes"] - 1)
+        task = {"speaker": options.voice(query), "code": options.number(query, "code", most, 0)}
+        return self._job(self.lane, "code", task, upload=False, wav=True)
+
+    def _drawing(self, request: Request, *, goes_on: bool) -> Work:
+        query = request.query_params
+        task = {
+            "speaker": options.voice(query),
+            "seconds": options.number(query, "seconds", ranges.Real(0, self.limits.drawn_seconds, above=True), 5.0),
+            "seed": options.number(query, "seed", ranges.SEED, 0),
+            "temperature": options.number(query, "temperature", ranges.TEMPERATURE, 1.0),
+            "top_p": options.number(query, "top_p", ranges.MASS, 1.0),
+            "goes_on": goes_on,
+        }
+        return self._job(self.lane, "sample", task, upload=goes_on, wav=True)
+
+    def sample(self, request: Request) -> Work:
+        """Speech drawn from the prior."""
+        return self._drawing(request, goes_on=False)
+
+    def go_on(self, request: Request) -> Work:
+        """A recording that the prior continues."""
+        return self._drawing(request, goes_on=True)
+
+    def adapt(self, request: Request) -> Work:
+        """A new voice."""
+        name = request.query_params.get("name", "").strip()
+        if not name or len(name) > _LONGEST_NAME:
+            raise Refused(f"give the voice a name of 1 to {_LONGEST_NAME} characters")
+        try:
+            require_name(name)
+        except InputError as error:
+            raise Refused(line_of(error)) from None
+        if name in self.model["speakers"] or name in own_voices(self.voices):
+            raise Refused(f"there is a voice {name!r} already (choose another name)")
+        return self._job(self.adapting, "adapt", {"speaker": name}, upload=True, wav=False)
+
+    async def forget(self, request: Request) -> Response:
+        """Delete a new voice."""
+        name = request.path_params["name"]
+        if name not in own_voices(self.voices):
+            raise Refused("there is no such voice", HTTPStatus.NOT_FOUND)
+        await asyncio.to_thread(shutil.rmtree, path_in(self.voices, name))
+        return JSONResponse({})
 
     async def info(self, _: Request) -> Response:
         """What the page shows of the model and the limits."""
         return JSONResponse(
             {
                 **self.model,
-                "voices": [{"name": name, "own": False} for name in self.model["speakers"]],
+                "voices": [
+                    *({"name": name, "own": False} for name in self.model["speakers"]),
+                    *({"name": name, "own": True} for name in own_voices(self.voices)),
+                ],
+                "keeps": self.settings["voices"] != str(self.desk.root / _VOICES),
+                "drawn_seconds": self.limits.drawn_seconds,
                 "version": __version__,
                 "align": find_spec("pocketsphinx") is not None,
                 "intonations": INTONATIONS,
@@ -110,16 +190,28 @@ class Service:
 
     async def status(self, _: Request) -> Response:
         """How busy it is."""
-        return JSONResponse({"waiting": self.lane.length})
+        return JSONResponse({"waiting": self.lane.length + self.adapting.length})
 
     def routes(self) -> list[BaseRoute]:
         """What is answered."""
+        jobs = {
+            "convert": (self.convert, True),
+            "units": (self.units, True),
+            "code": (self.code, False),
+            "sample": (self.sample, False),
+            "continue": (self.go_on, True),
+            "voices": (self.adapt, True),
+        }
         return [
             Route("/", _index),
             Mount("/static", StaticFiles(directory=STATIC)),
             Route("/api/info", self.info),
             Route("/api/status", self.status),
-            Route("/api/convert", JobEndpoint(self.desk, self.convert, upload=True), methods=["POST"]),
+            Route("/api/voices/{name}", self.forget, methods=["DELETE"]),
+            *(
+                Route(f"/api/{name}", JobEndpoint(self.desk, prepare, upload=upload), methods=["POST"])
+                for name, (prepare, upload) in jobs.items()
+            ),
         ]
 
 

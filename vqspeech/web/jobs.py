@@ -91,8 +91,9 @@ class JobEndpoint:
             if self.upload:
                 await receive_upload(request, folder / UPLOAD, self.desk.limits)
             else:
-                async for _ in request.stream():
-                    raise Refused("this takes no recording")
+                async for chunk in request.stream():
+                    if chunk:
+                        raise Refused("this takes no recording")
             await send(
                 {
                     "type": "http.response.start",

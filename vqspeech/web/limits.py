@@ -19,7 +19,8 @@ class Limits:
         decode_bytes: of memory that decoding may take beyond what its process begins with.
         decoders: uploads decoded at a time.
         live_seconds: of one live session.
-        text: characters of a transcript.
+        text: characters of a transcript, which comes in the address of a request.
+        drawn_seconds: of speech drawn from the prior.
     """
 
     upload_bytes: int = 50 << 20
@@ -31,4 +32,5 @@ class Limits:
     decode_bytes: int = 1 << 30
     decoders: int = 2
     live_seconds: float = 3600.0
-    text: int = 20_000
+    text: int = 5000
+    drawn_seconds: float = 30.0

@@ -150,7 +150,7 @@ class Worker:
             raise InputError("the process that loads the model has ended", hint="is there enough memory?") from None
         if word != "ready":
             self.stop()
-            raise InputError(**said)
+            raise InputError(said["problem"], where=said["where"], hint=said["hint"])
         description: dict[str, Any] = said
         return description
 

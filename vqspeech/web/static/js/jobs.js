@@ -5,10 +5,10 @@ import { element, find } from "./dom.js";
 const NEWLINE = 10;
 
 /** Ask for JSON; an error of the server becomes an Error with its line. */
-export async function ask(path) {
+export async function ask(path, options = {}) {
   let response;
   try {
-    response = await fetch(path);
+    response = await fetch(path, options);
   } catch {
     throw new Error("the server does not answer; is vqspeech serve still running?");
   }

@@ -3,10 +3,13 @@
 import { find } from "./dom.js";
 import { ask } from "./jobs.js";
 import * as convert from "./convert.js";
+import * as sample from "./sample.js";
+import * as units from "./units.js";
+import * as voice from "./newvoice.js";
 
 const STATUS_EVERY = 4000;
 const started = new Map();
-const modules = { convert };
+const modules = { convert, units, sample, voice };
 
 function setTheme(theme) {
   document.documentElement.dataset.theme = theme;
@@ -46,8 +49,13 @@ function startTabs(info) {
     }
     if (focus) tab.focus();
     const name = tab.id.replace("tab-", "");
-    if (!started.has(name)) started.set(name, modules[name].start(info));
+    if (!started.has(name)) started.set(name, modules[name].start(info, { changed, open: (id) => open(find(`#tab-${id}`), true) }));
     history.replaceState(null, "", name === "convert" ? "#" : `#${name}`);
+  };
+  // There are other voices now.
+  const changed = async (chosen) => {
+    info.voices = (await ask("/api/info")).voices;
+    for (const part of started.values()) part?.voices?.(info, chosen);
   };
   tabs.forEach((tab, i) => {
     tab.addEventListener("click", () => open(tab));
@@ -82,6 +90,8 @@ async function start() {
   try {
     const info = await ask("/api/info");
     find("#about").textContent = `${info.voices.length} voices, ${info.codes} codes, ${info.code_rate} per second (${info.engine})`;
+    if (!info.prior) find("#tab-sample").remove();
+    if (!info.align) find("#units-text-field").hidden = true;
     if (!info.pitch) for (const part of document.querySelectorAll(".needs-pitch")) part.hidden = true;
     startTabs(info);
     await watchQueue();

@@ -19,7 +19,8 @@ export class Player {
     this.head = element("div", { class: "head", hidden: true });
     this.empty = element("div", { class: "empty", text: empty });
     this.axis = ["8 kHz", "0"].map((text, i) => element("span", { class: `axis ${i ? "low" : "high"}`, text, hidden: true }));
-    this.plot = element("div", { class: "plot" }, this.canvas, this.head, ...this.axis, this.empty);
+    this.boundary = element("div", { class: "mark", hidden: true });
+    this.plot = element("div", { class: "plot" }, this.canvas, this.boundary, this.head, ...this.axis, this.empty);
     this.button = element("button", { class: "play", type: "button", text: PLAY, ariaLabel: `Play: ${title}`, disabled: true });
     this.time = element("time", { text: "" });
     this.link = element("a", { text: "Download", hidden: true });
@@ -59,6 +60,12 @@ export class Player {
     this.show();
   }
 
+  /** A dashed line at a time. */
+  mark(seconds) {
+    this.boundary.hidden = !seconds;
+    this.boundary.style.left = `${(100 * seconds) / this.seconds}%`;
+  }
+
   /** Forget the recording. */
   clear(empty = "") {
     this.audio.pause();
@@ -67,7 +74,7 @@ export class Player {
     Object.assign(this, { url: null, samples: null });
     this.canvas.width = this.canvas.width; // wipes it
     this.button.disabled = true;
-    this.head.hidden = this.link.hidden = true;
+    this.head.hidden = this.link.hidden = this.boundary.hidden = true;
     for (const mark of this.axis) mark.hidden = true;
     this.empty.textContent = empty;
     this.empty.hidden = false;

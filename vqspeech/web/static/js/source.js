@@ -8,7 +8,7 @@ const SAMPLE = { name: "sample.flac", text: "A small machine can learn the sound
 
 export class Source {
   /** Fill `place`; `onchange(source)` when there is another recording, `onerror(line)` when there cannot be. */
-  constructor(place, { limits, onchange, onerror, title = "Recording" }) {
+  constructor(place, { limits, onchange, onerror, title = "Recording", step = "1", sample: offers = true }) {
     Object.assign(this, { limits, onchange, onerror, blob: null, samples: null, name: "", text: "" });
     const file = element("input", { type: "file", accept: "audio/*,video/*,.flac,.wav,.mp3,.ogg,.opus,.m4a,.sph", hidden: true });
     this.record = element("button", { type: "button", text: "● Record" });
@@ -17,8 +17,8 @@ export class Source {
     this.line = element("p", { class: "muted" });
     this.fill = element("i");
     this.meter = element("div", { class: "meter", hidden: true }, this.fill);
-    this.drop = element("div", { class: "drop" }, element("div", { class: "row" }, choose, this.record, sample), this.line, this.meter, file);
-    const legend = element("legend", {}, element("span", { class: "step", text: "1" }), ` ${title}`);
+    this.drop = element("div", { class: "drop" }, element("div", { class: "row" }, choose, this.record, ...(offers ? [sample] : [])), this.line, this.meter, file);
+    const legend = element("legend", {}, ...(step ? [element("span", { class: "step", text: step })] : []), ` ${title}`);
     place.replaceChildren(element("fieldset", {}, legend, this.drop));
     file.addEventListener("change", () => file.files[0] && this.useFile(file.files[0]));
     this.record.addEventListener("click", () => (this.recorder ? this.stop() : this.start()));

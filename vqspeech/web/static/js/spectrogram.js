@@ -43,10 +43,13 @@ function colour(level) {
 /** Draw samples over the whole canvas; the canvas gets as many pixels as it is wide on the screen. */
 export function drawSpectrogram(canvas, samples, rate) {
   const scale = Math.min(window.devicePixelRatio || 1, 2);
-  const columns = Math.max(64, Math.min(1600, Math.round(canvas.clientWidth * scale)));
-  const rows = Math.max(48, Math.round(canvas.clientHeight * scale));
-  canvas.width = columns;
-  canvas.height = rows;
+  canvas.width = Math.max(64, Math.min(1600, Math.round(canvas.clientWidth * scale)));
+  canvas.height = Math.max(48, Math.round(canvas.clientHeight * scale));
+  canvas.getContext("2d").putImageData(spectrogram(samples, rate, canvas.width, canvas.height), 0, 0);
+}
+
+/** The picture of samples, of so many columns and rows. */
+export function spectrogram(samples, rate, columns, rows) {
   const hop = samples.length / columns;
   const windows = Math.max(1, Math.min(4, Math.floor(hop / 160)));
   const bins = SIZE / 2;
@@ -57,8 +60,7 @@ export function drawSpectrogram(canvas, samples, rate) {
     for (let n = 0; n < windows; n++) powers(samples, Math.round((column + (n + 0.5) / windows) * hop - SIZE / 2), into);
     for (const value of into) loudest = Math.max(loudest, value);
   }
-  const context = canvas.getContext("2d");
-  const image = context.createImageData(columns, rows);
+  const image = new ImageData(columns, rows);
   const top = mel(rate / 2);
   const palette = Array.from({ length: 256 }, (_, i) => colour(i / 255));
   for (let row = 0; row < rows; row++) {
@@ -77,5 +79,5 @@ export function drawSpectrogram(canvas, samples, rate) {
       image.data[pixel + 3] = 255;
     }
   }
-  context.putImageData(image, 0, 0);
+  return image;
 }
