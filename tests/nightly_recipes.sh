@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 speech=../shared/data
-recipes="images video own_data quickstart timit vctk arctic librispeech zerospeech2019 asterisk default_model"
+recipes="images video own_data quickstart timit vctk arctic librispeech zerospeech2019 asterisk units default_model"
 out=exp/nightly
 . tools/parse_options.sh
 
@@ -74,6 +74,8 @@ done
 quick default_model egs/default_model/run.sh "$speech/VCTK-Corpus-0.92" --config conf/quick.conf \
   --data "$out/default_model/data" --out "$out/default_model/exp" --vctk "$speech/VCTK-Corpus-0.92" \
   --arctic "$speech" --librispeech "$speech/LibriSpeech"
+quick units egs/units/run.sh "$speech/LibriSpeech/train-clean-mini" --config conf/quick.conf \
+  --librispeech "$speech/LibriSpeech/train-clean-mini" --data "$out/units/data" --exp "$out/units/exp"
 quick quickstart egs/quickstart/run.sh "" --stage 1 --out "$out/quickstart"
 if ((${#failed[@]})); then
   echo "failed: ${failed[*]}" >&2

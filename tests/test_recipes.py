@@ -165,3 +165,32 @@ def test_a_recipe_says_what_it_needs(tmp_path: Path) -> None:
     ended = run(REPO / "egs/own_data/run.sh", "--data", str(tmp_path))
     assert ended.returncode == 2
     assert "--recordings is missing" in ended.stderr
+
+
+def test_a_unit_models_preset_is_found_and_known_for_what_it_is(tmp_path: Path) -> None:
+    script = f"""
+set -euo pipefail
+export PATH={REPO}/tools:{REPO}/.venv/bin:$PATH VQSPEECH_ROOT={REPO}
+stage=0 stop_stage=0 nj=1 recipe={tmp_path}
+. stages.sh
+for name in units-50hz paper-25hz; do
+  file=$(config_file {tmp_path} "$name")
+  basename "$file"
+  units_only "$file" && echo units || echo voices
+done
+model_named units
+cd {tmp_path}
+model_named ./units
+model_named other
+"""
+    ended = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.splitlines() == [
+        "units-50hz.yaml",
+        "units",
+        "paper-25hz.yaml",
+        "voices",
+        str(REPO / "vqspeech" / "pretrained" / "units"),
+        str(tmp_path / "units"),
+        str(tmp_path / "other"),
+    ]

@@ -60,14 +60,24 @@ fi
 config_file() {
   local file presets
   presets=$(python3 -c 'import vqspeech; print(vqspeech.__path__[0])')/presets
-  for file in "$1/$2.yaml" "$2" "$1/../$2" "$presets/$2.yaml"; do
+  for file in "$1/$2.yaml" "$2" "$1/../$2" "$presets/$2.yaml" "$presets/units/$2.yaml"; do
     if [[ -f $file ]]; then
       realpath -s -- "$file"
       return
     fi
   done
-  _recipe_fault "there is no configuration $2, in $1 or among the presets ($(basename -s .yaml -a "$presets"/*.yaml |
+  _recipe_fault "there is no configuration $2, in $1 or among the presets ($(basename -s .yaml -a "$presets"/*.yaml "$presets"/units/*.yaml |
     paste -s -d ' '))"
+}
+
+# units_only FILE: whether a configuration is of a unit model, which train-units trains and which has no voices.
+units_only() {
+  grep -q '^  mask_share:' "$1"
+}
+
+# model_named MODEL: the folder of a packaged model of that name, else the path, made absolute.
+model_named() {
+  python3 -c 'import os, sys; from vqspeech.model.packaged import find_model; print(os.path.abspath(find_model(sys.argv[1])))' "$1"
 }
 
 # need NAME WHAT: stop where an option that has no default was not given.

@@ -8,7 +8,8 @@
 #   0  the parts train-clean-100 and train-clean-360 from openslr.org (30 GB), unless --corpus says where LibriSpeech is
 #   1  data directories: train, dev, test, split by utterance, speakers shared
 #   2  pack: one file to train from
-#   3  train --conf, paper-128x, which wants GPUs
+#   3  train --conf, paper-128x, which wants GPUs; units-50hz is a unit model, which has no voices: what its prior says is
+#      measured as units alone
 #   4  encode
 #   5  prior over the codes, which it is scored by on test
 #   6  samples: what model and prior say by themselves, 2.56 s each (320 codes, as in the paper), and a report on it
@@ -42,6 +43,11 @@ absolute corpus data exp
 
 downloads=${corpus:-$recipe/downloads}
 model=$(config_file "$recipe/conf" "$conf")
+trainer=train
+speak=(--speak)
+if units_only "$model"; then
+  trainer=train-units speak=()
+fi
 exp=$exp/${tag:-$(basename "$model" .yaml)}
 
 marks=$data
@@ -76,7 +82,7 @@ marks=$exp
 if begin_stage 3 "train $conf" reads "$data"/{train,dev}.pack "$model" \
   guards "$exp"/checkpoints/{last.pt,best}; then
   # shellcheck disable=SC2086  # --changes are several words
-  $train_cmd --gpu "$ngpu" "$exp/log/train.log" "${launch[@]}" train "$model" --data "$data/train.pack" \
+  $train_cmd --gpu "$ngpu" "$exp/log/train.log" "${launch[@]}" "$trainer" "$model" --data "$data/train.pack" \
     --dev "$data/dev.pack" --out "$exp" --device "$device" $changes
   end_stage
 fi
@@ -102,14 +108,14 @@ if begin_stage 5 "prior" reads "$exp"/codes/{train,dev,test}.txt makes "$exp/pri
 fi
 
 if begin_stage 6 "samples" reads "$best" "$exp/prior/scores.txt" "$exp"/codes/{train,test}.txt \
-  makes "$exp/samples" "$exp/report/RESULTS.json"; then
-  for speaker in $(head -n 4 "$data/train/spk2utt" | cut -d ' ' -f 1); do
+  makes "$exp/report/RESULTS.json"; then
+  for speaker in $([[ $trainer != train ]] || head -n 4 "$data/train/spk2utt" | cut -d ' ' -f 1); do
     vqspeech sample --model "$exp" --prior "$exp/prior" --speaker "$speaker" --seconds "$seconds" \
       --count "$samples" --out "$exp/samples/$speaker" --force
   done
   vqspeech evaluate prior --model "$exp" --prior "$exp/prior" --codes "$exp/codes/test.txt" \
     --train-codes "$exp/codes/train.txt" --tell-speaker --utt2spk "$data/test/utt2spk" --data "$data/test" \
-    --count "$samples" --seconds "$seconds" --speak --out "$exp/report"
+    --count "$samples" --seconds "$seconds" "${speak[@]}" --out "$exp/report"
   end_stage
 fi
 

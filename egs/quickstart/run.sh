@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # From a new clone to converted speech: sets up, says the words of sample recordings in other speakers' voices with the
-# model in the package, turns them into codes, and reports how well the codes tell the phonemes.
+# model in the package, turns them into units with another, and reports how near these are to phonemes.
 #
 #   egs/quickstart/run.sh [--stage N] [--stop-stage N] [--src FILE-OR-FOLDER] [--speakers "p225 p239"]
 #                         [--out exp/quickstart] [--train true|false]
@@ -8,8 +8,8 @@
 # Stages:
 #   0  set up (.venv, from the package registry)
 #   1  convert --src to each of --speakers
-#   2  encode the sample utterances into codes
-#   3  report the codes against the sample's exact phone times
+#   2  encode the sample utterances into units, 50 per second, with the packaged unit model
+#   3  report the units against the sample's exact phone times
 #   4  only with --train true: train the preset `tiny` on the sample for about two minutes and convert with it
 #
 # --src is the sample in the repository (four synthesised utterances) unless you give a recording of your own.
@@ -42,7 +42,7 @@ if begin_stage 1 "convert $src" reads "$src" makes "$out/converted"; then
 fi
 
 if begin_stage 2 "encode $sample" reads "$sample/wav.scp" makes "$out/codes.txt"; then
-  vqspeech encode "$sample" --out "$out/codes.txt"
+  vqspeech encode "$sample" --model units --out "$out/codes.txt"
   end_stage
 fi
 
@@ -63,8 +63,8 @@ cat <<END
 
 Where to look:
   $out/converted/           the words of $src in other voices
-  $out/codes.txt            the codes of the sample, one line per utterance; codes.json says what they are
-  $out/report/report.html   how well the codes tell the phonemes (RESULTS.json holds the numbers)
+  $out/codes.txt            the units of the sample, one line per utterance; codes.json says what they are
+  $out/report/report.html   how near the units are to phonemes (RESULTS.json holds the numbers)
 Next:
   .venv/bin/vqspeech convert --src your-recording.wav --speaker p225
   .venv/bin/vqspeech speakers

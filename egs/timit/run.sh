@@ -4,7 +4,7 @@
 #   egs/timit/run.sh --corpus TIMIT [--model DIR] [--by official] [--nj 4] [--stage N] [--stop-stage N]
 #
 # --corpus is TIMIT as LDC gives it, or NLTK's sample of it (--by utterance: the sample has no test part of its own).
-# --model is a model directory or an experiment; without, the model in the package.
+# --model is a model directory, an experiment, or a packaged model by its name, such as units; without, the default.
 #
 # Stages:
 #   1  data directories, with phones.ctm from the hand labels
@@ -32,7 +32,8 @@ nj=4
 . parse_options.sh
 . stages.sh
 need corpus "the folder of TIMIT"
-absolute corpus model data exp
+absolute corpus data exp
+[[ -z $model ]] || model=$(model_named "$model")
 
 exp=$exp/${tag:-$(basename "${model:-pretrained}")}
 

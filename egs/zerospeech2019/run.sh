@@ -10,7 +10,8 @@
 # Stages:
 #   1  data directories: train and dev (unit and voice), test, and what is to be said by each target voice
 #   2  pack: one file to train from
-#   3  train --conf, a preset or a YAML file
+#   3  train --conf, a preset or a YAML file; units-50hz is a unit model without voices, with which stages 5 and 6 are
+#      left out
 #   4  encode test
 #   5  convert: the test sentences in the target voices
 #   6  submission: LANGUAGE/test/*.txt (a row of numbers per code), LANGUAGE/test/*.wav and metadata.yaml, in a ZIP
@@ -43,6 +44,10 @@ absolute corpus data exp
 
 data=$data/$language
 model=$(config_file "$recipe/conf" "$conf")
+trainer=train
+if units_only "$model"; then
+  trainer=train-units perturbed_copies=0
+fi
 exp=$exp/$language-${tag:-$(basename "$model" .yaml)}
 
 marks=$data
@@ -65,7 +70,7 @@ marks=$exp
 if begin_stage 3 "train $conf" reads "$data"/{train,dev}.pack "$model" \
   guards "$exp"/checkpoints/{last.pt,best}; then
   # shellcheck disable=SC2086  # --changes are several words
-  $train_cmd --gpu "$ngpu" "$exp/log/train.log" "${launch[@]}" train "$model" --data "$data/train.pack" \
+  $train_cmd --gpu "$ngpu" "$exp/log/train.log" "${launch[@]}" "$trainer" "$model" --data "$data/train.pack" \
     --dev "$data/dev.pack" --out "$exp" --device "$device" $changes
   end_stage
 fi
@@ -78,7 +83,7 @@ if begin_stage 4 "encode test" reads "$best" "$data/test/wav.scp" makes "$exp/co
   end_stage
 fi
 
-if begin_stage 5 "convert" reads "$best" "$data"/synthesis/*/wav.scp makes "$exp/converted"; then
+if [[ $trainer == train ]] && begin_stage 5 "convert" reads "$best" "$data"/synthesis/*/wav.scp makes "$exp/converted"; then
   for folder in "$data"/synthesis/*; do
     voice=$(basename "$folder")
     split_data "$folder"
@@ -88,7 +93,7 @@ if begin_stage 5 "convert" reads "$best" "$data"/synthesis/*/wav.scp makes "$exp
   end_stage
 fi
 
-if begin_stage 6 "submission" reads "$best" "$exp/codes/test.txt" "$exp/converted" "$recipe/local/submission.py" \
+if [[ $trainer == train ]] && begin_stage 6 "submission" reads "$best" "$exp/codes/test.txt" "$exp/converted" "$recipe/local/submission.py" \
   makes "$exp/submission.zip"; then
   python3 "$recipe/local/submission.py" --language "$language" --codes "$exp/codes/test.txt" --model "$exp" \
     --converted "$exp/converted" --synthesis "$data/synthesis" --author "$author" --affiliation "$affiliation" \

@@ -17,7 +17,8 @@
 #   9  RESULTS.md: every number of the run, and the paper's beside it
 #
 # Options:
-#   --conf NAME|FILE  paper-25hz (phonemes), paper-64x (conversion; wants a GPU), or a YAML file like those in conf/
+#   --conf NAME|FILE  paper-25hz (phonemes), paper-64x (conversion; wants a GPU), units-50hz (a unit model without voices:
+#                     stages 7 and 8 are left out), or a YAML file like those in conf/
 #   --corpus DIR      where VCTK 0.92 is, or is to be downloaded to (recipes/vctk/downloads/VCTK-Corpus-0.92)
 #   --speakers A,B    these speakers alone (all)
 #   --data DIR        data directories and packs, which all runs share (recipes/vctk/data)
@@ -66,6 +67,11 @@ ngpu=0
 absolute corpus data exp whisper
 
 model=$(config_file "$recipe/conf" "$conf")
+trainer=train
+reports="phonemes conversion prior/report"
+if units_only "$model"; then
+  trainer=train-units reports=phonemes perturbed_copies=0
+fi
 exp=$exp/${tag:-$(basename "$model" .yaml)}
 url=https://datashare.ed.ac.uk/bitstream/handle/10283/3443/VCTK-Corpus-0.92.zip
 checksum=sha256:f96258be9fdc2cbff6559541aae7ea4f59df3fcaf5cf963aae5ca647357e359c
@@ -105,7 +111,7 @@ marks=$exp
 if begin_stage 4 "train $conf in $exp" reads "$data"/{train,dev}.pack "$model" \
   guards "$exp"/checkpoints/{last.pt,best}; then
   # shellcheck disable=SC2086  # --changes are several words
-  $train_cmd --gpu "$ngpu" "$exp/log/train.log" "${launch[@]}" train "$model" --data "$data/train.pack" \
+  $train_cmd --gpu "$ngpu" "$exp/log/train.log" "${launch[@]}" "$trainer" "$model" --data "$data/train.pack" \
     --dev "$data/dev.pack" --out "$exp" --device "$device" $changes
   end_stage
 fi
@@ -131,7 +137,7 @@ if begin_stage 6 "phoneme report" reads "$exp"/codes/{train,test}.txt "$data"/{t
   end_stage
 fi
 
-if begin_stage 7 "conversion report" reads "$best" "$data"/{train,test}/wav.scp \
+if [[ $trainer == train ]] && begin_stage 7 "conversion report" reads "$best" "$data"/{train,test}/wav.scp \
   makes "$exp"/conversion/{wav,RESULTS.json}; then
   # shellcheck disable=SC2206  # --metrics are several words
   asked=(evaluate conversion --model "$exp" --data "$data/test" --references "$data/train" --pairs "$pairs"
@@ -141,7 +147,7 @@ if begin_stage 7 "conversion report" reads "$best" "$data"/{train,test}/wav.scp 
   end_stage
 fi
 
-if begin_stage 8 "prior" reads "$exp"/codes/{train,dev,test}.txt \
+if [[ $trainer == train ]] && begin_stage 8 "prior" reads "$exp"/codes/{train,dev,test}.txt \
   makes "$exp/prior" "$exp/prior/report/RESULTS.json"; then
   # shellcheck disable=SC2086  # --prior-changes are several words
   $train_cmd --gpu "$ngpu" "$exp/log/prior.log" "${launch[@]}" train-prior "$prior" --codes "$exp/codes/train.txt" \
@@ -157,7 +163,8 @@ if begin_stage 8 "prior" reads "$exp"/codes/{train,dev,test}.txt \
   end_stage
 fi
 
-if begin_stage 9 "results" reads "$exp"/{phonemes,conversion,prior/report}/RESULTS.json \
+# shellcheck disable=SC2046  # a file of each report
+if begin_stage 9 "results" reads $(printf "$exp/%s/RESULTS.json " $reports) \
   makes "$exp/RESULTS.md"; then
   vqspeech results "$exp" --title "VCTK, $(basename "$exp")"
   end_stage
@@ -165,6 +172,5 @@ fi
 
 if ((stop_stage >= 9)); then
   echo
-  echo "Results: $exp/RESULTS.md; beside it phonemes/report.html, conversion/report.html,"
-  echo "prior/report/report.html; samples of the prior: prior/samples"
+  echo "Results: $exp/RESULTS.md; beside it report.html in each of: $reports"
 fi

@@ -3,7 +3,7 @@ r"""Train a unit model: masked prediction of clusters, after which the encoder's
 The first model predicts clusters of normalised cepstra, a later one (--targets) the units of an earlier one:
 
 vqspeech train-units units-50hz --data data/train --dev data/dev --out exp/units1
-vqspeech train-units units-50hz --data data/train --dev data/dev --targets exp/units1 --out exp/units2
+vqspeech train-units units-50hz --data data/train --dev data/dev --targets exp/units1 --from exp/units1 --out exp/units2
 
 The experiment's folder holds config.yaml, train.log, targets.safetensors, TensorBoard's curves and checkpoints/
 (last.pt to go on from, and best/, a model directory for encode and whatever else takes one, without voices). Stopped at
@@ -14,19 +14,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from vqspeech import ranges
 from vqspeech.cli.common.model import model_path
 from vqspeech.cli.common.pipes import add_allow_pipes
-from vqspeech.errors import InputError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from vqspeech.training.units.config import UnitsPreset
-    from vqspeech.training.units.targets import Teacher
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +32,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--targets",
         type=model_path,
         metavar="MODEL",
-        help="predict the units of this model; default: clusters of cepstra",
+        help="predict the units of this model; made as they are needed; default: clusters of cepstra",
+    )
+    parser.add_argument(
+        "--from",
+        dest="initialise_from",
+        type=model_path,
+        metavar="MODEL",
+        help="begin with the encoder of this unit model, which may have fewer blocks or more",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N; default: auto")
     parser.add_argument("--threads", type=ranges.WORKERS, metavar="N", help="CPU threads; default: all cores")
@@ -57,10 +55,11 @@ def run(options: argparse.Namespace) -> None:
 
     from vqspeech.cli.common.progress import bar
     from vqspeech.devices import Devices
+    from vqspeech.model.checkpoint import load_model
     from vqspeech.training.pack_cache import cached_pack
     from vqspeech.training.trainer import Trainer
     from vqspeech.training.units.config import read_units_preset
-    from vqspeech.training.units.targets import cached_targets
+    from vqspeech.training.units.targets import cepstral_targets
     from vqspeech.training.units.task import UnitsTask
 
     if options.threads:
@@ -70,36 +69,14 @@ def run(options: argparse.Namespace) -> None:
     audio = preset.model.audio
     train = cached_pack(options.data, options.out / "train.pack", audio)
     dev = cached_pack(options.dev, options.out / "dev.pack", audio)
-    teacher = None if options.targets is None else _teacher(options.targets, preset)
-    targets, clusters = cached_targets(
-        options.out / "targets.safetensors", {"train": train, "dev": dev}, preset, teacher, bar("targets", "utterance")
-    )
-    task = UnitsTask(preset, train, targets["train"], dev, targets["dev"], clusters=clusters, rank=devices.rank)
+    teacher = None if options.targets is None else load_model(options.targets)
+    begin = None if options.initialise_from is None else load_model(options.initialise_from)
+    targets = None
+    if teacher is None:
+        cache = options.out / "targets.safetensors"
+        found = cepstral_targets(cache, {"train": train, "dev": dev}, preset, bar("targets", "utterance"))
+        targets = found["train"], found["dev"]
+    task = UnitsTask(preset, train, dev, targets=targets, teacher=teacher, initialise_from=begin, rank=devices.rank)
     result = Trainer(task, options.out, devices).run()
     if devices.leads:
         print(f"{options.out}/checkpoints/best: {result.accuracy:.1%} of masked clusters, {result.masked:.3f} nats")
-
-
-def _teacher(folder: Path, preset: UnitsPreset) -> Teacher:
-    """An earlier model to give the targets; raises InputError if it has another rate."""
-    import numpy as np
-
-    import vqspeech
-    from vqspeech.model.checkpoint import codes_checksum
-    from vqspeech.training.units.targets import Teacher
-
-    model = vqspeech.load(folder)
-    theirs, ours = model.network.config, preset.model
-    if (theirs.audio.sample_rate, theirs.code_hop) != (ours.audio.sample_rate, ours.code_hop):
-        raise InputError(
-            f"{theirs.code_rate:g} units per second, in the preset {ours.code_rate:g}",
-            where=folder,
-            hint="take targets of a model of the same rate",
-        )
-    if theirs.quantizer.codes > 32767:
-        raise InputError(f"{theirs.quantizer.codes} units are too many to predict", where=folder, hint="take fewer")
-
-    def label(waveform: NDArray[np.float32]) -> NDArray[np.int64]:
-        return model.encode_waveform(waveform).astype(np.int64)
-
-    return Teacher(label, theirs.quantizer.codes, codes_checksum(model.folder))

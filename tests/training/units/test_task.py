@@ -13,8 +13,10 @@ from small_units import make_pack, small_preset
 import vqspeech
 from vqspeech.devices import Devices
 from vqspeech.errors import InputError
+from vqspeech.model.vqvae import VQVAE
 from vqspeech.training import trainer as training
 from vqspeech.training.trainer import Trainer
+from vqspeech.training.units.codebook import place_codebook
 from vqspeech.training.units.config import UnitsPreset
 from vqspeech.training.units.network import MaskedPredictor
 from vqspeech.training.units.targets import CepstralClusters, label_pack
@@ -25,8 +27,7 @@ TRAIN, DEV = make_pack({"ann": [3.0, 2.0], "bob": [3.0]}), make_pack({"ann": [2.
 
 def task(preset: UnitsPreset) -> UnitsTask:
     label = CepstralClusters(preset.training.targets, preset.model, TRAIN, seed=0)
-    targets = [label_pack(pack, 320, label) for pack in (TRAIN, DEV)]
-    return UnitsTask(preset, TRAIN, targets[0], DEV, targets[1], clusters=5)
+    return UnitsTask(preset, TRAIN, DEV, targets=(label_pack(TRAIN, 320, label), label_pack(DEV, 320, label)))
 
 
 def trainer(out: Path, preset: UnitsPreset) -> Trainer:
@@ -66,7 +67,13 @@ def test_what_no_loss_reaches_is_left_out_of_the_optimisers() -> None:
 
 
 def test_a_run_learns_and_leaves_a_model_without_voices(tmp_path: Path) -> None:
-    preset = small_preset("training.steps=40", "training.warp=0", "training.channel=0", "training.average=0.8")
+    preset = small_preset(
+        "training.steps=40",
+        "training.unmasked_weight=1",
+        "training.warp=0",
+        "training.channel=0",
+        "training.average=0.8",
+    )
     runner = trainer(tmp_path, preset)
     before = runner.task.evaluate(runner.model)
     after = runner.run()
@@ -101,6 +108,42 @@ def test_stopped_and_resumed_it_ends_with_the_same_weights(tmp_path: Path, monke
         for name in ("whole", "broken")
     )
     assert all(whole[name].equal(resumed[name]) for name in whole)
+
+
+def teacher(*changes: str) -> VQVAE:
+    torch.manual_seed(3)
+    model = VQVAE(small_preset(*changes).model, ()).eval()
+    place_codebook(model, TRAIN, vectors=200, seed=1)
+    return model
+
+
+def test_a_teacher_gives_the_targets_of_the_segment_as_it_is() -> None:
+    taught = teacher("model.quantizer.codes=7")
+    ours = UnitsTask(small_preset(), TRAIN, DEV, teacher=taught)
+    batch = ours.train(0)
+    assert ours.targets(batch).equal(taught.quantize(batch.waveform).codes)
+    assert ours.model.head.out_features == 7
+    before = {name: tensor.clone() for name, tensor in taught.state_dict().items()}
+    Trainer(ours, Path("unused"), Devices.find("cpu", "fp32"))._take_step(ours.model)
+    assert all(before[name].equal(tensor) for name, tensor in taught.state_dict().items())
+
+
+def test_a_teacher_of_another_rate_is_refused() -> None:
+    with pytest.raises(InputError, match="25 units per second, the preset 50"):
+        UnitsTask(small_preset(), TRAIN, DEV, teacher=teacher("model.encoder.strides=[4]", "model.conditioner.hop=640"))
+
+
+def test_a_run_begins_with_the_layers_of_another_that_is_deeper_or_not() -> None:
+    begun = teacher()
+    for dilations in ("[1]", "[1, 2]", "[1, 2, 4]"):
+        preset = small_preset(f"model.encoder.dilations={dilations}")
+        encoder = UnitsTask(preset, TRAIN, DEV, teacher=begun, initialise_from=begun).model.model.encoder
+        own = dict(encoder.named_parameters())
+        for name, tensor in begun.encoder.named_parameters():
+            if name in own and not name.startswith("projection."):
+                assert own[name].equal(tensor), name
+    with pytest.raises(InputError, match="another encoder"):
+        UnitsTask(small_preset("model.encoder.channels=16"), TRAIN, DEV, teacher=begun, initialise_from=begun)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What is predicted: a cluster for every position of a pack, of cepstra or of an earlier model's units.
+"""What the first model predicts: a cluster of cepstra for every position of a pack.
 
 Positions lie on one grid over the whole pack, ``hop`` samples each from its first sample on, so that any segment that
 begins on the grid has its targets. A position that two utterances share has none.
@@ -7,7 +7,6 @@ begins on the grid has its targets. A position that two utterances share has non
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -32,23 +31,6 @@ Progress = Callable[[int, int], None]
 
 #: Labels an utterance: ``(samples,)`` float32, a whole number of hops -> ``(hops,)`` integers.
 Labeller = Callable[[NDArray[np.float32]], NDArray[np.int64]]
-
-
-@dataclass(frozen=True)
-class Teacher:
-    """An earlier model, whose units are the targets.
-
-    Attributes:
-        label: gives an utterance's units, at the code rate of the model to be trained.
-        clusters: how many units there are.
-        made_by: checksum of the model.
-    """
-
-    label: Labeller
-    clusters: int
-    made_by: str
-
-
 #: Frames to either side that a slope is fitted over.
 _SLOPE = 2
 #: Seconds at a time of an utterance that are labelled; no utterance is longer in the corpora that are known.
@@ -79,40 +61,29 @@ def label_pack(
     return labels
 
 
-def cached_targets(
-    cache: Path,
-    packs: Mapping[str, Pack],
-    preset: UnitsPreset,
-    teacher: Teacher | None,
-    progress: Progress | None = None,
-) -> tuple[dict[str, NDArray[np.int16]], int]:
-    """The targets of some packs, kept in a file so that a run that is resumed finds them.
+def cepstral_targets(
+    cache: Path, packs: Mapping[str, Pack], preset: UnitsPreset, progress: Progress | None = None
+) -> dict[str, NDArray[np.int16]]:
+    """Clusters of cepstra for some packs, kept in a file so that a run that is resumed finds them.
 
     Args:
         cache: that file, safetensors.
-        packs: by name; the clusters of cepstra are placed on the first.
-        preset: what to predict, unless it is the units of a model.
-        teacher: an earlier model whose units are predicted; None for clusters of cepstra.
+        packs: by name; the clusters are placed on the first.
+        preset: how many clusters, of what.
         progress: called with utterances done and all of them, of each pack.
 
     Returns:
-        The targets of each pack, and how many clusters there are.
+        The targets of each pack.
 
     Raises:
         InputError: the file is damaged, or of other speech or other clusters.
     """
-    training, hop = preset.training, preset.model.code_hop
-    clusters = training.targets.clusters if teacher is None else teacher.clusters
-    cepstral = f"cepstra {msgspec.to_builtins(training.targets)} {training.seed}"
-    made_by = cepstral if teacher is None else teacher.made_by
-    told = {"made_by": made_by} | {name: f"{len(pack.samples)} {len(pack.ends)}" for name, pack in packs.items()}
+    training = preset.training
+    told = {"made_by": f"cepstra {msgspec.to_builtins(training.targets)} {training.seed}"}
+    told |= {name: f"{len(pack.samples)} {len(pack.ends)}" for name, pack in packs.items()}
     if not cache.exists():
-        label: Labeller = (
-            CepstralClusters(training.targets, preset.model, next(iter(packs.values())), training.seed)
-            if teacher is None
-            else teacher.label
-        )
-        made = {name: label_pack(pack, hop, label, progress) for name, pack in packs.items()}
+        label = CepstralClusters(training.targets, preset.model, next(iter(packs.values())), training.seed)
+        made = {name: label_pack(pack, preset.model.code_hop, label, progress) for name, pack in packs.items()}
         with atomic_open(cache, "wb") as file:
             file.write(save(made, told))
     with (
@@ -125,7 +96,7 @@ def cached_targets(
         raise InputError(
             "targets of other speech or of other clusters", where=cache, hint="use another --out, or remove them"
         )
-    return targets, clusters
+    return targets
 
 
 def _pieces(pack: Pack, hop: int) -> Iterator[tuple[int, int]]:

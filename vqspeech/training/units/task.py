@@ -15,7 +15,9 @@ from torch.optim import Adam, Optimizer
 
 from vqspeech.errors import InputError
 from vqspeech.model.checkpoint import load_model, save_model
+from vqspeech.model.encoder import Encoder
 from vqspeech.model.residual import ModulatedBlock
+from vqspeech.model.vqvae import VQVAE
 from vqspeech.training.augmentation import SpectralAugmentation
 from vqspeech.training.muon import Muon
 from vqspeech.training.pack import Pack
@@ -57,11 +59,14 @@ class UnitsTask:
     Args:
         preset: model and training.
         train: speech to learn from.
-        train_targets: ``(positions,)``, see ``vqspeech.training.units.targets``.
         dev: speech to evaluate on.
-        dev_targets: the same of it.
-        clusters: how many there are.
+        targets: of both, ``(positions,)`` each, see ``vqspeech.training.units.targets``; None with a teacher.
+        teacher: an earlier model, whose units are predicted; it encodes each segment without mask and augmentation.
+        initialise_from: a model of the same sizes, with whose encoder the run begins.
         rank: of this process.
+
+    Raises:
+        InputError: the teacher has another rate, or the encoder to begin with other sizes.
     """
 
     unit = "samples"
@@ -72,25 +77,33 @@ class UnitsTask:
         self,
         preset: UnitsPreset,
         train: Pack,
-        train_targets: NDArray[np.int16],
         dev: Pack,
-        dev_targets: NDArray[np.int16],
         *,
-        clusters: int,
+        targets: tuple[NDArray[np.int16], NDArray[np.int16]] | None = None,
+        teacher: VQVAE | None = None,
+        initialise_from: VQVAE | None = None,
         rank: int = 0,
     ) -> None:
         self.preset = preset
         self.pack = train
         training, audio = preset.training, preset.model.audio
         torch.manual_seed(training.seed)
+        if teacher is not None:
+            _require_same_rate(teacher, preset)
+            teacher = teacher.eval().requires_grad_(False)
+        self.teacher = teacher
+        clusters = training.targets.clusters if teacher is None else teacher.config.quantizer.codes
         self.model = MaskedPredictor(preset, clusters)
+        if initialise_from is not None:
+            _begin_with(self.model.model.encoder, initialise_from.encoder)
+        train_targets, dev_targets = targets or (None, None)
         self.augmentation = SpectralAugmentation(
             warp=training.warp, channel=training.channel, frame_rate=audio.sample_rate / preset.model.encoder.mel_hop
         )
         self.train = self._segments(train, train_targets, loudness=training.loudness, rank=rank)
         self.dev = self._segments(dev, dev_targets, loudness=0.0, rank=0)
 
-    def _segments(self, pack: Pack, targets: NDArray[np.int16], *, loudness: float, rank: int) -> TargetSegments:
+    def _segments(self, pack: Pack, targets: NDArray[np.int16] | None, *, loudness: float, rank: int) -> TargetSegments:
         training = self.preset.training
         return TargetSegments(
             pack,
@@ -139,14 +152,23 @@ class UnitsTask:
             optimizers.append(Muon([{"params": kernels, "lr": rates.muon}], lr=1.0, dtype=dtype))
         return optimizers
 
-    def prepare(self, _step: int, _device: torch.device) -> None:
-        """Nothing to prepare."""
+    def prepare(self, _step: int, device: torch.device) -> None:
+        """Bring the teacher to where the model is."""
+        if self.teacher is not None:
+            self.teacher.to(device)
+
+    @torch.no_grad()
+    def targets(self, batch: UnitsBatch) -> Tensor:
+        """What is predicted of a batch, ``(batch, positions)`` int64; -1 where there is nothing."""
+        if self.teacher is None:
+            return batch.targets
+        return self.teacher.quantize(batch.waveform).codes
 
     def loss(self, module: nn.Module, batch: UnitsBatch, _step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss of a batch, and its terms by name."""
         training = self.config
         alter = self.augmentation if training.warp or training.channel else None
-        masked, unmasked = module(batch.waveform, batch.targets, self._mask(batch), alter)
+        masked, unmasked = module(batch.waveform, self.targets(batch), self._mask(batch), alter)
         loss = masked + training.unmasked_weight * unmasked
         return loss, {"masked": masked.detach(), "unmasked": unmasked.detach()}
 
@@ -167,19 +189,20 @@ class UnitsTask:
         device = model.token.device
         training = model.training
         model.eval()
+        self.prepare(0, device)
         masked, unmasked, right, count = [], [], 0, 0
         devices = [device] if device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(self.config.seed)
             for number in range(HELD_OUT_BATCHES):
                 batch = self.dev(number).to(device)
-                mask = self._mask(batch)
-                first, second = model(batch.waveform, batch.targets, mask)
+                mask, targets = self._mask(batch), self.targets(batch)
+                first, second = model(batch.waveform, targets, mask)
                 masked.append(float(first))
                 unmasked.append(float(second))
                 guessed = model.logits(batch.waveform, mask).argmax(2)  # (batch, positions)
-                asked = mask & (batch.targets >= 0)
-                right += int((guessed == batch.targets)[asked].sum())
+                asked = mask & (targets >= 0)
+                right += int((guessed == targets)[asked].sum())
                 count += int(asked.sum())
         model.train(training)
         return HeldOut(float(np.mean(masked)), float(np.mean(unmasked)), right / max(1, count))
@@ -207,9 +230,25 @@ class UnitsTask:
         """Nothing more."""
 
 
-def require_speech(pack: Pack, preset: UnitsPreset, where: str) -> None:
-    """Raise InputError unless a pack has the sample rate of the model and a whole position of speech."""
-    if pack.sample_rate != preset.model.audio.sample_rate:
-        raise InputError(f"a pack at {pack.sample_rate} Hz", where=where, hint="pack it at the model's sample rate")
-    if len(pack.samples) < 2 * preset.model.code_hop:
-        raise InputError("hardly any speech", where=where, hint="give it more")
+def _require_same_rate(teacher: VQVAE, preset: UnitsPreset) -> None:
+    theirs, ours = teacher.config, preset.model
+    if (theirs.audio.sample_rate, theirs.code_hop) != (ours.audio.sample_rate, ours.code_hop):
+        raise InputError(
+            f"the teacher has {theirs.code_rate:g} units per second, the preset {ours.code_rate:g}",
+            hint="take targets of a model of the same rate",
+        )
+
+
+@torch.no_grad()
+def _begin_with(encoder: Encoder, trained: Encoder) -> None:
+    """Copy the layers of a trained encoder of fewer blocks or more; the projection is placed in the end."""
+    found = trained.state_dict()
+    for name, tensor in encoder.state_dict().items():
+        if name.startswith("projection."):
+            continue
+        if name in found and found[name].shape == tensor.shape:
+            tensor.copy_(found[name])
+        elif name in found or not name.startswith("blocks."):
+            raise InputError(
+                f"the model to begin with has another encoder: {name}", hint="take one of the same bands and channels"
+            )

@@ -1,0 +1,140 @@
+#!/usr/bin/env bash
+# The packaged unit model: 256 units at 50 Hz, near to phones, without labels and without voices.
+#
+#   egs/units/run.sh --librispeech DIR [--more "DIR ..."] [--nj 2] [--ngpu 0] [--stage N] [--stop-stage N]
+#
+# --librispeech  a part of LibriSpeech with the readers named below: train-clean-5 of mini LibriSpeech, train-clean-100
+# --more         Kaldi data directories of further speakers to train on (the packaged model: 574 voices, 12 hours)
+# --model        measure this model in place of one that is trained here: a packaged one by name, a model directory, an
+#                experiment; stages 3 and 4 are left out
+#
+# Stages:
+#   1  data directories: train; the map from units to phones (readers trained on, other utterances); development and
+#      report, three readers each that nothing is trained on. What is chosen is chosen on development alone
+#   2  phones of map, development and report, by forced alignment; packs
+#   3  train: masked prediction of clusters of cepstra (--conf units-50hz)
+#   4  once more: masked prediction of the units of stage 3
+#   5  encode
+#   6  measures on development and report: phonemes with MFCC k-means of the same size and rate beside them, ABX of
+#      vectors and of units, how much of the speaker is in the units, segmentation
+#   7  RESULTS.md
+#
+# More options: --changes and --second-changes "K=V ..." (of the numbers of stages 3 and 4), --share S (of the readers'
+# utterances that the map is learnt on), --tokens N (of each phone, for ABX), --speakers "..." and --development "..."
+# and --report "..." (readers), --threads N (to train with), --data DIR, --exp DIR, --tag NAME.
+set -euo pipefail
+recipe=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+. "$recipe/path.sh"
+. "$recipe/cmd.sh"
+
+stage=1
+stop_stage=7
+librispeech=
+more=
+model=
+conf=units-50hz
+changes=
+second_changes=
+share=0.22
+tokens=10
+speakers="19 26 27 32 118 163 226 332 460 669 1088 1867 1898 1970 2416 3242 3526 3947 4680 5789 6848 7312 7859 8629"
+# Never trained on by any packaged model: women and men.
+development="1737 2136 3664"
+report="4640 6272 7367"
+threads=1
+tag=
+data=$recipe/data
+exp=$recipe/exp
+nj=2
+ngpu=0
+. parse_options.sh
+. stages.sh
+absolute librispeech data exp
+[[ -z $model ]] || model=$(model_named "$model")
+
+preset=$(config_file "$recipe/conf" "$conf")
+exp=$exp/${tag:-$(basename "${model:-$preset}" .yaml)}
+parts="map development report"
+
+marks=$data
+# shellcheck disable=SC2086  # readers and folders are several words
+if begin_stage 1 "data directories" makes "$data"/{train,dev,map,development,report}; then
+  need librispeech "LibriSpeech's folder"
+  vqspeech prepare librispeech "$librispeech" "$data/known" --speakers $speakers --dev 0.01 --test "$share" --at-least 2
+  for part in development report; do
+    # What the command keeps back for training is left unused.
+    vqspeech prepare librispeech "$librispeech" "$data/strangers/$part" --speakers ${!part} --dev 0 --test 0.9 --at-least 4
+    vqspeech combine "$data/$part" "$data/strangers/$part/test"
+  done
+  vqspeech combine "$data/map" "$data/known/test"
+  vqspeech combine "$data/dev" "$data/known/dev"
+  vqspeech combine "$data/train" "$data/known/train" $more
+  vqspeech validate --no-text "$data"/{train,dev,map,development,report}
+  end_stage
+fi
+
+if begin_stage 2 "phones and packs" reads "$data"/{train,dev,map,development,report}/wav.scp \
+  makes "$data"/{map,development,report}/phones.ctm "$data"/{train,dev}.pack; then
+  for part in $parts; do
+    split_data "$data/$part"
+    $cmd JOB=1:"$shards" --done "$split/JOB/.done" "$data/log/align_$part.JOB.log" \
+      vqspeech align "$split/JOB" --piece --jobs 1
+    vqspeech join "$split" "$data/$part" phones.ctm words.ctm --optional align.failed
+  done
+  for part in train dev; do
+    $cmd "$data/log/pack_$part.log" vqspeech pack "$data/$part" "$data/$part.pack" --jobs "$nj"
+  done
+  end_stage
+fi
+
+marks=$exp
+if [[ -z $model ]]; then
+  if begin_stage 3 "train on clusters of cepstra" reads "$data"/{train,dev}.pack "$preset" \
+    guards "$exp"/first/checkpoints/{last.pt,best}; then
+    # shellcheck disable=SC2086  # --changes are several words
+    $train_cmd --gpu "$ngpu" "$exp/log/first.log" "${launch[@]}" train-units "$preset" --data "$data/train.pack" \
+      --dev "$data/dev.pack" --out "$exp/first" --threads "$threads" --device "$device" $changes
+    end_stage
+  fi
+
+  if begin_stage 4 "train on its units" reads "$data"/{train,dev}.pack "$exp/first/checkpoints/best/model.safetensors" \
+    guards "$exp"/second/checkpoints/{last.pt,best}; then
+    # shellcheck disable=SC2086  # --second-changes are several words
+    $train_cmd --gpu "$ngpu" "$exp/log/second.log" "${launch[@]}" train-units "$preset" --data "$data/train.pack" \
+      --dev "$data/dev.pack" --targets "$exp/first" --from "$exp/first" --out "$exp/second" --threads "$threads" \
+      --device "$device" $second_changes
+    end_stage
+  fi
+  model=$exp/second/checkpoints/best
+fi
+
+if begin_stage 5 "encode" reads "$model/model.safetensors" "$data"/{map,development,report}/wav.scp \
+  makes "$exp"/codes/{map,development,report}.txt; then
+  for part in $parts; do
+    split_data "$data/$part"
+    $cmd JOB=1:"$shards" --done "$split/JOB/.done" "$exp/log/encode_$part.JOB.log" \
+      vqspeech encode "$split/JOB" --model "$model" --out "$split/JOB/$part.txt"
+    vqspeech join "$split" "$exp/codes" "$part.txt"
+  done
+  end_stage
+fi
+
+if begin_stage 6 "measures" reads "$exp"/codes/{map,development,report}.txt \
+  "$data"/{map,development,report}/phones.ctm makes "$exp"/{development,report}/{RESULTS,abx,speakers,segmentation}.json; then
+  for part in development report; do
+    units=(--codes "$exp/codes/$part.txt" --phones "$data/$part/phones.ctm")
+    vqspeech evaluate phonemes "${units[@]}" --data "$data/$part" --train-codes "$exp/codes/map.txt" \
+      --train-phones "$data/map/phones.ctm" --train-data "$data/map" --mfccs "$work/mfccs" --out "$exp/$part"
+    vqspeech evaluate abx "${units[@]}" --codebook "$model" --data "$data/$part" --max-size-group "$tokens" \
+      --out "$exp/$part"
+    vqspeech evaluate speakers --codes "$exp/codes/$part.txt" --utt2spk "$data/$part/utt2spk" --out "$exp/$part"
+    vqspeech evaluate segmentation "${units[@]}" --out "$exp/$part"
+  done
+  end_stage
+fi
+
+if begin_stage 7 "results" reads "$exp"/{development,report}/{RESULTS,abx,speakers,segmentation}.json \
+  makes "$exp/RESULTS.md"; then
+  vqspeech results "$exp" --title "Units, $(basename "$exp")"
+  end_stage
+fi
