@@ -35,6 +35,8 @@ CORE = [
 ]
 EXTRAS = {
     "train": ["tensorboard>=2.16", "lhotse>=1.24"],
+    "live": ["sounddevice>=0.4.6"],  # it brings PortAudio but on Linux: apt install libportaudio2
+    "media": ["av>=12"],  # m4a, webm, amr, video
     "align": ["pocketsphinx>=5.0.3", "g2p-en>=2.1"],  # the second for words outside the dictionary
     # Resemblyzer itself asks for webrtcvad, which is compiled from source. Where that fails:
     # pip install --no-deps resemblyzer, then webrtcvad-wheels, which is the same module.

@@ -124,6 +124,8 @@ ORDER = Whole(1, 5)
 COPIES = Whole(0, 16)
 #: Samples per second of a recording.
 SAMPLE_RATE = Whole(1000, 1_000_000)
+#: Samples per second of a stream that is converted as it comes.
+LIVE_RATE = Whole(4000, 384_000)
 #: 0 takes the likeliest always.
 TEMPERATURE = Real(0, 1000)
 #: Below this, logits divided by a temperature leave float32: it counts as 0.

@@ -23,6 +23,7 @@ from vqspeech.errors import InputError, RenamedWarning
 COMMANDS: dict[str, dict[str, str]] = {
     "use a model": {
         "convert": "convert a recording to another speaker's voice",
+        "live": "convert while you speak: microphone to loudspeaker, or stdin to stdout",
         "encode": "turn recordings into discrete codes",
         "decode": "turn discrete codes into speech",
         "convert-units": "convert discrete units between the formats of several systems",

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vqspeech.errors import InputError
-from vqspeech.melspectrogram import LEAST_SPREAD, log_mel_windows, window_length
+from vqspeech.melspectrogram import LEAST_SPREAD, log_mel, log_mel_windows, window_length
 from vqspeech.model.encoder import StridedConvolution
 from vqspeech.model.vqvae import VQVAE
 from vqspeech.streaming.average_speech import average_moments
@@ -67,6 +67,23 @@ class StreamedEncoder:
 
     def _frames(self, seconds: float) -> float:
         return seconds * self._rate / self._config.mel_hop
+
+    def enrol(self, samples: NDArray[np.float32], speech: NDArray[np.bool_]) -> None:
+        """Begin with the moments of a recording.
+
+        Args:
+            samples: ``(samples,)`` at the working level.
+            speech: ``(steps,)``, of as many samples each as divide the recording evenly.
+        """
+        if not self._config.input_norm:
+            return
+        hop, bands = self._config.mel_hop, self._config.mel_bands
+        shaped = self._network.companding.preemphasise(torch.from_numpy(samples)[None].to(self._device))
+        frames = log_mel(shaped, sample_rate=self._rate, hop=hop, bands=bands)[0].cpu().numpy().astype(np.float64)
+        steps = np.arange(len(frames)) * len(speech) // max(1, len(frames))
+        for row, counts in zip(frames, speech[steps] if len(speech) else [], strict=False):
+            if counts:
+                self._moments.update(row)
 
     def push(self, samples: NDArray[np.float32], *, speech: bool) -> Tensor:
         """Take samples at the working level.

@@ -51,7 +51,7 @@ class RunningLevel:
     def __init__(self, sample_rate: int, hop: int, rms: float) -> None:
         self.speech = False
         self.frozen = False
-        self._rms = rms
+        self._rms, self._rate = rms, sample_rate
         self._steps = max(1, round(FRAME * sample_rate / hop))
         self._period = self._steps * hop / sample_rate
         self._frame: list[NDArray[np.float32]] = []
@@ -71,6 +71,25 @@ class RunningLevel:
             self._finish(np.concatenate(self._frame).astype(np.float64))
             self._frame = []
         return samples * gains
+
+    def enrol(self, samples: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Find the level of a recording, with which the stream then begins.
+
+        Args:
+            samples: ``(samples,)``.
+
+        Returns:
+            It at the working level, and where there is speech: ``(steps,)``.
+        """
+        hop = round(self._period * self._rate / self._steps)
+        speech = []
+        for begin in range(0, len(samples) - hop + 1, hop):
+            self.push(samples[begin : begin + hop])
+            speech.append(self.speech)
+        gain = self._gain()
+        self._frame, self._floor, self._since_speech, self.speech = [], None, np.inf, False
+        self._from = self._to = gain
+        return samples * np.float32(gain), np.array(speech, bool)
 
     def _finish(self, frame: NDArray[np.float64]) -> None:
         level = max(_LOW, 10 * np.log10(max(float(frame.var()), 1e-12)))

@@ -16,6 +16,7 @@ from vqspeech.pitch import (
     TYPICAL_MEAN,
     PitchStatistics,
     contour,
+    frame_f0,
     relative,
 )
 from vqspeech.streaming.statistics import RunningHistogram
@@ -74,6 +75,12 @@ class RunningPitch:
             for value in np.log(f0[f0 > 0].astype(np.float64)):
                 self._histogram.add(float(value))
         return relative(f0, self.statistics)
+
+    def enrol(self, samples: NDArray[np.float32]) -> None:
+        """Begin with the statistics of a recording, ``(samples,)`` at the working level."""
+        f0 = frame_f0(samples, self._rate, hop=self._hop, count=len(samples) // self._hop)
+        for value in np.log(f0[f0 > 0].astype(np.float64)):
+            self._histogram.add(float(value))
 
     @property
     def statistics(self) -> PitchStatistics:

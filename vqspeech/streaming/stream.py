@@ -156,6 +156,24 @@ class Stream:
                 part.frozen = frozen
 
     @torch.inference_mode()
+    def enrol(self, waveform: ArrayLike) -> None:
+        """Begin with the level, the moments and the pitch of a recording of whoever is going to speak.
+
+        Args:
+            waveform: ``(samples,)`` at ``sample_rate``; five seconds of speech are enough.
+
+        Raises:
+            InputError: as ``push``, or the stream has begun.
+        """
+        samples = self._checked(waveform)
+        if self._pushed:
+            raise InputError("this stream has begun", hint="enrol before the first push")
+        levelled, speech = self._level.enrol(samples)
+        self._encoder.enrol(levelled, speech)
+        if self._pitch is not None:
+            self._pitch.enrol(levelled)
+
+    @torch.inference_mode()
     def push(self, waveform: ArrayLike) -> NDArray[np.float32]:
         """Take the next samples, and give those that are due.
 

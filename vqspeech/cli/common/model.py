@@ -30,6 +30,12 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def add_generation(parser: argparse.ArgumentParser) -> None:
+    """Declare what the drawing of samples depends on, and ``--force``."""
+    add_sampling(parser)
+    parser.add_argument("--force", action="store_true", help="write over files that are there")
+
+
+def add_sampling(parser: argparse.ArgumentParser, *, precision: str = "fp32") -> None:
     """Declare what the drawing of samples depends on."""
     parser.add_argument(
         "--temperature", type=ranges.TEMPERATURE, default=1.0, metavar="T", help="0 is always likeliest; default: 1"
@@ -39,11 +45,12 @@ def add_generation(parser: argparse.ArgumentParser) -> None:
         "--seed", type=ranges.SEED, default=0, metavar="N", help="the same seed, the same speech; default: 0"
     )
     parser.add_argument("--engine", choices=("auto", "native", "torch"), default="auto", help="default: auto")
-    parser.add_argument("--precision", choices=("fp32", "bf16", "int8"), default="fp32", help="default: fp32")
+    parser.add_argument(
+        "--precision", choices=("fp32", "bf16", "int8"), default=precision, help=f"default: {precision}"
+    )
     parser.add_argument(
         "--threads", type=ranges.WORKERS, default=1, metavar="N", help="of the native engine; default: 1"
     )
-    parser.add_argument("--force", action="store_true", help="write over files that are there")
 
 
 def add_post_filter(parser: argparse._ActionsContainer) -> None:

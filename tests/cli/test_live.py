@@ -1,0 +1,109 @@
+"""``vqspeech live --raw`` by pipes, and what it says where there is no sound device."""
+
+from __future__ import annotations
+
+import os
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from vqspeech.cli.main import main
+
+
+def give(monkeypatch: pytest.MonkeyPatch, data: bytes, folder: Path) -> None:
+    """``data`` on stdin."""
+    path = folder / "input"
+    path.write_bytes(data)
+    monkeypatch.setattr(sys, "stdin", path.open("rb"))
+
+
+def noise(count: int) -> np.ndarray:
+    return (3000 * np.random.default_rng(0).standard_normal(count)).astype("<i2")
+
+
+@pytest.mark.parametrize("rate", [16_000, 8_000, 44_100])
+def test_raw_gives_a_sample_for_each_that_it_takes(
+    tmp_path: Path, model: str, rate: int, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    samples = noise(rate // 10)
+    give(monkeypatch, samples.tobytes() + b"x", tmp_path)  # half a sample too much
+    assert main(["live", "--speaker", "anna", "--raw", "--rate", str(rate), "--model", model]) == 0
+    out, err = capfdbinary.readouterr()
+    made = np.frombuffer(out, "<i2")
+    assert len(made) == len(samples)
+    assert made.any()
+    assert b"latency" in err
+    assert b"load" in err
+
+
+def test_pieces_of_any_size_give_the_same(
+    tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    samples = noise(2000).tobytes()
+    read, made = os.read, []
+    for size in (1, 7, 1 << 16):
+        give(monkeypatch, samples, tmp_path)
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "read", lambda file, count, size=size: read(file, min(count, size)))
+            assert main(["live", "--speaker", "anna", "--raw", "--model", model]) == 0
+        made.append(capfdbinary.readouterr()[0])
+    assert made[0] == made[1] == made[2]
+
+
+def test_ctrl_c_ends_it_as_the_end_of_the_input_does(
+    tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    give(monkeypatch, b"", tmp_path)
+    samples = noise(2000).tobytes()
+    answers = iter([samples])
+
+    def read(file: int, count: int) -> bytes:
+        for answer in answers:
+            return answer
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "read", read)
+        assert main(["live", "--speaker", "anna", "--raw", "--model", model]) == 0
+    assert len(capfdbinary.readouterr()[0]) == len(samples)
+
+
+def test_a_recording_enrols(
+    tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    # Quiet speech, with pauses: steady noise is none.
+    bursts = 0.05 / 32768 * noise(16_000) * (np.arange(16_000) // 2000 % 2 + 0.01)
+    soundfile.write(tmp_path / "me.wav", bursts, 16_000, subtype="FLOAT")
+    words = ["live", "--speaker", "anna", "--raw", "--model", model]
+    made = []
+    for more in ([], ["--enrol", str(tmp_path / "me.wav"), "--freeze"]):
+        give(monkeypatch, noise(2000).tobytes(), tmp_path)
+        assert main([*words, *more]) == 0
+        made.append(capfdbinary.readouterr()[0])
+    assert made[0] != made[1]
+    assert main([*words, "--freeze"]) == 2
+    assert b"--enrol" in capfdbinary.readouterr()[1]
+
+
+def test_without_a_speaker_or_a_sound_library_there_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["live"]) == 2
+    assert "--speaker" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    assert main(["live", "--list-devices"]) == 2
+    assert "vqspeech[live]" in capsys.readouterr().err
+    finder = types.SimpleNamespace(find_spec=_no_portaudio)
+    monkeypatch.delitem(sys.modules, "sounddevice")
+    monkeypatch.setattr(sys, "meta_path", [finder, *sys.meta_path])
+    assert main(["live", "--speaker", "anna"]) == 2
+    assert "libportaudio2" in capsys.readouterr().err
+
+
+def _no_portaudio(name: str, *_: object) -> None:
+    if name == "sounddevice":
+        raise OSError("PortAudio library not found")

@@ -1,0 +1,123 @@
+"""The thread between microphone and loudspeaker, by a callback that the test plays."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from vqspeech.streaming.live import LiveConversion, Ring
+
+RATE, BLOCK = 1000, 20
+
+
+class Echo:
+    """Gives what it takes, 50 ms later; can be held up."""
+
+    sample_rate, latency = RATE, 0.05
+
+    def __init__(self) -> None:
+        self.held = np.zeros(0, np.float32)
+        self.free = threading.Event()
+        self.free.set()
+        self.pushed = 0
+
+    def push(self, waveform: np.ndarray) -> np.ndarray:
+        self.free.wait()
+        self.pushed += len(waveform)
+        self.held = np.concatenate([self.held, waveform])
+        done = max(0, len(self.held) - 50)
+        made, self.held = self.held[:done], self.held[done:]
+        return made
+
+
+def wait_for(conversion: LiveConversion) -> None:
+    """Until all input is converted."""
+    deadline = time.monotonic() + 20
+    while conversion.waiting() and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert conversion.waiting() == 0
+
+
+def play(conversion: LiveConversion, samples: np.ndarray, *, wait: bool = True) -> np.ndarray:
+    """Call back for each block in turn."""
+    played = []
+    for begin in range(0, len(samples), BLOCK):
+        played.append(conversion.exchange(samples[begin : begin + BLOCK]))
+        if wait:
+            wait_for(conversion)
+    return np.concatenate(played)
+
+
+@pytest.fixture
+def echo() -> Echo:
+    return Echo()
+
+
+def test_a_sample_is_played_the_stated_delay_after_it_came(echo: Echo) -> None:
+    conversion = LiveConversion(echo, block=BLOCK, cushion=0.03)
+    samples = np.arange(1, 1001, dtype=np.float32)
+    played = play(conversion, samples)
+    delay = round(conversion.delay * RATE)
+    assert delay == 50 + 30 + BLOCK
+    assert not played[:delay].any()
+    assert np.array_equal(played[delay:], samples[:-delay])
+    assert conversion.dropouts == 0
+    assert conversion.seconds == pytest.approx(1.0)
+    assert 0 < conversion.load < 100
+    conversion.close()
+
+
+def test_what_comes_too_late_is_left_out_and_the_rest_stays_in_time(echo: Echo) -> None:
+    conversion = LiveConversion(echo, block=BLOCK, cushion=0.03)
+    samples = np.arange(1, 1601, dtype=np.float32)
+    first = play(conversion, samples[:600])
+    echo.free.clear()
+    held = play(conversion, samples[600:800], wait=False)
+    echo.free.set()
+    wait_for(conversion)
+    after = play(conversion, samples[800:])
+    delay = round(conversion.delay * RATE)
+    played = np.concatenate([first, held, after])
+    assert conversion.dropouts == 1
+    right = (played[delay:] == samples[:-delay]) | (played[delay:] == 0)
+    assert right.all()
+    assert 0 < (played[delay:] == 0).sum() <= 200
+    assert np.array_equal(after[BLOCK:], samples[800 + BLOCK - delay : 1600 - delay])
+    conversion.close()
+
+
+def test_a_long_backlog_is_skipped(echo: Echo) -> None:
+    conversion = LiveConversion(echo, block=BLOCK)
+    samples = np.arange(1, 5001, dtype=np.float32)
+    play(conversion, samples[:400])
+    echo.free.clear()
+    play(conversion, samples[400:3400], wait=False)
+    echo.free.set()
+    wait_for(conversion)
+    assert echo.pushed < 1000
+    after = play(conversion, samples[3400:])
+    assert after[1000:].all()
+    conversion.close()
+
+
+def test_an_error_of_the_thread_is_kept_for_the_command(echo: Echo) -> None:
+    def broken(waveform: np.ndarray) -> np.ndarray:
+        raise ValueError("broken")
+
+    echo.push = broken  # type: ignore[method-assign]
+    conversion = LiveConversion(echo, block=BLOCK)
+    conversion.exchange(np.ones(BLOCK, np.float32))
+    conversion._thread.join(20)
+    assert isinstance(conversion.error, ValueError)
+    conversion.close()
+
+
+def test_a_ring_keeps_the_latest() -> None:
+    ring = Ring(7)
+    for begin in range(0, 40, 5):
+        ring.write(np.arange(begin, begin + 5, dtype=np.float32))
+        first = max(0, ring.end - 7)
+        assert np.array_equal(ring.read(first, ring.end), np.arange(first, ring.end))

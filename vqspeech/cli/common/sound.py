@@ -1,0 +1,123 @@
+"""Microphone and loudspeaker, by PortAudio."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vqspeech.errors import InputError
+
+if TYPE_CHECKING:
+    from vqspeech.streaming.live import LiveConversion
+
+#: Seconds without a callback after which a device is taken to have stopped.
+_STOPPED = 3.0
+#: Seconds of one callback.
+BLOCK = 0.01
+
+
+def sound_devices() -> Any:
+    """The package sounddevice.
+
+    Raises:
+        InputError: it, or the library that it needs, is not there.
+    """
+    try:
+        import sounddevice
+    except ImportError as error:
+        raise InputError(
+            "no package for sound devices", hint="install it with pip install 'vqspeech[live]', or use --raw"
+        ) from error
+    except OSError as error:  # what it says where the library is missing
+        raise InputError(
+            "no PortAudio library", hint="install libportaudio2 (apt) or portaudio (brew), or use --raw"
+        ) from error
+    return sounddevice
+
+
+def list_devices() -> None:
+    """Print all devices; ``>`` marks the default input, ``<`` the default output."""
+    print(sound_devices().query_devices())
+
+
+def _device(word: str | None) -> str | int | None:
+    return int(word) if word is not None and word.isdigit() else word
+
+
+class SoundDevice:
+    """A microphone and a loudspeaker, open together.
+
+    Args:
+        source: name or number of the input; None for the default.
+        target: of the output.
+        rate: samples per second that are preferred; the device's own where it has no such.
+
+    Raises:
+        InputError: there is no such device, or it cannot be opened.
+    """
+
+    def __init__(self, source: str | None, target: str | None, rate: int) -> None:
+        self._package = sound_devices()
+        self._devices = _device(source), _device(target)
+        self.rate = self._supported(rate)
+        self.block = round(BLOCK * self.rate)
+        self._last = time.monotonic()
+
+    def _supported(self, rate: int) -> int:
+        package = self._package
+        try:
+            own = round(package.query_devices(self._devices[0], "input")["default_samplerate"])
+            for candidate in (rate, own):
+                try:
+                    package.check_input_settings(self._devices[0], channels=1, samplerate=candidate)
+                    package.check_output_settings(self._devices[1], channels=1, samplerate=candidate)
+                except package.PortAudioError:
+                    continue
+                return candidate
+        except (ValueError, package.PortAudioError) as error:
+            raise InputError(f"no such sound device: {error}", hint="vqspeech live --list-devices") from error
+        raise InputError(f"no device for {rate} or {own} Hz", hint="choose others of vqspeech live --list-devices")
+
+    def run(self, conversion: LiveConversion, report: Any) -> None:
+        """Convert until interrupted.
+
+        Args:
+            conversion: at ``rate``, for blocks of ``block``.
+            report: called four times a second, with the seconds that the device itself takes.
+
+        Raises:
+            InputError: the device cannot be opened, or stops.
+        """
+
+        def callback(taken: NDArray[np.float32], played: NDArray[np.float32], *_: object) -> None:
+            self._last = time.monotonic()
+            played[:, 0] = conversion.exchange(taken[:, 0])
+
+        # The callback needs the interpreter soon, whatever the thread beside it is at.
+        sys.setswitchinterval(0.001)
+        package = self._package
+        try:
+            with package.Stream(
+                samplerate=self.rate,
+                blocksize=self.block,
+                device=self._devices,
+                channels=1,
+                dtype="float32",
+                latency="low",
+                callback=callback,
+            ) as stream:
+                self._last = time.monotonic()
+                while stream.active and conversion.error is None:
+                    if time.monotonic() - self._last > _STOPPED:
+                        raise InputError("the sound device has stopped", hint="plug it in again, or choose another")
+                    report(sum(stream.latency))
+                    time.sleep(0.25)
+        except package.PortAudioError as error:
+            raise InputError(f"the sound device: {error}", hint="vqspeech live --list-devices") from error
+        if conversion.error is not None:
+            raise conversion.error
+        raise InputError("the sound device has stopped", hint="plug it in again, or choose another")

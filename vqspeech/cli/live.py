@@ -1,0 +1,178 @@
+"""Convert while you speak: from a microphone to a loudspeaker, or from stdin to stdout.
+
+  vqspeech live --speaker slt
+  ffmpeg -loglevel error -i talk.mp4 -f s16le -ac 1 -ar 16000 - | vqspeech live --speaker slt --raw > slt.s16
+
+Wear headphones: what the loudspeaker plays would be converted again. Ctrl-C ends it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vqspeech import ranges
+from vqspeech.cli.common.model import add_model, add_sampling, load
+from vqspeech.cli.common.synthesis import add_f0
+from vqspeech.errors import InputError
+
+if TYPE_CHECKING:
+    from vqspeech.api import Model
+    from vqspeech.streaming.rates import ResampledStream
+
+#: Load from which on a machine is said not to keep up: the rest is for the system and for slow moments.
+_FULL = 0.9
+#: Bytes read of stdin at a time.
+_BLOCK = 1 << 16
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "--speaker",
+        metavar="NAME",
+        help="whose voice (vqspeech speakers lists them), or a blend of several: NAME:WEIGHT,NAME:WEIGHT",
+    )
+    parser.add_argument("--list-devices", action="store_true", help="list microphones and loudspeakers, and end")
+    parser.add_argument("--input", metavar="DEVICE", help="number or part of the name; default: the system's")
+    parser.add_argument("--output", metavar="DEVICE", help="number or part of the name; default: the system's")
+    parser.add_argument("--raw", action="store_true", help="16-bit samples, one channel, from stdin to stdout")
+    parser.add_argument("--rate", type=ranges.LIVE_RATE, default=16_000, metavar="HZ", help="of --raw; default: 16000")
+    parser.add_argument(
+        "--enrol",
+        type=Path,
+        metavar="FILE",
+        help="a recording of whoever will speak, by the same microphone: conversion is good from the first word on",
+    )
+    parser.add_argument(
+        "--freeze",
+        action="store_true",
+        help="keep level, normalisation and pitch range as --enrol has them (one speaker, one microphone)",
+    )
+    add_f0(parser)
+    add_model(parser)
+    add_sampling(parser, precision="int8")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Convert until the input ends, or Ctrl-C."""
+    from vqspeech.cli.common.sound import SoundDevice, list_devices
+
+    if options.list_devices:
+        list_devices()
+        return 0
+    if options.speaker is None:
+        raise InputError("the following arguments are required: --speaker", hint="vqspeech live --help")
+    if options.freeze and options.enrol is None:
+        raise InputError("--freeze keeps what --enrol has found", hint="give --enrol, too")
+    device = None if options.raw else SoundDevice(options.input, options.output, 16_000)
+    model = load(options)
+    stream = _stream(model, options, options.rate if device is None else device.rate)
+    if device is None:
+        _convert_pipe(stream)
+    else:
+        _convert_device(device, stream)
+    return 0
+
+
+def _stream(model: Model, options: argparse.Namespace, rate: int) -> ResampledStream:
+    from vqspeech.streaming.rates import ResampledStream
+
+    stream = model.stream(
+        options.speaker,
+        f0=options.f0,
+        f0_shift=options.f0_shift,
+        seed=options.seed,
+        temperature=options.temperature,
+    )
+    if options.enrol is not None:
+        from vqspeech import audio
+
+        stream.enrol(audio.read(options.enrol, rate=model.sample_rate))
+        stream.frozen = options.freeze
+    return ResampledStream(stream, rate)
+
+
+def _convert_pipe(stream: ResampledStream) -> None:
+    """From stdin to stdout, as fast as it comes."""
+    import numpy as np
+
+    _say(f"latency {1000 * stream.latency:.0f} ms")
+    source, target = sys.stdin.fileno(), sys.stdout.buffer
+    busy, count, odd = 0.0, 0, b""
+
+    def give(waveform: np.ndarray) -> None:
+        if len(waveform):
+            target.write(np.clip(np.rint(waveform * 32768), -32768, 32767).astype("<i2").tobytes())
+            target.flush()
+
+    try:
+        while block := os.read(source, _BLOCK):
+            data = odd + block
+            whole = len(data) // 2 * 2
+            odd = data[whole:]
+            began = time.perf_counter()
+            made = stream.push(np.frombuffer(data[:whole], "<i2").astype(np.float32) / 32768)
+            busy += time.perf_counter() - began
+            count += whole // 2
+            give(made)
+    except KeyboardInterrupt:
+        pass  # as though the input had ended
+    give(stream.finish())
+    seconds = count / stream.sample_rate
+    _say(f"{seconds:.1f} s converted, load {busy / seconds if seconds else 0:.2f} of real time")
+    if busy > _FULL * seconds and seconds > 1:
+        _say(_advice(busy / seconds))
+
+
+def _convert_device(device: object, stream: ResampledStream) -> None:
+    """From microphone to loudspeaker."""
+    from vqspeech.cli.common.sound import SoundDevice
+    from vqspeech.streaming.live import LiveConversion
+
+    assert isinstance(device, SoundDevice)
+    conversion = LiveConversion(stream, block=device.block)
+    advised = said = False
+
+    def report(of_device: float) -> None:
+        nonlocal advised, said
+        if not said:
+            said = True
+            _say(
+                f"latency {1000 * (conversion.delay + of_device):.0f} ms: {1000 * stream.latency:.0f} of the model, "
+                f"{1000 * (conversion.delay - stream.latency):.0f} of buffers, {1000 * of_device:.0f} of the device; "
+                "Ctrl-C ends"
+            )
+        if conversion.seconds > 3 and conversion.load > _FULL and not advised:
+            advised = True
+            _say(_advice(conversion.load))
+        if sys.stderr.isatty():
+            print(f"\rload {conversion.load:4.2f}  dropouts {conversion.dropouts}  ", end="", file=sys.stderr)
+
+    try:
+        device.run(conversion, report)
+    except KeyboardInterrupt:
+        pass  # that is how it ends
+    finally:
+        conversion.close()
+        if sys.stderr.isatty():
+            print(file=sys.stderr)
+        _say(
+            f"{conversion.seconds:.1f} s converted, load {conversion.load:.2f} of real time, "
+            f"{conversion.dropouts} dropouts"
+        )
+
+
+def _advice(load: float) -> str:
+    return (
+        f"this machine cannot keep up (load {load:.2f}): use --precision int8, --threads 2, --f0 target, "
+        "or close what runs beside"
+    )
+
+
+def _say(line: str) -> None:
+    print(f"vqspeech live: {line}", file=sys.stderr, flush=True)
