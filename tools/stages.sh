@@ -18,7 +18,8 @@
 #             model)
 #
 # Besides: $work, a folder for what the stage needs while it runs, removed when it is done; `absolute NAME...`, which
-# makes options that are paths independent of the folder you are in; and `split_data DIR`, for the jobs of --nj.
+# makes options that are paths independent of the folder you are in; `split_data DIR`, for the jobs of --nj; and the
+# steps of recipe_steps.sh, which several recipes take.
 
 # shellcheck disable=SC2034,SC2154  # the recipe declares stage, nj and marks, and uses launch, device, work and split
 # Options that change how fast a stage is, not what it makes.
@@ -33,6 +34,11 @@ fi
 for _name in stage stop_stage nj ngpu; do
   [[ ${!_name-0} =~ ^[0-9]+$ ]] || _recipe_fault "--${_name/_/-} takes a number, not '${!_name}'"
 done
+
+_tools=$(dirname "${BASH_SOURCE[0]}")
+# shellcheck source=tools/recipe_steps.sh
+. "$_tools/recipe_steps.sh"
+mapfile -t _steps < <(sed -n 's/^\([a-z_]*\)() {$/\1/p' "$_tools/recipe_steps.sh")
 
 fail() {
   echo "$0: $*" >&2
@@ -85,10 +91,17 @@ need() {
   [[ -n ${!1} ]] || _recipe_fault "--${1//_/-} is missing: $2"
 }
 
-# The commands of the stage as they stand in the recipe, without comments.
+# The commands of the stage as they stand in the recipe, without comments, and the steps of recipe_steps.sh among them.
 _commands() {
-  awk -v begin="^if (.* && )?begin_stage $_stage " \
-    '$0 ~ begin { on = 1 } on && !/^ *#/ { print } on && /^fi/ { exit }' "$0"
+  local text step
+  text=$(awk -v begin="^if (.* && )?begin_stage $_stage " \
+    '$0 ~ begin { on = 1 } on && !/^ *#/ { print } on && /^fi/ { exit }' "$0")
+  echo "$text"
+  for step in "${_steps[@]}"; do
+    if grep -qE "^ *$step( |$)" <<<"$text"; then
+      declare -f "$step"
+    fi
+  done
 }
 
 # The SHA-256 of a file, or of the list of a folder's files with size and time. Kept in a table by size and time, for

@@ -59,9 +59,8 @@ if begin_stage 1 "data directories" makes "$data"/{train,dev,test}; then
 fi
 
 if begin_stage 2 "packs" reads "$data"/{train,dev}/wav.scp makes "$data"/{train,dev}.pack; then
-  $cmd "$data/log/pack_train.log" \
-    vqspeech pack "$data/train" "$data/train.pack" --perturbed-copies "$perturbed_copies" --jobs "$nj"
-  $cmd "$data/log/pack_dev.log" vqspeech pack "$data/dev" "$data/dev.pack" --jobs "$nj"
+  pack_data train --perturbed-copies "$perturbed_copies"
+  pack_data dev
   end_stage
 fi
 
@@ -69,19 +68,13 @@ best=$exp/checkpoints/best/model.safetensors
 marks=$exp
 if begin_stage 3 "train $conf" reads "$data"/{train,dev}.pack "$model" \
   guards "$exp"/checkpoints/{last.pt,best}; then
-  # shellcheck disable=SC2086  # --changes are several words
-  $train_cmd --gpu "$ngpu" "$exp/log/train.log" "${launch[@]}" train "$model" --data "$data/train.pack" \
-    --dev "$data/dev.pack" --out "$exp" --device "$device" $changes
+  train_model train
   end_stage
 fi
 
 if begin_stage 4 "conversion report" reads "$best" "$data"/{train,test}/wav.scp \
   makes "$exp"/conversion/{wav,RESULTS.json}; then
-  # shellcheck disable=SC2206  # --metrics are several words
-  asked=(evaluate conversion --model "$exp" --data "$data/test" --references "$data/train" --pairs "$pairs"
-    --metrics $metrics --out "$exp/conversion")
-  $cmd JOB=1:"$nj" --done "$work/JOB" "$exp/log/conversion.JOB.log" vqspeech "${asked[@]}" --shard JOB/"$nj"
-  vqspeech "${asked[@]}"
+  evaluate_speech conversion
   end_stage
 fi
 

@@ -64,9 +64,8 @@ if begin_stage 2 "data directories" reads "$data/wav" makes "$data"/{train,dev,t
 fi
 
 if begin_stage 3 "packs" reads "$data"/{train,dev}/wav.scp makes "$data"/{train,dev}.pack; then
-  $cmd "$data/log/pack_train.log" \
-    vqspeech pack "$data/train" "$data/train.pack" --perturbed-copies "$perturbed_copies" --jobs "$nj"
-  $cmd "$data/log/pack_dev.log" vqspeech pack "$data/dev" "$data/dev.pack" --jobs "$nj"
+  pack_data train --perturbed-copies "$perturbed_copies"
+  pack_data dev
   end_stage
 fi
 
@@ -74,28 +73,19 @@ best=$exp/checkpoints/best/model.safetensors
 marks=$exp
 if begin_stage 4 "train $conf" reads "$data"/{train,dev}.pack "$model" \
   guards "$exp"/checkpoints/{last.pt,best}; then
-  # shellcheck disable=SC2086  # --changes are several words
-  $train_cmd --gpu "$ngpu" "$exp/log/train.log" "${launch[@]}" train "$model" --data "$data/train.pack" \
-    --dev "$data/dev.pack" --out "$exp" --device "$device" $changes
+  train_model train
   end_stage
 fi
 
 if begin_stage 5 "encode" reads "$best" "$data/train/wav.scp" makes "$exp/codes/train.txt"; then
-  split_data "$data/train"
-  $cmd JOB=1:"$shards" --done "$split/JOB/.done" "$exp/log/encode.JOB.log" \
-    vqspeech encode "$split/JOB" --model "$exp" --out "$split/JOB/train.txt"
-  vqspeech join "$split" "$exp/codes" train.txt
+  encode_data train --model "$exp"
   end_stage
 fi
 
 if begin_stage 6 "report" reads "$best" "$exp/codes/train.txt" "$data/test/wav.scp" \
   makes "$exp"/{reconstruction,conversion}/{wav,RESULTS.json} "$exp/speakers.json"; then
   for measure in reconstruction conversion; do
-    # shellcheck disable=SC2206  # --metrics are several words
-    asked=(evaluate "$measure" --model "$exp" --data "$data/test" --references "$data/train" --pairs "$pairs"
-      --metrics $metrics --out "$exp/$measure")
-    $cmd JOB=1:"$nj" --done "$work/$measure.JOB" "$exp/log/$measure.JOB.log" vqspeech "${asked[@]}" --shard JOB/"$nj"
-    vqspeech "${asked[@]}"
+    evaluate_speech "$measure"
   done
   vqspeech evaluate speakers --codes "$exp/codes/train.txt" --utt2spk "$data/train/utt2spk" --out "$exp"
   end_stage

@@ -71,9 +71,8 @@ if begin_stage 1 "data directories" makes "$data"/{train,dev,test}; then
 fi
 
 if begin_stage 2 "packs" reads "$data"/{train,dev}/wav.scp makes "$data"/{train,dev}.pack; then
-  for part in train dev; do
-    $cmd --num-threads "$nj" "$data/log/pack_$part.log" vqspeech pack "$data/$part" "$data/$part.pack" --jobs "$nj"
-  done
+  pack_data train
+  pack_data dev
   end_stage
 fi
 
@@ -81,27 +80,19 @@ best=$exp/checkpoints/best/model.safetensors
 marks=$exp
 if begin_stage 3 "train $conf" reads "$data"/{train,dev}.pack "$model" \
   guards "$exp"/checkpoints/{last.pt,best}; then
-  # shellcheck disable=SC2086  # --changes are several words
-  $train_cmd --gpu "$ngpu" "$exp/log/train.log" "${launch[@]}" "$trainer" "$model" --data "$data/train.pack" \
-    --dev "$data/dev.pack" --out "$exp" --device "$device" $changes
+  train_model "$trainer"
   end_stage
 fi
 
 if begin_stage 4 "encode" reads "$best" "$data"/{train,dev,test}/wav.scp makes "$exp"/codes/{train,dev,test}.txt; then
   for part in train dev test; do
-    split_data "$data/$part"
-    $cmd JOB=1:"$shards" --done "$split/JOB/.done" "$exp/log/encode_$part.JOB.log" \
-      vqspeech encode "$split/JOB" --model "$exp" --out "$split/JOB/$part.txt"
-    vqspeech join "$split" "$exp/codes" "$part.txt"
+    encode_data "$part" --model "$exp"
   done
   end_stage
 fi
 
 if begin_stage 5 "prior" reads "$exp"/codes/{train,dev,test}.txt makes "$exp/prior" "$exp/prior/scores.txt"; then
-  # shellcheck disable=SC2086  # --prior-changes are several words
-  $train_cmd --gpu "$ngpu" "$exp/log/prior.log" "${launch[@]}" train-prior "$prior" --codes "$exp/codes/train.txt" \
-    --dev "$exp/codes/dev.txt" --utt2spk "$data/train/utt2spk" --utt2spk "$data/dev/utt2spk" --model "$exp" \
-    --out "$exp/prior" --device "$device" $prior_changes
+  train_prior
   vqspeech score --codes "$exp/codes/test.txt" --utt2spk "$data/test/utt2spk" --prior "$exp/prior" \
     --out "$exp/prior/scores.txt"
   end_stage
@@ -109,13 +100,8 @@ fi
 
 if begin_stage 6 "samples" reads "$best" "$exp/prior/scores.txt" "$exp"/codes/{train,test}.txt \
   makes "$exp/report/RESULTS.json"; then
-  for speaker in $([[ $trainer != train ]] || head -n 4 "$data/train/spk2utt" | cut -d ' ' -f 1); do
-    vqspeech sample --model "$exp" --prior "$exp/prior" --speaker "$speaker" --seconds "$seconds" \
-      --count "$samples" --out "$exp/samples/$speaker" --force
-  done
-  vqspeech evaluate prior --model "$exp" --prior "$exp/prior" --codes "$exp/codes/test.txt" \
-    --train-codes "$exp/codes/train.txt" --tell-speaker --utt2spk "$data/test/utt2spk" --data "$data/test" \
-    --count "$samples" --seconds "$seconds" "${speak[@]}" --out "$exp/report"
+  [[ $trainer != train ]] || sample_prior "$samples" "$exp/samples"
+  evaluate_prior "$exp/report" "${speak[@]}"
   end_stage
 fi
 

@@ -50,9 +50,8 @@ if begin_stage 1 "data directories" reads "$recordings" makes "$data"/{train,dev
 fi
 
 if begin_stage 2 "packs" reads "$recordings" "$data"/{train,dev}/wav.scp makes "$data"/{train,dev}.pack; then
-  $cmd "$data/log/pack_train.log" \
-    vqspeech pack "$data/train" "$data/train.pack" --perturbed-copies "$perturbed_copies" --jobs "$nj"
-  $cmd "$data/log/pack_dev.log" vqspeech pack "$data/dev" "$data/dev.pack" --jobs "$nj"
+  pack_data train --perturbed-copies "$perturbed_copies"
+  pack_data dev
   end_stage
 fi
 
@@ -60,18 +59,13 @@ best=$exp/checkpoints/best/model.safetensors
 marks=$exp
 if begin_stage 3 "train $conf" reads "$data"/{train,dev}.pack "$model" \
   guards "$exp"/checkpoints/{last.pt,best}; then
-  # shellcheck disable=SC2086  # --changes are several words
-  $train_cmd --gpu "$ngpu" "$exp/log/train.log" "${launch[@]}" train "$model" --data "$data/train.pack" \
-    --dev "$data/dev.pack" --out "$exp" --device "$device" $changes
+  train_model train
   end_stage
 fi
 
 if begin_stage 4 "encode" reads "$best" "$data"/{train,dev,test}/wav.scp makes "$exp"/codes/{train,dev,test}.txt; then
   for part in train dev test; do
-    split_data "$data/$part"
-    $cmd JOB=1:"$shards" --done "$split/JOB/.done" "$exp/log/encode_$part.JOB.log" \
-      vqspeech encode "$split/JOB" --model "$exp" --out "$split/JOB/$part.txt"
-    vqspeech join "$split" "$exp/codes" "$part.txt"
+    encode_data "$part" --model "$exp"
   done
   end_stage
 fi
@@ -83,11 +77,7 @@ fi
 if begin_stage 5 "report" reads "$best" "$data"/{train,test}/wav.scp \
   makes "$exp"/reconstruction/{wav,RESULTS.json} "${conversion[@]}"; then
   for measure in reconstruction ${conversion:+conversion}; do
-    # shellcheck disable=SC2206  # --metrics are several words
-    asked=(evaluate "$measure" --model "$exp" --data "$data/test" --references "$data/train" --pairs "$pairs"
-      --metrics $metrics --out "$exp/$measure")
-    $cmd JOB=1:"$nj" --done "$work/$measure.JOB" "$exp/log/$measure.JOB.log" vqspeech "${asked[@]}" --shard JOB/"$nj"
-    vqspeech "${asked[@]}"
+    evaluate_speech "$measure"
   done
   end_stage
 fi

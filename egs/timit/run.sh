@@ -47,10 +47,7 @@ fi
 marks=$exp
 if begin_stage 2 "encode" reads "$data"/{train,test}/wav.scp makes "$exp"/codes/{train,test}.txt; then
   for part in train test; do
-    split_data "$data/$part"
-    $cmd JOB=1:"$shards" --done "$split/JOB/.done" "$exp/log/encode_$part.JOB.log" \
-      vqspeech encode "$split/JOB" ${model:+--model "$model"} --out "$split/JOB/$part.txt"
-    vqspeech join "$split" "$exp/codes" "$part.txt"
+    encode_data "$part" ${model:+--model "$model"}
   done
   end_stage
 fi

@@ -32,14 +32,16 @@ stop_stage=7
 librispeech=
 more=
 model=
-conf=units-50hz
+conf="units-50hz"
 changes=
 second_changes=
 share=0.22
 tokens=10
 speakers="19 26 27 32 118 163 226 332 460 669 1088 1867 1898 1970 2416 3242 3526 3947 4680 5789 6848 7312 7859 8629"
 # Never trained on by any packaged model: women and men.
+# shellcheck disable=SC2034  # read by ${!part}
 development="1737 2136 3664"
+# shellcheck disable=SC2034
 report="4640 6272 7367"
 threads=1
 tag=
@@ -76,13 +78,10 @@ fi
 if begin_stage 2 "phones and packs" reads "$data"/{train,dev,map,development,report}/wav.scp \
   makes "$data"/{map,development,report}/phones.ctm "$data"/{train,dev}.pack; then
   for part in $parts; do
-    split_data "$data/$part"
-    $cmd JOB=1:"$shards" --done "$split/JOB/.done" "$data/log/align_$part.JOB.log" \
-      vqspeech align "$split/JOB" --piece --jobs 1
-    vqspeech join "$split" "$data/$part" phones.ctm words.ctm --optional align.failed
+    align_data "$part"
   done
   for part in train dev; do
-    $cmd "$data/log/pack_$part.log" vqspeech pack "$data/$part" "$data/$part.pack" --jobs "$nj"
+    pack_data "$part"
   done
   end_stage
 fi
@@ -111,10 +110,7 @@ fi
 if begin_stage 5 "encode" reads "$model/model.safetensors" "$data"/{map,development,report}/wav.scp \
   makes "$exp"/codes/{map,development,report}.txt; then
   for part in $parts; do
-    split_data "$data/$part"
-    $cmd JOB=1:"$shards" --done "$split/JOB/.done" "$exp/log/encode_$part.JOB.log" \
-      vqspeech encode "$split/JOB" --model "$model" --out "$split/JOB/$part.txt"
-    vqspeech join "$split" "$exp/codes" "$part.txt"
+    encode_data "$part" --model "$model"
   done
   end_stage
 fi

@@ -59,9 +59,8 @@ if begin_stage 1 "data directories" reads "$corpus/$language" "$recipe/local/pre
 fi
 
 if begin_stage 2 "packs" reads "$data"/{train,dev}/wav.scp makes "$data"/{train,dev}.pack; then
-  $cmd "$data/log/pack_train.log" \
-    vqspeech pack "$data/train" "$data/train.pack" --perturbed-copies "$perturbed_copies" --jobs "$nj"
-  $cmd "$data/log/pack_dev.log" vqspeech pack "$data/dev" "$data/dev.pack" --jobs "$nj"
+  pack_data train --perturbed-copies "$perturbed_copies"
+  pack_data dev
   end_stage
 fi
 
@@ -69,17 +68,12 @@ best=$exp/checkpoints/best/model.safetensors
 marks=$exp
 if begin_stage 3 "train $conf" reads "$data"/{train,dev}.pack "$model" \
   guards "$exp"/checkpoints/{last.pt,best}; then
-  # shellcheck disable=SC2086  # --changes are several words
-  $train_cmd --gpu "$ngpu" "$exp/log/train.log" "${launch[@]}" "$trainer" "$model" --data "$data/train.pack" \
-    --dev "$data/dev.pack" --out "$exp" --device "$device" $changes
+  train_model "$trainer"
   end_stage
 fi
 
 if begin_stage 4 "encode test" reads "$best" "$data/test/wav.scp" makes "$exp/codes/test.txt"; then
-  split_data "$data/test"
-  $cmd JOB=1:"$shards" --done "$split/JOB/.done" "$exp/log/encode.JOB.log" \
-    vqspeech encode "$split/JOB" --model "$exp" --out "$split/JOB/test.txt"
-  vqspeech join "$split" "$exp/codes" test.txt
+  encode_data test --model "$exp"
   end_stage
 fi
 

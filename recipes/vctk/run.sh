@@ -90,19 +90,15 @@ fi
 
 if begin_stage 2 "phones" reads "$data"/{train,test}/{wav.scp,text} makes "$data"/{train,test}/phones.ctm; then
   for part in train test; do
-    split_data "$data/$part"
-    $cmd JOB=1:"$shards" --done "$split/JOB/.done" "$data/log/align_$part.JOB.log" \
-      vqspeech align "$split/JOB" --piece --jobs 1
-    vqspeech join "$split" "$data/$part" phones.ctm words.ctm --optional align.failed
+    align_data "$part"
     vqspeech validate "$data/$part"
   done
   end_stage
 fi
 
 if begin_stage 3 "packs" reads "$data"/{train,dev}/{wav.scp,utt2spk} makes "$data"/{train,dev}.pack; then
-  $cmd --num-threads "$nj" "$data/log/pack_train.log" \
-    vqspeech pack "$data/train" "$data/train.pack" --perturbed-copies "$perturbed_copies" --jobs "$nj"
-  $cmd --num-threads "$nj" "$data/log/pack_dev.log" vqspeech pack "$data/dev" "$data/dev.pack" --jobs "$nj"
+  pack_data train --perturbed-copies "$perturbed_copies"
+  pack_data dev
   end_stage
 fi
 
@@ -110,19 +106,14 @@ best=$exp/checkpoints/best/model.safetensors
 marks=$exp
 if begin_stage 4 "train $conf in $exp" reads "$data"/{train,dev}.pack "$model" \
   guards "$exp"/checkpoints/{last.pt,best}; then
-  # shellcheck disable=SC2086  # --changes are several words
-  $train_cmd --gpu "$ngpu" "$exp/log/train.log" "${launch[@]}" "$trainer" "$model" --data "$data/train.pack" \
-    --dev "$data/dev.pack" --out "$exp" --device "$device" $changes
+  train_model "$trainer"
   end_stage
 fi
 
 if begin_stage 5 "encode" reads "$best" "$data"/{train,dev,test}/wav.scp \
   makes "$exp"/codes/{train,dev,test}.txt; then
   for part in train dev test; do
-    split_data "$data/$part"
-    $cmd JOB=1:"$shards" --done "$split/JOB/.done" "$exp/log/encode_$part.JOB.log" \
-      vqspeech encode "$split/JOB" --model "$exp" --out "$split/JOB/$part.txt"
-    vqspeech join "$split" "$exp/codes" "$part.txt"
+    encode_data "$part" --model "$exp"
   done
   end_stage
 fi
@@ -139,31 +130,19 @@ fi
 
 if [[ $trainer == train ]] && begin_stage 7 "conversion report" reads "$best" "$data"/{train,test}/wav.scp \
   makes "$exp"/conversion/{wav,RESULTS.json}; then
-  # shellcheck disable=SC2206  # --metrics are several words
-  asked=(evaluate conversion --model "$exp" --data "$data/test" --references "$data/train" --pairs "$pairs"
-    --metrics $metrics ${whisper:+--whisper "$whisper"} --out "$exp/conversion")
-  $cmd JOB=1:"$nj" --done "$work/JOB" "$exp/log/conversion.JOB.log" vqspeech "${asked[@]}" --shard JOB/"$nj"
-  vqspeech "${asked[@]}"
+  evaluate_speech conversion ${whisper:+--whisper "$whisper"}
   end_stage
 fi
 
 if [[ $trainer == train ]] && begin_stage 8 "prior" reads "$exp"/codes/{train,dev,test}.txt \
   makes "$exp/prior" "$exp/prior/report/RESULTS.json"; then
-  # shellcheck disable=SC2086  # --prior-changes are several words
-  $train_cmd --gpu "$ngpu" "$exp/log/prior.log" "${launch[@]}" train-prior "$prior" --codes "$exp/codes/train.txt" \
-    --dev "$exp/codes/dev.txt" --utt2spk "$data/train/utt2spk" --utt2spk "$data/dev/utt2spk" --model "$exp" \
-    --out "$exp/prior" --device "$device" $prior_changes
-  for speaker in $(head -n 4 "$data/train/spk2utt" | cut -d ' ' -f 1); do
-    vqspeech sample --model "$exp" --prior "$exp/prior" --seconds "$seconds" --speaker "$speaker" --count 2 \
-      --out "$exp/prior/samples" --force
-  done
-  vqspeech evaluate prior --model "$exp" --prior "$exp/prior" --codes "$exp/codes/test.txt" \
-    --train-codes "$exp/codes/train.txt" --tell-speaker --utt2spk "$data/test/utt2spk" --data "$data/test" \
-    --count "$samples" --seconds "$seconds" --speak ${whisper:+--whisper "$whisper"} --out "$exp/prior/report"
+  train_prior
+  sample_prior 2 "$exp/prior/samples"
+  evaluate_prior "$exp/prior/report" --speak ${whisper:+--whisper "$whisper"}
   end_stage
 fi
 
-# shellcheck disable=SC2046  # a file of each report
+# shellcheck disable=SC2046,SC2086  # a file of each report
 if begin_stage 9 "results" reads $(printf "$exp/%s/RESULTS.json " $reports) \
   makes "$exp/RESULTS.md"; then
   vqspeech results "$exp" --title "VCTK, $(basename "$exp")"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vqspeech import ranges
 from vqspeech.cli.common.pipes import add_allow_pipes
-from vqspeech.cli.common.prior import add_drawing, check_voice, deliver, frames, load_prior
+from vqspeech.cli.common.prior import add_drawing, check_voice, deliver, drawing, frames, load_prior
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,25 +27,18 @@ def run(options: argparse.Namespace) -> None:
     import numpy as np
 
     from vqspeech.cli.common.model import load
-    from vqspeech.cli.common.progress import bar
     from vqspeech.generation.code_sampling import sample_codes
 
     model = load(options)
     check_voice(options, model)
     prior = load_prior(options, model.code_info.checksum)
     length = frames(options.seconds, model)
-    heard = model.encode(options.src)
+    prompt = model.encode(options.src)
     drawn = sample_codes(
         prior,
         length=length,
-        count=options.count,
-        speaker=options.speaker,
-        prompt=heard,
-        seed=options.seed,
-        temperature=options.temperature,
-        top_k=options.top_k,
-        top_p=options.top_p,
-        progress=bar("drawing", "code"),
+        prompt=prompt,
+        **drawing(options),
     )
     name = "stdin" if options.src == "-" else Path(options.src).stem
-    deliver(options, model, [np.concatenate([heard, codes]) for codes in drawn], f"{name}-continued")
+    deliver(options, model, [np.concatenate([prompt, codes]) for codes in drawn], f"{name}-continued")

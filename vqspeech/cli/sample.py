@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 
 from vqspeech import ranges
-from vqspeech.cli.common.prior import add_drawing, check_voice, deliver, frames, load_prior
+from vqspeech.cli.common.prior import add_drawing, check_voice, deliver, drawing, frames, load_prior
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +22,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Draw codes and synthesise them."""
     from vqspeech.cli.common.model import load
-    from vqspeech.cli.common.progress import bar
     from vqspeech.generation.code_sampling import sample_codes
 
     model = load(options)
@@ -31,12 +30,6 @@ def run(options: argparse.Namespace) -> None:
     drawn = sample_codes(
         prior,
         length=frames(options.seconds, model),
-        count=options.count,
-        speaker=options.speaker,
-        seed=options.seed,
-        temperature=options.temperature,
-        top_k=options.top_k,
-        top_p=options.top_p,
-        progress=bar("drawing", "code"),
+        **drawing(options),
     )
     deliver(options, model, list(drawn), f"sample-{options.seed}")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from vqspeech.errors import InputError
-from vqspeech.model.config import Count, Fraction, ModelConfig, NonNegative, Positive
+from vqspeech.model.config import Count, Fraction, ModelConfig, NonNegative
 from vqspeech.training.preset_file import PresetFile, packaged_presets, read_preset_file, write_preset
+from vqspeech.training.run_config import RunConfig, ScheduleConfig
 
 __all__ = ["OptimizerConfig", "Preset", "TrainingConfig", "presets", "read_preset", "write_preset"]
 
@@ -18,32 +19,22 @@ __all__ = ["OptimizerConfig", "Preset", "TrainingConfig", "presets", "read_prese
 FOLDER = "presets"
 
 
-class OptimizerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Adam for vectors and, where its rate is not 0, Muon for matrices.
+class OptimizerConfig(ScheduleConfig, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Adam for vectors and, where its rate is not 0, Muon for matrices; besides, see ``ScheduleConfig``.
 
     Attributes:
-        adam: learning rate of Adam.
         muon_decoder: learning rate of Muon on the WaveNet's matrices; 0 leaves them to Adam.
         muon_encoder: the same for encoder and conditioning network.
-        warm_up: steps over which all rates rise from 0.
-        decay_from: share of the steps after which all rates fall linearly to a hundredth.
-        clip: largest norm of the gradient.
     """
 
-    adam: Positive
     muon_decoder: NonNegative
     muon_encoder: NonNegative
-    warm_up: Annotated[int, Meta(ge=0, le=1_000_000_000)]
-    decay_from: Fraction
-    clip: Positive
 
 
-class TrainingConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A training run.
+class TrainingConfig(RunConfig, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A training run: what ``RunConfig`` has, its batch of segments, its compiled part the decoder, and this.
 
     Attributes:
-        steps: how many in all.
-        batch: segments per step, on each device.
         segment: samples of a segment: what encoder and conditioning network see.
         crop: samples of it that the decoder predicts.
         quantize_from: step at which the codebook is placed on data by k-means; before, codes are not quantised.
@@ -60,16 +51,10 @@ class TrainingConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         channel: probability of noise, room, equaliser and band limit on it, likewise.
         pitch_dropout: probability that pitch is withheld from a conditioning network that takes it.
         loudness: range of the random gain of the encoder's input, in dB to either side.
-        average: decay of the moving average of the weights that is evaluated and kept.
-        precision: of the matrix products.
-        compile: compile the decoder with ``torch.compile``.
         least_code_gap: stop with a word when the codes are worth less than this, in nats per sample.
-        seed: of everything random.
         optimizer: the optimisers.
     """
 
-    steps: Count
-    batch: Count
     segment: Count
     crop: Count
     quantize_from: Annotated[int, Meta(ge=0, le=1_000_000_000)]
@@ -83,11 +68,7 @@ class TrainingConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     channel: Fraction = 0.0
     pitch_dropout: Fraction = 0.3
     loudness: NonNegative
-    average: Annotated[float, Meta(ge=0, lt=1)]
-    precision: Literal["fp32", "bf16"]
-    compile: bool
     least_code_gap: Annotated[float, Meta(ge=-1e6, le=1e6)]
-    seed: Annotated[int, Meta(ge=0, lt=2**32)]
     optimizer: OptimizerConfig
 
 

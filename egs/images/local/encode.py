@@ -10,23 +10,13 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-from pathlib import Path
 
-from command import main
+from command import arguments, main
 from networks import load_image_model
 from pictures import PARTS, read_set
 
 from vqspeech import codes
 from vqspeech.files import atomic_open
-
-
-def arguments() -> argparse.ArgumentParser:
-    """The options."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path)
-    parser.add_argument("images", type=Path)
-    parser.add_argument("out", type=Path)
-    return parser
 
 
 def run(options: argparse.Namespace) -> None:
@@ -52,4 +42,4 @@ def run(options: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    main(arguments(), run)
+    main(arguments(__doc__, "model", "images", "out"), run)

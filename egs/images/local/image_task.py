@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from msgspec import Meta, Struct
+from msgspec import Meta
 from networks import ImageModelConfig, ImageVQVAE, save_image_model
 from numpy.typing import NDArray
 from pictures import ImageSet
@@ -17,56 +17,37 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from vqspeech.errors import InputError
-from vqspeech.model.config import Count, Fraction, NonNegative
+from vqspeech.model.config import NonNegative
 from vqspeech.model.quantizer import perplexity
 from vqspeech.training.muon import Muon
 from vqspeech.training.preset_file import PresetFile
+from vqspeech.training.run_config import RunConfig, ScheduleConfig
 
 #: Images that the codebook is placed on, and held-out ones that are evaluated each time, at most.
 START_IMAGES, HELD_OUT_IMAGES = 512, 512
 
 
-class ImageOptimizerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Adam and, where its rate is not 0, Muon for the kernels of hidden convolutions.
+class ImageOptimizerConfig(ScheduleConfig, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Adam and, where its rate is not 0, Muon for the kernels of hidden convolutions; besides, see ``ScheduleConfig``.
 
     Attributes:
-        adam: learning rate of Adam.
         muon: learning rate of Muon; 0 leaves the kernels to Adam.
-        warm_up: steps over which both rates rise from 0.
-        decay_from: share of the steps after which they fall linearly to a hundredth.
-        clip: largest norm of the gradient.
     """
 
-    adam: Annotated[float, Meta(gt=0)]
     muon: NonNegative
-    warm_up: Annotated[int, Meta(ge=0)]
-    decay_from: Fraction
-    clip: Annotated[float, Meta(gt=0)]
 
 
-class ImageTrainingConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A training run.
+class ImageTrainingConfig(RunConfig, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A training run: what ``RunConfig`` has, its batch of images, and this.
 
     Attributes:
-        steps: how many in all.
-        batch: images per step.
         quantize_from: step at which the codebook is placed on data by k-means; before, nothing is quantised.
         mirror: whether half of the images are mirrored left to right.
-        average: decay of the moving average of the weights that is evaluated and kept.
-        precision: of the matrix products.
-        compile: compile encoder and decoder with ``torch.compile``.
-        seed: of everything random.
         optimizer: the optimiser.
     """
 
-    steps: Count
-    batch: Count
     quantize_from: Annotated[int, Meta(ge=0)]
     mirror: bool
-    average: Annotated[float, Meta(ge=0, lt=1)]
-    precision: Literal["fp32", "bf16"]
-    compile: bool
-    seed: Annotated[int, Meta(ge=0, lt=2**32)]
     optimizer: ImageOptimizerConfig
 
 

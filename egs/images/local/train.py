@@ -6,26 +6,14 @@ train.py PRESET.yaml SET.npz EXP [--device cpu] [KEY=VALUE ...]
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from command import main
+from command import main, training_arguments
 from image_task import ImagePreset, ImageTask
 from pictures import read_set
 
 from vqspeech.devices import Devices
 from vqspeech.training.preset_file import read_preset_file
 from vqspeech.training.trainer import Trainer
-
-
-def arguments() -> argparse.ArgumentParser:
-    """The options."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("preset", type=Path)
-    parser.add_argument("images", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("changes", nargs="*", metavar="KEY=VALUE")
-    return parser
 
 
 def run(options: argparse.Namespace) -> None:
@@ -37,4 +25,4 @@ def run(options: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    main(arguments(), run)
+    main(training_arguments(__doc__, "images"), run)

@@ -8,26 +8,14 @@ CODES is a folder as encode.py writes it.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from code_files import read_code_data, read_grid
-from command import main
+from command import main, training_arguments
 from masked_prior import MaskedPreset, MaskedPriorTask
 
 from vqspeech.devices import Devices
 from vqspeech.training.preset_file import read_preset_file
 from vqspeech.training.trainer import Trainer
-
-
-def arguments() -> argparse.ArgumentParser:
-    """The options."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("preset", type=Path)
-    parser.add_argument("codes", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("changes", nargs="*", metavar="KEY=VALUE")
-    return parser
 
 
 def run(options: argparse.Namespace) -> None:
@@ -41,4 +29,4 @@ def run(options: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    main(arguments(), run)
+    main(training_arguments(__doc__, "codes"), run)

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-from pathlib import Path
 
 import numpy as np
-from command import main
+from command import arguments, main
 from film_codes import to_symbols, unknown_actions
 from moving_digits import ACTIONS, read_films
 from networks import load_image_model
@@ -20,15 +19,6 @@ from pictures import PARTS
 
 from vqspeech import codes as archives
 from vqspeech.files import atomic_path
-
-
-def arguments() -> argparse.ArgumentParser:
-    """The options."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("out", type=Path)
-    return parser
 
 
 def run(options: argparse.Namespace) -> None:
@@ -52,4 +42,4 @@ def run(options: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    main(arguments(), run)
+    main(arguments(__doc__, "model", "data", "out"), run)

@@ -6,7 +6,7 @@ import argparse
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,6 +79,14 @@ def load_prior(options: argparse.Namespace, made_by: str | None) -> Prior:
 
     prior = prior_checkpoint.load_prior(options.prior or options.model or PRETRAINED, made_by=made_by)
     return prior.to(find_device(options.device))
+
+
+def drawing(options: argparse.Namespace) -> dict[str, Any]:
+    """What ``sample_codes`` and ``continue_codes`` take of the options."""
+    from vqspeech.cli.common.progress import bar
+
+    names = ("count", "speaker", "seed", "temperature", "top_k", "top_p")
+    return {**{name: getattr(options, name) for name in names}, "progress": bar("drawing", "code")}
 
 
 def read_utt2spk(files: Sequence[Path]) -> dict[str, str]:

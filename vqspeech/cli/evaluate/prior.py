@@ -236,19 +236,13 @@ def _samples(options: argparse.Namespace, prior: Prior | None, held_out: Codes) 
         return sequences
     if prior is None:
         return None
-    from vqspeech.cli.common.progress import bar
+    from vqspeech.cli.common.prior import drawing
     from vqspeech.generation.code_sampling import sample_codes
 
     drawn = sample_codes(
         prior,
         length=max(1, round(options.seconds / held_out.info.frame_period)),
-        count=options.count,
-        speaker=options.speaker,
-        seed=options.seed,
-        temperature=options.temperature,
-        top_k=options.top_k,
-        top_p=options.top_p,
-        progress=bar("drawing", "code"),
+        **drawing(options),
     )
     return {f"sample-{number:03}": codes for number, codes in enumerate(drawn, 1)}
 
