@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "corpora": GROUND | {"audio", "datadir", "alignment"},
     "aligners": GROUND | {"audio", "datadir", "alignment"},
     "devices": GROUND,
+    "encoding": GROUND | {"codes"},
     "model": GROUND | {"companding", "melspectrogram"},
     "generation": GROUND | {"companding", "melspectrogram", "model"},
     "streaming": GROUND | {"generation", "melspectrogram", "model", "pitch"},

@@ -112,6 +112,8 @@ MEGABYTES = Whole(1, 8192)
 MINUTES = Real(0, 600, above=True)
 #: How many of something, at least one.
 COUNT = Whole(1, 10**9)
+#: Shards of a corpus.
+SHARDS = Whole(1, 99_999)
 #: How many of something, or none.
 COUNT_OR_NONE = Whole(0, 10**9)
 #: Samples that are drawn together.

@@ -4,6 +4,12 @@ vqspeech encode a.wav                             prints the line
 vqspeech encode data/test --out exp/codes.txt     a data directory; killed, it goes on where it stopped
 vqspeech encode data/test --out exp/codes.txt --pitch exp/f0.txt     and the intonation beside the codes
 vqspeech encode data/test --out exp/units.km --format fairseq        and in another system's format, beside units.txt
+vqspeech encode rows.jsonl --out exp/shards --shards 64 --shard 3    one of 64 binary shards; vqspeech join joins them
+vqspeech encode rows.jsonl --out exp/shards --shards     which of how many a Slurm array or torchrun says
+
+With --shards, SRC is one data directory, folder (at any depth) or manifest: rows of path, start, end and id in .jsonl
+or .parquet, or lhotse's cuts. A shard that is there, of this model and these recordings, is not made again, and one
+that was interrupted goes on.
 """
 
 from __future__ import annotations
@@ -44,6 +50,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what a change of code costs, in units of the mean squared distance of two codes: fewer, longer units "
         "(0: the nearest codes; evaluate phonemes shows what it trades)",
     )
+    parser.add_argument(
+        "--shards",
+        nargs="?",
+        type=ranges.SHARDS,
+        const=0,
+        metavar="N",
+        help="write binary shards into the folder --out; without N as many as the job array has",
+    )
+    parser.add_argument(
+        "--shard", type=ranges.SHARDS, metavar="I", help="which, 1 to N; default: the array's, or all in turn"
+    )
     add_model(parser)
     add_allow_pipes(parser)
 
@@ -53,6 +70,10 @@ def run(options: argparse.Namespace) -> int:
     from vqspeech import codes
     from vqspeech.cli.common.progress import bar
 
+    if options.shards is not None or options.shard is not None:
+        from vqspeech.cli.common.shards import encode_shards
+
+        return encode_shards(options)
     found = sources(options.src)
     require_unique(found)
     model = load(options)

@@ -20,6 +20,8 @@ from vqspeech.codes.archive import (
 from vqspeech.codes.contours import Contours, ContourWriter, FrameTimes, read_contours
 from vqspeech.codes.foreign import import_units, read_units
 from vqspeech.codes.formats import FORMATS, format_of, write_units
+from vqspeech.codes.joined import MappedCodes, join_shards
+from vqspeech.codes.shard import ShardWriter
 from vqspeech.codes.statistics import bitrate, entropy, perplexity, runs, usage
 
 __all__ = [
@@ -29,14 +31,17 @@ __all__ = [
     "ContourWriter",
     "Contours",
     "FrameTimes",
+    "MappedCodes",
     "PathLike",
     "Sequences",
+    "ShardWriter",
     "Writer",
     "bitrate",
     "entropy",
     "format_line",
     "format_of",
     "import_units",
+    "join_shards",
     "perplexity",
     "read",
     "read_contours",

@@ -1,0 +1,294 @@
+"""vqspeech encode --shards and join: the same bytes whatever the number of shards, the order and the kills."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from vqspeech import codes
+from vqspeech.cli.main import main
+from vqspeech.datadir import DataDir, Utterance
+
+RATE = 16_000
+#: What a job array or torchrun would set, and the test's own surroundings may.
+VARIABLES = ("SLURM_ARRAY_TASK_ID", "RANK", "WORLD_SIZE")
+
+
+@pytest.fixture(autouse=True)
+def _no_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """Thirty short recordings in folders, and rows of them and of parts of one."""
+    generator = np.random.default_rng(0)
+    rows = []
+    for number in range(30):
+        path = tmp_path / "audio" / f"s{number % 3}" / f"u{number:02}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, 0.1 * generator.standard_normal(int(generator.integers(500, 9000))), RATE)
+        rows.append({"path": str(path), "id": path.stem})
+    rows += [{"path": rows[0]["path"], "start": 0.01 * n, "end": 0.01 * n + 0.02, "id": f"part{n}"} for n in range(2)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return tmp_path
+
+
+def encode(source: Path, out: Path, model: str, *words: str) -> int:
+    return main(["encode", str(source), "--out", str(out), "--model", model, *words])
+
+
+def join(shards: Path, dest: Path, *words: str) -> dict[str, bytes]:
+    assert main(["join", str(shards), str(dest), *words]) == 0
+    return contents(dest)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def test_any_number_of_shards_in_any_order(corpus: Path, model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    wholes = []
+    for count in (1, 4, 50):
+        out = corpus / f"out{count}"
+        for shard in reversed(range(1, count + 1)):
+            assert encode(corpus / "rows.jsonl", out, model, "--shards", str(count), "--shard", str(shard)) == 0
+        wholes.append(join(out, corpus / f"joined{count}", "--text", "--jsonl"))
+    assert wholes[0] == wholes[1] == wholes[2]
+    names = {"codes.npy", "codes.index.npy", "codes.ids", "codes.json", "codes.txt", "codes.jsonl"}
+    assert wholes[0].keys() == names
+    # The text is what one utterance after the other gives, and the memory map holds the same.
+    assert encode(corpus / "rows.jsonl", corpus / "all", model, "--shards", "4") == 0
+    assert join(corpus / "all", corpus / "again", "--text", "--jsonl") == wholes[0]
+    assert main(["encode", str(corpus / "audio/s0"), "--model", model, "--out", str(corpus / "plain.txt")]) == 0
+    plain, text = codes.read(corpus / "plain.txt"), codes.read(corpus / "again/codes.txt")
+    mapped = codes.MappedCodes(corpus / "again")
+    assert mapped.codes.dtype == np.uint8
+    assert [name for name, _ in mapped.items()] == list(text.sequences)
+    for name, sequence in plain.sequences.items():
+        np.testing.assert_array_equal(mapped[name], sequence)
+        np.testing.assert_array_equal(text.sequences[name], sequence)
+    np.testing.assert_allclose(mapped.index["seconds"][-2:], 0.02)
+    loaded = np.load(corpus / "again/codes.npy", mmap_mode="r")
+    np.testing.assert_array_equal(loaded, mapped.codes)
+    assert np.load(corpus / "again/codes.index.npy").dtype.names == ("offset", "length", "seconds", "id")
+    lines = [json.loads(line) for line in (corpus / "again/codes.jsonl").read_text().splitlines()]
+    assert {line["file"]: line["units"] for line in lines} == {n: s.tolist() for n, s in text.sequences.items()}
+
+
+def test_what_is_there_is_not_made_again(corpus: Path, model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    out = corpus / "out"
+    assert encode(corpus / "rows.jsonl", out, model, "--shards", "3") == 0
+    before = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
+    capsys.readouterr()
+    assert encode(corpus / "rows.jsonl", out, model, "--shards", "3") == 0
+    assert capsys.readouterr().out.count("there already") == 3
+    assert {path.name: path.stat().st_mtime_ns for path in out.iterdir()} == before
+    # A recording of another length belongs to one shard; a shard that was cut short is made again.
+    soundfile.write(corpus / "audio/s0/u00.wav", np.ones(777) / 9, RATE)
+    (out / "codes.00003-of-00003.ids").unlink()
+    assert encode(corpus / "rows.jsonl", out, model, "--shards", "3") == 0
+    shown = capsys.readouterr().out
+    assert shown.count("there already") == 1
+    assert "codes.00002-of-00003: there already" in shown
+
+
+def test_another_model_begins_again(corpus: Path, model: str, multiband_model: str, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    subprocess.run(["cp", "-r", model, str(other)], check=True)
+    out = corpus / "out"
+    assert encode(corpus / "rows.jsonl", out, model, "--shards", "2", "--shard", "1") == 0
+    assert encode(corpus / "rows.jsonl", out, str(other), "--shards", "2", "--shard", "2") == 0
+    assert main(["join", str(out), str(tmp_path / "joined")]) == 2
+    assert encode(corpus / "rows.jsonl", out, str(other), "--shards", "2") == 0
+    join(out, tmp_path / "joined")
+
+
+def test_killed_at_random_again_and_again(corpus: Path, model: str, tmp_path: Path) -> None:
+    """A process that is killed with SIGKILL or SIGTERM wherever it is; the files are those of an unbroken run."""
+    script = (
+        "import sys, time, numpy\n"
+        "from vqspeech import api\n"
+        "from vqspeech.cli.main import main\n"
+        "from vqspeech.encoding import shards\n"
+        "shards._PIECE_ROWS = 2\n"
+        "whole = api.Model.encode_waveforms\n"
+        "def slow(self, waveforms):\n"
+        "    time.sleep(0.05)\n"
+        "    return whole(self, waveforms)\n"
+        "api.Model.encode_waveforms = slow\n"
+        "print('up', flush=True)\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    out = tmp_path / "killed"
+    words = ["encode", str(corpus / "rows.jsonl"), "--out", str(out), "--model", model, "--shards", "4"]
+    chance = random.Random(0)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    kills = 0
+    for _ in range(12):
+        process = subprocess.Popen(
+            [sys.executable, "-c", script, *words], env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        assert process.stdout is not None
+        process.stdout.readline()
+        # The first ones come to their work slowly: wait until something is being written.
+        deadline = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline and not list(out.glob(".*.part")):
+            time.sleep(0.01)
+        time.sleep(chance.uniform(0, 0.4))
+        process.send_signal(chance.choice([signal.SIGKILL, signal.SIGTERM]))
+        if process.wait() == 0:
+            break
+        kills += 1
+    assert kills >= 2
+    assert main(words) == 0
+    assert encode(corpus / "rows.jsonl", tmp_path / "whole", model, "--shards", "4") == 0
+    assert contents(out) == contents(tmp_path / "whole")
+    assert join(out, tmp_path / "a") == join(tmp_path / "whole", tmp_path / "b")
+
+
+def test_folders_and_data_directories(corpus: Path, model: str) -> None:
+    assert encode(corpus / "audio", corpus / "folder", model, "--shards", "2") == 0
+    join(corpus / "folder", corpus / "joined")
+    mapped = codes.MappedCodes(corpus / "joined")
+    assert list(mapped.ids())[:2] == ["s0/u00", "s0/u03"]
+    assert len(mapped) == 30
+    files = sorted((corpus / "audio").rglob("*.wav"))
+    DataDir(Utterance(file.stem, file.stem, str(file)) for file in files).write(corpus / "data")
+    assert encode(corpus / "data", corpus / "whole", model, "--shards", "7") == 0
+    join(corpus / "whole", corpus / "of_data")
+    parts = [Utterance(f"a-{n}", "a", str(files[1]), 0.002 * n, 0.002 * n + 0.01, recording_id="r") for n in range(9)]
+    DataDir(parts).write(corpus / "segments")
+    assert encode(corpus / "segments", corpus / "pieces", model, "--shards", "4") == 0
+    join(corpus / "pieces", corpus / "of_segments")
+    for name, source in (("of_data", "data"), ("of_segments", "segments")):
+        text = corpus / f"{name}.txt"
+        assert main(["encode", str(corpus / source), "--model", model, "--out", str(text)]) == 0
+        mapped = codes.MappedCodes(corpus / name)
+        expected = codes.read(text).sequences
+        assert list(mapped.ids()) == list(expected)
+        for utterance, sequence in expected.items():
+            np.testing.assert_array_equal(mapped[utterance], sequence)
+
+
+def test_the_places_of_jobs(corpus: Path, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for task in (5, 7, 9):  # --array=5-9:2
+        for name, value in (("ID", task), ("MIN", 5), ("COUNT", 3), ("STEP", 2)):
+            monkeypatch.setenv(f"SLURM_ARRAY_TASK_{name}", str(value))
+        assert encode(corpus / "rows.jsonl", corpus / "slurm", model, "--shards") == 0
+    monkeypatch.delenv("SLURM_ARRAY_TASK_ID")
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    for rank in range(3):
+        monkeypatch.setenv("RANK", str(rank))
+        assert encode(corpus / "rows.jsonl", corpus / "torchrun", model, "--shards") == 0
+    assert join(corpus / "slurm", corpus / "a") == join(corpus / "torchrun", corpus / "b")
+    assert len([name for name in contents(corpus / "slurm") if name.endswith(".json")]) == 3
+
+
+def test_recordings_that_cannot_be_used(corpus: Path, model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with (corpus / "rows.jsonl").open("a") as rows:
+        rows.write(json.dumps({"path": str(corpus / "none.wav"), "id": "gone"}) + "\n")
+        rows.write(json.dumps({"path": str(corpus / "audio/s0/u00.wav"), "id": "last"}) + "\n")
+    assert encode(corpus / "rows.jsonl", corpus / "out", model, "--shards", "2") == 2
+    error = capsys.readouterr().err
+    assert "none.wav: no such file" in error
+    assert "codes.00002-of-00002.failed" in error
+    assert encode(corpus / "rows.jsonl", corpus / "out", model, "--shards", "2") == 2
+    found = join(corpus / "out", corpus / "joined")
+    assert found["codes.failed"].startswith(b"gone\t")
+    assert json.loads(found["codes.json"])["failed"] == 1
+    assert list(codes.MappedCodes(corpus / "joined").ids())[-1] == "last"
+    # Once it is there, its shard is made again.
+    soundfile.write(corpus / "none.wav", np.ones(777) / 9, RATE)
+    assert encode(corpus / "rows.jsonl", corpus / "out", model, "--shards", "2") == 0
+    assert "codes.failed" not in join(corpus / "out", corpus / "joined")
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("{", "no JSON"),
+        ("[1]", "no object"),
+        ('{"id": "a"}', "path is None"),
+        ('{"path": "-", "id": "a"}', "path is '-'"),
+        ('{"path": "a.wav", "id": "a b"}', "cannot be an id"),
+        ('{"path": "a.wav", "id": "a\\nb"}', "cannot be an id"),
+        ('{"path": "a.wav", "start": 3, "end": 2, "id": "a"}', "ends at 2 s"),
+        ('{"path": "a.wav", "start": "x", "id": "a"}', "start is 'x'"),
+        ('{"path": "a.wav", "start": NaN, "id": "a"}', "start is nan"),
+        ('{"path": "a.wav", "start": 1}', "without an id"),
+        ('{"id": "a", "recording": {"sources": []}}', "not a cut"),
+        ('{"id": "a", "recording": {"sources": [{"type": "command", "source": "ls"}]}}', "type 'command'"),
+    ],
+)
+def test_rows_that_make_no_sense(
+    corpus: Path, model: str, line: str, problem: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (corpus / "rows.jsonl").open("a") as rows:
+        rows.write(line + "\n")
+    assert encode(corpus / "rows.jsonl", corpus / "out", model, "--shards", "2", "--shard", "2") == 2
+    error = capsys.readouterr().err
+    assert "rows.jsonl:33: " in error
+    assert problem in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["--shards"], "of how many shards"),
+        (["--shards", "3", "--shard", "4"], "--shard 4 of 3"),
+        (["--shards", "3", "--shard", "0"], "'0' is not a whole number from 1"),
+        (["--shards", "2", "rows.jsonl"], "2 sources"),
+        (["--shards", "2", "--pitch", "f0.txt"], "--pitch with --shards"),
+    ],
+)
+def test_options_that_make_no_sense(
+    corpus: Path, model: str, words: list[str], problem: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert encode(corpus / "rows.jsonl", corpus / "out", model, *words) == 2
+    assert problem in capsys.readouterr().err
+
+
+def test_joining_what_does_not_belong_together(
+    corpus: Path, model: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    out = corpus / "out"
+
+    def refused(problem: str, *words: str) -> None:
+        assert main(["join", str(out), str(tmp_path / "joined"), *words]) == 2
+        error = capsys.readouterr().err
+        assert problem in error
+        assert error.count("\n") == 1
+        assert not (tmp_path / "joined").exists()
+
+    out.mkdir()
+    refused("no finished shards")
+    assert encode(corpus / "rows.jsonl", out, model, "--shards", "3", "--shard", "2") == 0
+    capsys.readouterr()
+    refused("codes.00001-of-00003 and 1 more of 3 not finished")
+    assert encode(corpus / "rows.jsonl", out, model, "--shards", "1") == 0
+    capsys.readouterr()
+    refused("shards of several sets, 1 and 3")
+    array = out / "codes.00001-of-00001.npy"
+    whole = array.read_bytes()
+    array.write_bytes(whole[:-1])
+    refused("cut short", "--shards", "1")
+    array.write_bytes(b"x" + whole[1:])
+    refused("cut short", "--shards", "1")
+    rows = (corpus / "rows.jsonl").read_text()
+    (corpus / "rows.jsonl").write_text(rows + rows.splitlines()[4] + "\n")
+    assert encode(corpus / "rows.jsonl", out, model, "--shards", "2") == 0
+    capsys.readouterr()
+    refused("utterance u04 is there twice", "--shards", "2")

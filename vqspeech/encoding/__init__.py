@@ -1,0 +1,11 @@
+"""Encoding of large corpora: rows of any source in order, shard by shard, each resumable.
+
+>>> from vqspeech.encoding import encode_shard, open_rows
+>>> encode_shard(vqspeech.load(), open_rows("rows.jsonl", out), out, shard=1, shards=16)     # doctest: +SKIP
+"""
+
+from vqspeech.encoding.place import place_of_this_job
+from vqspeech.encoding.rows import Row, Rows, open_rows
+from vqspeech.encoding.shards import Outcome, encode_shard
+
+__all__ = ["Outcome", "Row", "Rows", "encode_shard", "open_rows", "place_of_this_job"]

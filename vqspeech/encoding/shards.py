@@ -1,0 +1,160 @@
+"""One shard of a source turned into codes; whatever ends it, the next run goes on behind the last piece."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vqspeech.codes.archive import CodeInfo
+from vqspeech.codes.shard import ShardWriter
+from vqspeech.encoding.rows import Row, Rows
+from vqspeech.errors import InputError
+
+#: Seconds of speech, and utterances, that are encoded together and then written: what a kill costs, at most.
+_PIECE_SECONDS, _PIECE_ROWS = 60.0, 256
+#: Recordings that cannot be used and are told of one by one; the rest are in the shard's ``.failed``.
+_TOLD = 10
+
+
+def _ignore(*_: object) -> None:
+    """What is called where nobody wants to be."""
+
+
+class Encoder(Protocol):
+    """What turns waveforms into codes: ``vqspeech.api.Model``."""
+
+    sample_rate: int
+
+    @property
+    def code_info(self) -> CodeInfo:
+        """For ``codes.json``."""
+
+    def read(self, recording: str, *, start: float | None, end: float | None) -> NDArray[np.float32]:
+        """A recording as ``(samples,)``."""
+
+    def encode_waveforms(self, waveforms: Sequence[NDArray[np.float32]]) -> list[NDArray[np.int32]]:
+        """The codes of several."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a shard.
+
+    Attributes:
+        name: of its files.
+        utterances: that it has.
+        failed: recordings that could not be used.
+        skipped: whether it was there already.
+    """
+
+    name: str
+    utterances: int
+    failed: int
+    skipped: bool
+
+
+def encode_shard(
+    model: Encoder,
+    rows: Rows,
+    out: Path,
+    *,
+    shard: int,
+    shards: int,
+    wait: float = 0.0,
+    progress: Callable[[int, int], None] = _ignore,
+    say: Callable[[str], None] = _ignore,
+) -> Outcome:
+    """Encode a shard, or what is missing of it.
+
+    Args:
+        model: what encodes.
+        rows: what is encoded.
+        out: the folder of all shards.
+        shard: which, from 1.
+        shards: of how many.
+        wait: seconds to wait for another process that writes it; whoever was killed holds it no longer.
+        progress: called with rows done and rows in all.
+        say: called with a line for people: a recording that cannot be used, and why.
+
+    Raises:
+        InputError: a row makes no sense, or another process writes the shard.
+    """
+    digest, total = hashlib.sha256(), 0
+    for row in rows.stretch(shard, shards):
+        digest.update(repr(row.identity()).encode(errors="surrogateescape"))
+        total += 1
+    writer = ShardWriter(
+        out, model.code_info, shard=shard, shards=shards, source=digest.hexdigest(), described=rows.described
+    )
+    skipped = writer.complete
+    if not skipped:
+        with ExitStack() as stack:
+            _enter(writer, stack, time.monotonic() + wait)
+            skipped = writer.complete  # another process has just made it
+            if not skipped:
+                _encode(model, islice(rows.stretch(shard, shards), writer.done, None), writer, total, progress, say)
+    return Outcome(writer.name, writer.done - writer.failed, writer.failed, skipped=skipped)
+
+
+def _enter(writer: ShardWriter, stack: ExitStack, deadline: float) -> None:
+    while True:
+        try:
+            stack.enter_context(writer)
+            return
+        except InputError:
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(0.2)
+
+
+def _encode(
+    model: Encoder,
+    rows: Iterator[Row],
+    writer: ShardWriter,
+    total: int,
+    progress: Callable[[int, int], None],
+    say: Callable[[str], None],
+) -> None:
+    if writer.discarded:
+        say(f"{writer.path('')}: of other recordings or another model, begun again")
+    piece: list[tuple[Row, NDArray[np.float32] | InputError]] = []
+    seconds = 0.0
+    for row in rows:
+        try:
+            waveform = model.read(row.recording, start=row.start, end=row.end)
+            seconds += len(waveform) / model.sample_rate
+            piece.append((row, waveform))
+        except InputError as fault:
+            piece.append((row, fault))
+        if seconds >= _PIECE_SECONDS or len(piece) >= _PIECE_ROWS:
+            _write(model, writer, piece, say)
+            piece, seconds = [], 0.0
+            progress(writer.done, total)
+    _write(model, writer, piece, say)
+    progress(writer.done, total)
+
+
+def _write(
+    model: Encoder,
+    writer: ShardWriter,
+    piece: list[tuple[Row, NDArray[np.float32] | InputError]],
+    say: Callable[[str], None],
+) -> None:
+    made = iter(model.encode_waveforms([found for _, found in piece if not isinstance(found, InputError)]))
+    for row, found in piece:
+        if isinstance(found, InputError):
+            writer.fail(row.id, str(found))
+            if writer.failed <= _TOLD:
+                say(f"{row.id}: {found}")
+        else:
+            writer.append(row.id, next(made), len(found) / model.sample_rate)
+    writer.flush()
