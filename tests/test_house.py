@@ -13,13 +13,14 @@ PACKAGE = Path(__file__).parent.parent / "vqspeech"
 GROUND = {"errors", "files", "pipes", "ranges", "yaml_text"}
 #: Part -> what else of the package it may import, itself apart.
 MAY_IMPORT = {
-    "audio": GROUND,
+    "audio": GROUND | {"media"},
     "companding": GROUND,
     "datadir": GROUND,
     "alignment": GROUND,
     "codes": GROUND | {"arrays"},
     "arrays": GROUND,
     "blend": GROUND,
+    "media": GROUND,
     "melspectrogram": GROUND | {"torchaudio_import"},
     "pitch": GROUND,
     "corpora": GROUND | {"audio", "datadir", "alignment"},

@@ -1,8 +1,8 @@
 """Recordings in and out: any file, pipe or stdin to a 16 kHz mono waveform, and back to WAV or FLAC.
 
 Formats are those of libsndfile: WAV, FLAC, Ogg Vorbis, Opus, MP3 and more, of any rate, sample width and number of
-channels. A recording is read and resampled in blocks, so that an hour of it costs little more than the waveform that
-comes out.
+channels; with the extra ``media`` also m4a, webm, amr and the sound of videos (``vqspeech.media``). A recording is read
+and resampled in blocks, so that an hour of it costs little more than the waveform that comes out.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vqspeech import media
 from vqspeech.errors import InputError
 from vqspeech.files import atomic_open
 from vqspeech.pipes import Pipe, require_allowed
@@ -236,7 +237,7 @@ def _name(source: str | Path | BinaryIO) -> str:
 
 
 @contextlib.contextmanager
-def _opened(source: str | Path | BinaryIO) -> Iterator[soundfile.SoundFile]:
+def _opened(source: str | Path | BinaryIO) -> Iterator[soundfile.SoundFile | media.MediaFile]:
     import soundfile
 
     where = _name(source)
@@ -262,18 +263,35 @@ def _opened(source: str | Path | BinaryIO) -> Iterator[soundfile.SoundFile]:
         try:
             file = stack.enter_context(soundfile.SoundFile(stream))
         except Exception as error:  # of libsndfile, and TypeErrors and more of its wrapper
-            raise InputError(
-                "not audio in a known format (WAV, FLAC, OGG, Opus, MP3, …)",
-                where=where,
-                hint="convert it to WAV first, for example with ffmpeg",
-            ) from error
+            file = stack.enter_context(_media_file(stream, where, error))
         if not _RATES[0] <= file.samplerate <= _RATES[1]:
             raise InputError(
                 f"a sample rate of {file.samplerate} Hz", where=where, hint="the header is damaged; copy it again"
             )
-        # soundfile seeks after each read of a seekable file, which fails in a FLAC stream of unknown length.
-        file.seekable = lambda: False
+        if not isinstance(file, media.MediaFile):
+            # soundfile seeks after each read of a seekable file, which fails in a FLAC stream of unknown length.
+            file.seekable = lambda: False
         yield file
+
+
+def _media_file(stream: IO[bytes], where: str, error: Exception) -> media.MediaFile:
+    """What libsndfile has refused, opened as what phones and browsers record."""
+    hint = "convert it to WAV first, for example with ffmpeg"
+    problem = "not audio in a known format (WAV, FLAC, OGG, Opus, MP3, m4a, webm, …)"
+    if not media.available():
+        raise InputError(
+            problem, where=where, hint="pip install 'vqspeech[media]' reads m4a, webm, amr and videos; or give a WAV"
+        ) from error
+    stream.seek(0)
+    if not any(stream.read(1 << 16)):
+        raise InputError(problem, where=where, hint=hint) from error
+    stream.seek(0)
+    try:
+        return media.MediaFile(stream, where)
+    except InputError as refused:
+        if not refused.problem.startswith("not a media file"):
+            raise
+        raise InputError(problem, where=where, hint=hint) from refused
 
 
 @contextlib.contextmanager
@@ -339,12 +357,14 @@ def _command_output(pipe: Pipe) -> Iterator[IO[bytes]]:
         yield output
 
 
-def _length_known(file: soundfile.SoundFile) -> bool:
+def _length_known(file: soundfile.SoundFile | media.MediaFile) -> bool:
     # A FLAC stream from a pipe has no length in its header; libsndfile then gives 0 or the largest 64-bit number.
     return bool(0 < file.frames < 1 << 48)
 
 
-def _part(file: soundfile.SoundFile, where: str, start: float | None, end: float | None) -> tuple[int, int | None]:
+def _part(
+    file: soundfile.SoundFile | media.MediaFile, where: str, start: float | None, end: float | None
+) -> tuple[int, int | None]:
     """First frame and the one after the last, ``None`` for the end of the file."""
     first = 0.0 if start is None else start
     if not 0 <= first < math.inf:
@@ -361,8 +381,11 @@ def _part(file: soundfile.SoundFile, where: str, start: float | None, end: float
     return round(first * file.samplerate), None if end is None else round(end * file.samplerate)
 
 
-def _blocks(file: soundfile.SoundFile, where: str) -> Iterator[NDArray[np.float32]]:
+def _blocks(file: soundfile.SoundFile | media.MediaFile, where: str) -> Iterator[NDArray[np.float32]]:
     """``(frames, channels)`` blocks to the end of the file, each valid until the next is asked for."""
+    if isinstance(file, media.MediaFile):
+        yield from file.blocks()
+        return
     import soundfile
 
     buffer = np.empty((max(1, 2 * _BLOCK // (1 + file.channels)), file.channels), np.float32)
@@ -385,7 +408,7 @@ def _blocks(file: soundfile.SoundFile, where: str) -> Iterator[NDArray[np.float3
 
 
 def _mono_blocks(
-    file: soundfile.SoundFile, where: str, first: int, last: int | None, longest: float
+    file: soundfile.SoundFile | media.MediaFile, where: str, first: int, last: int | None, longest: float
 ) -> Iterator[NDArray[np.float32]]:
     position = file.seek(first) if first and _length_known(file) else 0
     taken = 0

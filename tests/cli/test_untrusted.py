@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from vqspeech import codes
+from vqspeech import codes, media
 from vqspeech.cli.main import main
 
 
@@ -76,8 +76,9 @@ def test_a_command_in_wav_scp_runs_only_when_it_is_allowed(
 
 
 def test_convert_takes_neither_its_own_files_nor_hidden_ones(
-    tmp_path: Path, model: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, model: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(media, "available", lambda: False)
     for name in ("a", "b-c"):
         record(tmp_path / f"{name}.wav")
     for name in ("._a.wav", ".a-anna.x1y2.wav"):

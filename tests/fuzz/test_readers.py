@@ -115,6 +115,25 @@ def test_audio(tmp_path: Path, kind: str, subtype: str) -> None:
     damaged_alike(tmp_path, f"a.{kind}", content, audio.duration)
 
 
+@pytest.mark.parametrize(("kind", "codec"), [("mp4", "aac"), ("webm", "libopus"), ("mkv", "flac"), ("adts", "aac")])
+def test_media(tmp_path: Path, kind: str, codec: str) -> None:
+    av = pytest.importorskip("av", reason="PyAV (extra media) is not installed")
+    buffer, layout = io.BytesIO(), "mono"
+    with av.open(buffer, "w", format={"mkv": "matroska"}.get(kind, kind)) as container:
+        stream = container.add_stream(codec, rate=48_000)
+        stream.layout = layout
+        samples = 0.1 * np.random.default_rng(0).standard_normal((1, 9600)).astype(np.float32)
+        frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout=layout)
+        frame.sample_rate, frame.pts = 48_000, 0
+        encoder = stream.codec_context
+        resampler = av.AudioResampler(encoder.format, layout, 48_000, encoder.frame_size or 1024)
+        for piece in [*resampler.resample(frame), *resampler.resample(None)]:
+            container.mux(stream.encode(piece))
+        container.mux(stream.encode(None))
+    damaged_alike(tmp_path, f"a.{kind}", buffer.getvalue(), audio.read)
+    damaged_alike(tmp_path, f"a.{kind}", buffer.getvalue(), lambda path: audio.read(path, start=0.1))
+
+
 @pytest.mark.parametrize(
     ("name", "content"), [("a.ctm", CTM), ("u1.TextGrid", TEXTGRID), ("u1.phn", PHN), ("u1.lab", LAB)]
 )

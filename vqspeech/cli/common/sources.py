@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vqspeech import media
 from vqspeech.blend import is_voice_label
 from vqspeech.errors import InputError
 
 #: Endings of files that a folder is searched for.
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".sph", ".w64"})
-#: Endings of recordings that cannot be read.
-_OTHERS = frozenset({".m4a", ".aac", ".mp4", ".wma", ".webm", ".amr", ".3gp", ".mkv", ".mov"})
+#: Endings of files that the extra ``media`` reads.
+_MEDIA = frozenset({".m4a", ".aac", ".mp4", ".wma", ".webm", ".amr", ".3gp", ".mkv", ".mov"})
 
 
 @dataclass(frozen=True)
@@ -83,16 +84,17 @@ def require_unique(found: Sequence[Source]) -> None:
 
 def _in_folder(folder: Path, speakers: Sequence[str]) -> list[Path]:
     visible = [file for file in sorted(folder.iterdir()) if not file.name.startswith(".")]
-    files = [file for file in visible if file.suffix.lower() in SUFFIXES]
+    suffixes = SUFFIXES | _MEDIA if media.available() else SUFFIXES
+    files = [file for file in visible if file.suffix.lower() in suffixes]
     stems = {file.stem for file in files}
     made = [file for file in files if _made_by_convert(file.stem, stems, speakers)]
     unnamed = [file for file in files if not file.name.isprintable()]
-    others = [file for file in visible if file.suffix.lower() in _OTHERS]
-    deeper = sorted({f.parent for f in folder.glob("[!.]*/[!.]*") if f.suffix.lower() in SUFFIXES})
+    others = [file for file in visible if file.suffix.lower() in _MEDIA - suffixes]
+    deeper = sorted({f.parent for f in folder.glob("[!.]*/[!.]*") if f.suffix.lower() in suffixes})
     for left_out, why in (
         (made, "written by convert"),
         (unnamed, "not UTF-8, or with control characters in its name"),
-        (others, "in a format that cannot be read (convert it with ffmpeg)"),
+        (others, "in a format that pip install 'vqspeech[media]' reads"),
         (deeper if files else [], "a folder inside the folder (name it, too, to take its recordings)"),
     ):
         if left_out:
