@@ -26,6 +26,7 @@ from vqspeech.generation.synthesis import synthesise
 from vqspeech.model.checkpoint import checksum, codes_checksum, load_model, model_folder
 from vqspeech.model.chunking import apply_chunked
 from vqspeech.model.conditioner import PITCH_FEATURES
+from vqspeech.model.external import frames_of, on_frames
 from vqspeech.model.packaged import find_model
 from vqspeech.model.packed_encoder import PackedEncoder
 from vqspeech.model.speaker_conditioning import Voice
@@ -138,6 +139,10 @@ class Model:
         """Codebook size and frame times, for ``codes.json``."""
         config = self.network.config
         hop = config.code_hop
+        source = config.encoder.source
+        if source is not None:
+            times = source.frame_period, source.offset
+            return CodeInfo(config.quantizer.codes, *times, model=source.model, checksum=source.checksum)
         return CodeInfo(
             codebook_size=config.quantizer.codes,
             frame_period=hop / config.audio.sample_rate,
@@ -413,7 +418,7 @@ class Model:
             raise InputError(f"{len(pitches)} pitch contours for {len(sequences)} sequences", hint="give one for each")
         plans = []
         for codes, name, given in zip(sequences, names, pitches, strict=True):
-            checked = self._checked(codes)
+            checked = self._on_frames(self._checked(codes))
             plans.append(
                 ConditioningPlan(self.network, checked, self.voice(name), self._checked_pitch(given, len(checked)))
             )
@@ -450,6 +455,15 @@ class Model:
         if frames.shape != wanted or not np.isfinite(frames).all():
             raise InputError(f"pitch of shape {frames.shape}, not {wanted}", hint="take it from Model.pitch")
         return torch.from_numpy(frames).to(self._device)
+
+    def frames_of(self, codes: int) -> int:
+        """How many frames of the model so many codes last: as many, but for a model of another system's codes."""
+        return frames_of(codes, self.network.config)
+
+    def _on_frames(self, codes: Tensor) -> Tensor:
+        if self.network.config.encoder.source is None:
+            return codes
+        return torch.from_numpy(on_frames(codes.cpu().numpy(), self.network.config)).to(self._device)
 
     def _checked(self, codes: ArrayLike) -> Tensor:
         """Codes as ``(frames,)`` int64, where the network is."""

@@ -11,8 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vqspeech.cli.common.external import require_rate
 from vqspeech.cli.common.model import add_generation, add_model, load
 from vqspeech.cli.common.synthesis import Speech, Targets, add_f0, add_speaker, synthesise
+from vqspeech.cli.evaluate.inputs import add_foreign
 from vqspeech.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,7 +26,13 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("codes", type=Path, metavar="CODES.txt", help="from vqspeech encode, with its codes.json")
+    parser.add_argument(
+        "codes",
+        type=Path,
+        metavar="CODES.txt",
+        help="from vqspeech encode, with its codes.json; or of another system, as for convert-units",
+    )
+    add_foreign(parser.add_argument_group("codes of other systems"))
     add_speaker(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="OUT", help="folder; or one WAV or FLAC file, or -")
     parser.add_argument("--utterance", action="append", metavar="ID", help="only this one (may be given again)")
@@ -43,7 +51,13 @@ def run(options: argparse.Namespace) -> None:
     """Speak every utterance of the archive."""
     from vqspeech import codes
 
-    archive = codes.read(options.codes)
+    archive = codes.read_units(
+        options.codes,
+        frame_period=options.frame_period,
+        offset=options.offset,
+        codebook_size=options.codebook_size,
+        manifest=options.manifest,
+    )
     names = options.utterance or list(archive.sequences)
     for name in names:
         if name not in archive.sequences:
@@ -53,6 +67,7 @@ def run(options: argparse.Namespace) -> None:
     made_by = archive.info.checksum
     if made_by is not None and made_by != model.code_info.checksum:
         raise InputError("made by another model", where=options.codes, hint="name it with --model")
+    require_rate(archive.info, model, options.codes)
     contours = _contours(options, model, names)
     synthesise(
         model,
@@ -84,7 +99,7 @@ def _contours(
             raise InputError(f"no F0 of utterance {name!r}", where=options.pitch, hint="encode with --pitch again")
 
     def pitch(name: str, count: int) -> NDArray[np.float32] | None:
-        frames = count * model.network.conditioner.frames_per_code
+        frames = model.frames_of(count) * model.network.conditioner.frames_per_code
         track = found.at(name, model.f0_times, frames)
         return model.relative_pitch(track, options.speaker, f0=options.f0, f0_shift=options.f0_shift)
 

@@ -8,11 +8,14 @@ Several GPUs: torchrun --nproc-per-node N -m vqspeech train ...
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from vqspeech import ranges
+from vqspeech.cli.common.external import external_codes
 from vqspeech.cli.common.model import model_path
 from vqspeech.cli.common.pipes import add_allow_pipes
+from vqspeech.cli.evaluate.inputs import add_foreign
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +31,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help="begin with the weights of this model; voices and depth of the decoder may differ",
     )
+    parser.add_argument(
+        "--codes",
+        action="append",
+        metavar="PATH",
+        help="train a decoder on these codes of both parts, by any system at any rate (presets without an encoder, as "
+        "decoder-50hz): codes.txt, or .km, .jsonl, .npy, lines of text with --frame-period; may be given again",
+    )
+    add_foreign(parser.add_argument_group("codes of other systems"))
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N; default: auto")
     parser.add_argument("--threads", type=ranges.WORKERS, metavar="N", help="CPU threads; default: all cores")
     parser.add_argument(
@@ -48,12 +59,14 @@ def run(options: argparse.Namespace) -> None:
 
     if options.threads:
         torch.set_num_threads(options.threads)
-    preset = read_preset(options.preset, options.changes)
+    preset, codes = external_codes(read_preset(options.preset, options.changes), options)
     devices = Devices.find(options.device, preset.training.precision)
     training, audio = preset.training, preset.model.audio
     copies = training.perturbed_copies if training.perturb_probability else 0
-    train = cached_pack(options.data, options.out / "train.pack", audio, perturbed_copies=copies, seed=training.seed)
-    dev = cached_pack(options.dev, options.out / "dev.pack", audio, seed=training.seed)
-    result = Trainer(VQVAETask(preset, train, dev, devices.rank, options.initialise_from), options.out, devices).run()
+    wanted = partial(cached_pack, audio=audio, pitch=preset.model.conditioner.pitch, seed=training.seed)
+    train = wanted(options.data, options.out / "train.pack", perturbed_copies=copies)
+    dev = wanted(options.dev, options.out / "dev.pack")
+    task = VQVAETask(preset, train, dev, devices.rank, options.initialise_from, codes)
+    result = Trainer(task, options.out, devices).run()
     if devices.leads:
         print(f"{options.out}/checkpoints/best: {result.nll:.3f} nats per sample, perplexity {result.perplexity:.0f}")

@@ -45,12 +45,31 @@ class AudioConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     rms: Annotated[float, Meta(gt=0, le=1)]
 
 
+class ExternalCodes(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Codes of another system, which a model without an encoder decodes.
+
+    Attributes:
+        frame_period: seconds from one code to the next.
+        offset: seconds from the start of a recording to the centre of the first.
+        model: name of the system that makes them.
+        checksum: of that system's weights.
+    """
+
+    frame_period: Annotated[float, Meta(ge=1e-6, le=3600)]
+    offset: Annotated[float, Meta(ge=-86_400, le=86_400)]
+    model: str | None = None
+    checksum: str | None = None
+
+
 class EncoderConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """From waveform to one vector per code.
 
     Attributes:
-        front_end: what the first convolution sees, the waveform itself (as in the paper) or log-mel frames.
-        mel_hop: samples a log-mel frame; not used with ``front_end: waveform``.
+        front_end: what the first convolution sees, the waveform itself (as in the paper) or log-mel frames; or
+            ``external``: there is no encoder, codes come from another system, and ``strides`` and ``dilations`` are
+            empty.
+        mel_hop: samples a log-mel frame; not used with ``front_end: waveform``. With ``external``, samples per frame
+            that a code is looked up for, see ``vqspeech.model.external``.
         mel_bands: bands of the log-mel front end; likewise.
         strides: one strided convolution each, window twice the stride (the paper: six of stride 2, window 4).
         channels: width of every hidden layer.
@@ -60,9 +79,10 @@ class EncoderConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         input_norm: normalise each band of the log-mel front end over the utterance, which removes the microphone.
         instance_norm: normalise each channel over the utterance, which removes much of the speaker.
         frame_norm: normalise each vector before the quantiser (LayerNorm without parameters).
+        source: of ``front_end: external``, the codes that the decoder was trained on.
     """
 
-    front_end: Literal["waveform", "log-mel"]
+    front_end: Literal["waveform", "log-mel", "external"]
     mel_hop: Annotated[int, Meta(ge=1, le=65536)]
     mel_bands: Annotated[int, Meta(ge=1, le=1024)]
     strides: tuple[Kernel, ...]
@@ -73,6 +93,12 @@ class EncoderConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     input_norm: bool = False
     instance_norm: bool
     frame_norm: bool
+    source: ExternalCodes | None = None
+
+    @property
+    def external(self) -> bool:
+        """Whether codes come from another system."""
+        return self.front_end == "external"
 
     @property
     def utterance_norm(self) -> bool:
@@ -181,7 +207,7 @@ class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     @property
     def code_hop(self) -> int:
         """Samples per code: the product of all strides."""
-        front_end = self.encoder.mel_hop if self.encoder.front_end == "log-mel" else 1
+        front_end = 1 if self.encoder.front_end == "waveform" else self.encoder.mel_hop
         return front_end * math.prod(self.encoder.strides)
 
     @property
@@ -214,7 +240,9 @@ class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
             )
         if self.code_hop > 1 << 20:
             raise InputError(f"a code lasts {self.code_hop} samples", where=where, hint="lower model.encoder.strides")
-        if not self.encoder.strides:
+        if self.encoder.external:
+            self._check_external(where)
+        elif not self.encoder.strides:
             raise InputError("model.encoder.strides is empty", where=where, hint="give one stride a convolution")
         if self.conditioner.mel_bands and self.conditioner.cepstra:
             raise InputError(
@@ -239,4 +267,19 @@ class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
                 f"model.conditioner.hop is {self.conditioner.hop}, but a code lasts {self.code_hop} samples",
                 where=where,
                 hint="choose a divisor of the product of model.encoder.strides",
+            )
+
+    def _check_external(self, where: str) -> None:
+        encoder = self.encoder
+        if encoder.strides or encoder.dilations or encoder.utterance_norm or encoder.frame_norm:
+            raise InputError(
+                "model.encoder has layers or norms, but its front end is external",
+                where=where,
+                hint="leave strides and dilations empty and all norms false",
+            )
+        if self.quantizer.update != "loss":
+            raise InputError(
+                f"model.quantizer.update is {self.quantizer.update}, but vectors of external codes need loss",
+                where=where,
+                hint="set model.quantizer.update=loss",
             )

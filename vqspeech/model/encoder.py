@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vqspeech.errors import InputError
 from vqspeech.melspectrogram import log_mel, normalized, window_length
 from vqspeech.model.config import EncoderConfig
 from vqspeech.model.residual import ModulatedBlock, ResidualBlock, reach
@@ -99,6 +100,12 @@ class Encoder(nn.Module):
             waveform: as for ``forward``.
             alter: likewise.
         """
+        if self.config.external:
+            made_by = self.config.source and self.config.source.model
+            raise InputError(
+                f"the model has no encoder: its codes come from {made_by or 'another system'}",
+                hint="make codes with that, and speech of them with vqspeech decode",
+            )
         if self.config.front_end == "log-mel":
             return self.front_end(waveform, alter).transpose(1, 2)  # (batch, bands, frames)
         return waveform[:, None]  # (batch, 1, time)

@@ -85,6 +85,11 @@ class Quantizer(nn.Module):
         """``(batch, *positions)`` codes -> ``(batch, dimension, *positions)`` codebook vectors."""
         return F.embedding(codes, self.codebook).movedim(-1, 1)
 
+    def embed(self, codes: Tensor) -> Quantized:
+        """Vectors of another system's codes, ``(batch, *positions)`` int64; their gradient moves the codebook."""
+        zero = self.codebook.new_zeros(())
+        return Quantized(self.lookup(codes), codes, zero, zero)
+
     def forward(self, z: Tensor) -> Quantized:
         """Quantise ``z``, ``(batch, dimension, *positions)``; training with ``update: ema`` also moves the codebook."""
         with torch.autocast(z.device.type, enabled=False):

@@ -68,6 +68,9 @@ class VQVAE(nn.Module):
         )
         self.encoder = Encoder(config.encoder, config.audio.sample_rate)
         self.quantizer = Quantizer(config.quantizer, config.encoder.dimension)
+        if config.encoder.external:
+            self.encoder.requires_grad_(False)
+            self.quantizer.started.fill_(True)
         self.conditioner = Conditioner(
             config.conditioner,
             code_dimension=config.encoder.dimension,
@@ -101,12 +104,14 @@ class VQVAE(nn.Module):
         """Encode and quantise.
 
         Args:
-            waveform: ``(batch, time)`` at the working level.
+            waveform: ``(batch, time)`` at the working level; for a model without an encoder, codes ``(batch, frames)``.
             alter: augmentation of the encoder's log-mel front end.
 
         Returns:
             ``time / code_hop`` vectors per row.
         """
+        if self.config.encoder.external:
+            return self.quantizer.embed(waveform)
         return self.quantizer(self.encoder(self.companding.preemphasise(waveform), alter))
 
     def adapted_codes(self, vectors: Tensor, speech: Tensor, voice: Mapping[int, float]) -> Tensor:
@@ -171,7 +176,8 @@ class VQVAE(nn.Module):
         """Compute the loss terms of a batch.
 
         Args:
-            inputs: ``(batch, time)``, the encoder's input: the waveform, or a perturbed copy of it.
+            inputs: ``(batch, time)``, the encoder's input: the waveform, or a perturbed copy of it; or codes, as for
+                ``quantize``.
             targets: ``(batch, time + 1)``, the waveform to reconstruct, with the one sample before it.
             speaker: ``(batch,)`` indices.
             mel: ``(batch, time / conditioner.hop, values)``, what the auxiliary head shall say; None without one.

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from vqspeech.errors import InputError
 from vqspeech.pitch import relative, statistics
+from vqspeech.training.code_track import CodeTrack
 from vqspeech.training.pack import PITCH_HOP, PITCH_UNIT, Pack
 
 
@@ -19,7 +20,8 @@ class Batch:
     """A batch of segments.
 
     Attributes:
-        inputs: ``(batch, segment)`` float32, the encoder's input.
+        inputs: ``(batch, segment)`` float32, the encoder's input; or ``(batch, segment / code_hop)`` int64, codes of
+            another system.
         targets: ``(batch, segment + 1)`` float32, what the decoder reconstructs, with the one sample before it.
         speaker: ``(batch,)`` int64.
         pitch: ``(batch, segment / hop, 3)``, see ``vqspeech.pitch.relative``; zeros where it is withheld. None without.
@@ -86,6 +88,7 @@ class Segments:
         rank: of this process among those of a distributed run.
         pitch: of the pack; None for batches without.
         pitch_dropout: probability that it is withheld.
+        codes: of the pack, in place of the encoder's input; None for an encoder.
     """
 
     def __init__(
@@ -102,7 +105,9 @@ class Segments:
         rank: int = 0,
         pitch: PitchTrack | None = None,
         pitch_dropout: float = 0.0,
+        codes: CodeTrack | None = None,
     ) -> None:
+        self.codes = codes
         self.pack = pack
         self.pitch = pitch
         self.pitch_dropout = pitch_dropout
@@ -123,10 +128,14 @@ class Segments:
         inputs = np.empty((self.batch, self.segment), np.float32)
         targets = np.empty((self.batch, self.segment + 1), np.float32)
         contours: list[NDArray[np.float32]] = []
+        tracks: list[NDArray[np.int64]] = []
         speakers = rng.choice(len(self.ranges), self.batch, p=self.shares)
         for row, speaker in enumerate(speakers):
             start, end = self.ranges[speaker]
             first = int(rng.integers(start, max(start + 1, end - self.segment)))
+            if self.codes is not None:
+                first = self.codes.aligned(first + 1, start) - 1
+                tracks.append(self.codes(first + 1, self.segment, start, end))
             targets[row] = _piece(self.pack.samples, first, self.segment + 1, start, end)
             perturbed = rng.random() < self.perturb_probability
             copy = int(rng.integers(len(self.pack.perturbed))) if perturbed else 0
@@ -137,7 +146,7 @@ class Segments:
                 frames = self.pitch(speaker, first + 1, self.segment, start, end)
                 contours.append(frames * np.float32(rng.random() >= self.pitch_dropout))
         return Batch(
-            torch.from_numpy(inputs),
+            torch.from_numpy(np.stack(tracks) if tracks else inputs),
             torch.from_numpy(targets),
             torch.from_numpy(speakers),
             int(rng.integers(self.crops)),
@@ -146,7 +155,13 @@ class Segments:
 
 
 def held_out(
-    pack: Pack, *, segment: int, count: int, speakers: tuple[str, ...], pitch: PitchTrack | None = None
+    pack: Pack,
+    *,
+    segment: int,
+    count: int,
+    speakers: tuple[str, ...],
+    pitch: PitchTrack | None = None,
+    codes: CodeTrack | None = None,
 ) -> Batch:
     """A fixed batch to evaluate on: pieces from the middle of utterances, speakers taken in turn.
 
@@ -156,6 +171,7 @@ def held_out(
         count: how many at most; fewer where there are not so many utterances.
         speakers: of the model; utterances of others are left out.
         pitch: of the pack; None for a batch without.
+        codes: of the pack, in place of the encoder's input; None for an encoder.
     """
     starts = np.concatenate([[0], pack.ends[:-1]])
     turns: dict[str, list[tuple[int, int]]] = {}
@@ -171,15 +187,18 @@ def held_out(
         for speaker, utterances in turns.items()
         if turn < len(utterances)
     ][:count]
-    pieces, contours = [], []
+    pieces, contours, tracks = [], [], []
     for index, start, end in chosen:
         first = max(start, (start + end - segment) // 2)
+        if codes is not None:
+            first = codes.aligned(first + 1, start) - 1
+            tracks.append(codes(first + 1, segment, start, end))
         pieces.append(_piece(pack.samples, first, segment + 1, start, end))
         if pitch is not None:
             contours.append(pitch(pack.speakers.index(speakers[index]), first + 1, segment, start, end))
     targets = np.stack(pieces)
     return Batch(
-        torch.from_numpy(targets[:, 1:].copy()),
+        torch.from_numpy(np.stack(tracks) if tracks else targets[:, 1:].copy()),
         torch.from_numpy(targets),
         torch.tensor([speaker for speaker, _, _ in chosen]),
         0,

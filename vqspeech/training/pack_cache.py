@@ -17,7 +17,15 @@ from vqspeech.training.pack import Pack, read_pack, recordings_of, write_pack
 _PATIENCE = timedelta(days=3)
 
 
-def cached_pack(source: Path, cache: Path, audio: AudioConfig, *, perturbed_copies: int = 0, seed: int = 0) -> Pack:
+def cached_pack(
+    source: Path,
+    cache: Path,
+    audio: AudioConfig,
+    *,
+    perturbed_copies: int = 0,
+    pitch: bool = False,
+    seed: int = 0,
+) -> Pack:
     """Open the speech of ``source`` as a preset wants it.
 
     Args:
@@ -25,6 +33,7 @@ def cached_pack(source: Path, cache: Path, audio: AudioConfig, *, perturbed_copi
         cache: where the pack of a data directory goes.
         audio: sample rate and level.
         perturbed_copies: perturbed copies wanted.
+        pitch: whether F0 is wanted; a data directory is packed with it.
         seed: of what these are perturbed by.
 
     Raises:
@@ -32,7 +41,7 @@ def cached_pack(source: Path, cache: Path, audio: AudioConfig, *, perturbed_copi
             of what the data directory held before.
     """
     if source.is_dir():
-        _pack(source, cache, audio, perturbed_copies, seed)
+        _pack(source, cache, audio, perturbed_copies, pitch, seed)
         source = cache
     if not source.exists():
         raise InputError("no such data directory or pack", where=source, hint="make one with vqspeech prepare")
@@ -52,7 +61,7 @@ def cached_pack(source: Path, cache: Path, audio: AudioConfig, *, perturbed_copi
     return pack
 
 
-def _pack(source: Path, cache: Path, audio: AudioConfig, perturbed_copies: int, seed: int) -> None:
+def _pack(source: Path, cache: Path, audio: AudioConfig, perturbed_copies: int, pitch: bool, seed: int) -> None:
     """Pack a data directory once, in the first process; the others wait."""
     leads = int(os.environ.get("RANK", "0")) == 0
     if leads and cache.exists():
@@ -70,6 +79,7 @@ def _pack(source: Path, cache: Path, audio: AudioConfig, perturbed_copies: int, 
             sample_rate=audio.sample_rate,
             rms=audio.rms,
             perturbed_copies=perturbed_copies,
+            pitch=pitch,
             seed=seed,
             jobs=os.cpu_count() or 1,
         )

@@ -26,6 +26,12 @@ def compute_speaker_stats(model: VQVAE, pack: Pack) -> None:
     hop = model.config.code_hop
     for speaker in range(len(model.speakers)):
         first, end = pack.speaker_range(speaker)
+        if len(pack.pitch):
+            f0 = pack.f0(np.arange(first, end, PITCH_HOP))  # (values,)
+            found = statistics(f0, PITCH_HOP / pack.sample_rate)
+            model.speaker_stats.pitch[speaker] = torch.tensor([found.mean, found.deviation])
+        if model.config.encoder.external:  # there are no vectors, and nothing is adapted
+            continue
         length = min(SEGMENT * pack.sample_rate, end - first)
         count = min(SECONDS // SEGMENT, (end - first) // length)
         vectors, speech = [], []
@@ -35,7 +41,3 @@ def compute_speaker_stats(model: VQVAE, pack: Pack) -> None:
             speech.append(torch.from_numpy(speech_mask(waveform.numpy(), pack.sample_rate, hop=hop)))
             vectors.append(model.encoder(model.companding.preemphasise(waveform[None].to(device)))[0].t().float())
         model.speaker_stats.update(speaker, torch.cat(vectors), model.quantizer, torch.cat(speech).to(device))
-        if len(pack.pitch):
-            f0 = pack.f0(np.arange(first, end, PITCH_HOP))  # (values,)
-            found = statistics(f0, PITCH_HOP / pack.sample_rate)
-            model.speaker_stats.pitch[speaker] = torch.tensor([found.mean, found.deviation])

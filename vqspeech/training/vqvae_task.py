@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
@@ -24,6 +26,7 @@ from vqspeech.model.residual import ModulatedBlock
 from vqspeech.model.vqvae import VQVAE
 from vqspeech.training import warm_start
 from vqspeech.training.augmentation import SpectralAugmentation
+from vqspeech.training.code_track import CodeTrack
 from vqspeech.training.config import Preset, TrainingConfig
 from vqspeech.training.dataset import Batch, PitchTrack, Segments, held_out
 from vqspeech.training.muon import Muon
@@ -81,12 +84,19 @@ class VQVAETask:
         dev: speech to evaluate on.
         rank: of this process.
         initialise_from: a trained model whose weights the run begins with.
+        codes: of both parts, by another system, for a model without an encoder: utterance id -> ``(codes,)``.
     """
 
     unit = "samples"
 
     def __init__(
-        self, preset: Preset, train: Pack, dev: Pack, rank: int = 0, initialise_from: Path | None = None
+        self,
+        preset: Preset,
+        train: Pack,
+        dev: Pack,
+        rank: int = 0,
+        initialise_from: Path | None = None,
+        codes: Mapping[str, NDArray[np.integer]] | None = None,
     ) -> None:
         self.preset = preset
         training, model = preset.training, preset.model
@@ -95,7 +105,8 @@ class VQVAETask:
         torch.manual_seed(training.seed)
         self.model = VQVAE(model, train.speakers)
         if initialise_from:
-            warm_start.initialise_from(self.model, load_model(initialise_from), where=str(initialise_from))
+            begin = warm_start.initialise_decoder if model.encoder.external else warm_start.initialise_from
+            begin(self.model, load_model(initialise_from), where=str(initialise_from))
         if training.keep_codes:
             self.model.keep_codes()
         self.pack = train
@@ -117,6 +128,7 @@ class VQVAETask:
             rank=rank,
             pitch=PitchTrack(train, hop) if with_pitch else None,
             pitch_dropout=training.pitch_dropout,
+            codes=self._track(train, codes),
         )
         if not set(dev.speakers) & set(train.speakers):
             raise InputError(
@@ -129,7 +141,17 @@ class VQVAETask:
             count=HELD_OUT_SEGMENTS,
             speakers=train.speakers,
             pitch=PitchTrack(dev, hop) if with_pitch else None,
+            codes=self._track(dev, codes),
         )
+
+    def _track(self, pack: Pack, codes: Mapping[str, NDArray[np.integer]] | None) -> CodeTrack | None:
+        encoder = self.preset.model.encoder
+        if not encoder.external:
+            return None
+        if codes is None or encoder.source is None:
+            raise InputError("the preset's codes come from another system, and none are given", hint="give --codes")
+        source = encoder.source
+        return CodeTrack(pack, codes, source, hop=self.preset.model.code_hop, where=source.model or "--codes")
 
     @property
     def config(self) -> TrainingConfig:

@@ -44,6 +44,33 @@ def initialise_from(model: VQVAE, trained: VQVAE, *, where: str) -> None:
         _deepen(model, trained)
 
 
+@torch.no_grad()
+def initialise_decoder(model: VQVAE, trained: VQVAE, *, where: str) -> None:
+    """Give a model of another system's codes the decoder of ``trained`` and what fits of its conditioning network.
+
+    Args:
+        model: new; the vectors of its codes stay as they are.
+        trained: the model to begin from.
+        where: what to call it in an error.
+
+    Raises:
+        InputError: their audio differs, or no part of one fits the other.
+    """
+    if model.config.audio != trained.config.audio:
+        raise InputError("its model.audio is another", where=where, hint="use the same rate, level and companding")
+    begun, old = model.state_dict(), trained.state_dict()
+    parts = ("decoder.", "conditioner.blocks.", "conditioner.pitch.", "conditioner.mel_head.")
+    fits = [
+        name for name, row in old.items() if name.startswith(parts) and name in begun and begun[name].shape == row.shape
+    ]
+    if not any(name.startswith("decoder.") for name in fits):
+        raise InputError("its decoder has other sizes", where=where, hint="use those of that model in model.decoder")
+    for name in fits:
+        begun[name].copy_(old[name])
+    if model.conditioner.speakers.weight.shape[1] == trained.conditioner.speakers.weight.shape[1]:
+        _voices(model, trained)
+
+
 def _is_deepened(new: WaveNetConfig, old: WaveNetConfig) -> bool:
     """Whether one decoder is the other with layers added, or the same."""
     return new.layers >= old.layers and msgspec.structs.replace(new, layers=old.layers) == old

@@ -8,16 +8,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from vqspeech import ranges
+from vqspeech.cli.common.external import require_rate
 from vqspeech.cli.common.model import add_generation, add_model, load
 from vqspeech.cli.common.pipes import add_allow_pipes
 from vqspeech.cli.common.renamed import add_renamed
-from vqspeech.cli.evaluate.inputs import shard
+from vqspeech.cli.evaluate.inputs import add_foreign, shard
 from vqspeech.errors import InputError
 from vqspeech.files import atomic_open, path_in
 from vqspeech.pitch import INTONATIONS
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from vqspeech.api import Model
     from vqspeech.evaluation.conversion import Result
     from vqspeech.evaluation.conversion.page import Example
@@ -96,6 +101,13 @@ def _add_rest(parser: argparse.ArgumentParser) -> None:
         default="decoder",
         help="mel: Griffin-Lim of what the mel head predicts, to see in minutes what codes keep; default: decoder",
     )
+    parser.add_argument(
+        "--codes",
+        metavar="PATH",
+        help="make speech of these codes of the sources in place of the model's own, such as those that a decoder was "
+        "trained on (train --codes); formats as for convert-units",
+    )
+    add_foreign(parser.add_argument_group("codes of other systems"))
     parser.add_argument("--f0", choices=INTONATIONS, default="source", help="as for convert; default: source")
     add_model(parser)
     add_allow_pipes(parser)
@@ -221,6 +233,7 @@ def _convert(options: argparse.Namespace, model: Model, pairs: Sequence[Pair]) -
     _claim(options, model, folder)
     paths = {pair.name: path_in(folder, pair.name, ".wav") for pair in pairs}
     waiting = [pair for pair in pairs if options.force or not paths[pair.name].exists()]
+    given = _given_codes(options, model, waiting) if options.codes else None
     for target in sorted({pair.target for pair in waiting}):
 
         def speeches(target: str = target) -> list[Speech]:
@@ -231,8 +244,10 @@ def _convert(options: argparse.Namespace, model: Model, pairs: Sequence[Pair]) -
                     levelled = model.read(waveform)
                     # A reconstruction is of the codes as they are, not adapted.
                     voice = None if pair.source.speaker == target else target
-                    codes = model.encode_waveform(levelled, voice)
+                    codes = model.encode_waveform(levelled, voice) if given is None else given[pair.source.name]
                     pitch = model.pitch(levelled, target, f0=options.f0)
+                    if given is not None and pitch is not None:
+                        pitch = _fitted(pitch, model.frames_of(len(codes)) * model.network.conditioner.frames_per_code)
                     made.append(Speech(codes, len(levelled), str(paths[pair.name]), pitch))
             return made
 
@@ -247,6 +262,32 @@ def _convert(options: argparse.Namespace, model: Model, pairs: Sequence[Pair]) -
     return {name: (lambda path=path: audio.read(path)) for name, path in paths.items()}  # type: ignore[misc]
 
 
+def _given_codes(options: argparse.Namespace, model: Model, pairs: Sequence[Pair]) -> dict[str, NDArray[np.int32]]:
+    """The codes of ``--codes``, of all sources."""
+    from vqspeech import codes
+
+    read = codes.read_units(
+        options.codes,
+        frame_period=options.frame_period,
+        offset=options.offset,
+        codebook_size=options.codebook_size,
+        manifest=options.manifest,
+    )
+    require_rate(read.info, model, options.codes)
+    for pair in pairs:
+        if pair.source.name not in read.sequences:
+            raise InputError(
+                f"no codes of utterance {pair.source.name}", where=options.codes, hint="encode all of --data"
+            )
+    return read.sequences
+
+
+def _fitted(pitch: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
+    """Pitch of as many frames as codes last; what a recording lacks of them is unvoiced."""
+    missing = np.tile(np.array([0, 0, 1], np.float32), (max(0, frames - len(pitch)), 1))
+    return np.concatenate([pitch[:frames], missing])
+
+
 def _claim(options: argparse.Namespace, model: Model, folder: Path) -> None:
     """Note down what makes the files of a folder, so that no other model's are taken for its own."""
     made_by = {
@@ -256,6 +297,7 @@ def _claim(options: argparse.Namespace, model: Model, folder: Path) -> None:
         "post_filter": model.post_filter,
         "f0": options.f0,
         "through": options.through,
+        "codes": options.codes,
         "precision": model.engine.precision,
     }
     note = folder / "made_by.json"
