@@ -16,8 +16,9 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
+from starlette.websockets import WebSocket
 
 from vqspeech import __version__, ranges
 from vqspeech.errors import InputError
@@ -30,9 +31,10 @@ from vqspeech.web.guard import Guard
 from vqspeech.web.jobs import UPLOAD, Desk, JobEndpoint, Work
 from vqspeech.web.lanes import Lane, Notify
 from vqspeech.web.limits import Limits
+from vqspeech.web.live import LiveDesk
 from vqspeech.web.problems import INTERNAL, Refused, line_of
 from vqspeech.web.voices import own_voices
-from vqspeech.web.worker import Settings
+from vqspeech.web.worker import Settings, Worker
 
 STATIC = Path(__file__).parent / "static"
 #: Names of a job's files that tasks read and write, see ``vqspeech.web.tasks``.
@@ -60,6 +62,9 @@ class Service:
         self.lane = Lane(self.settings, limits.job_seconds, keep=True)
         # A new voice takes minutes, in which others go on.
         self.adapting = Lane(self.settings, limits.job_seconds, keep=False)
+        # Nobody who speaks waits for a job.
+        self.speaking = Worker(self.settings)
+        self.live_desk: LiveDesk | None = None
         self.model: dict[str, Any] = {}
         self.decoder: Decoder | None = None
 
@@ -72,11 +77,12 @@ class Service:
         self.model = await self.lane.worker.start()
         self.decoder = Decoder(self.limits, self.model["sample_rate"])
         await self.decoder.warm_up()
+        self.live_desk = LiveDesk(self.speaking, self.model["sample_rate"], self.limits.live_seconds)
 
     def stop(self) -> None:
         """End all processes and remove all files."""
-        for lane in (self.lane, self.adapting):
-            lane.worker.stop()
+        for worker in (self.lane.worker, self.adapting.worker, self.speaking):
+            worker.stop()
         self.desk.close()
 
     async def decoded(self, folder: Path, notify: Notify) -> float:
@@ -169,6 +175,11 @@ class Service:
         await asyncio.to_thread(shutil.rmtree, path_in(self.voices, name))
         return JSONResponse({})
 
+    async def live(self, socket: WebSocket) -> None:
+        """Conversion while somebody speaks."""
+        assert self.live_desk is not None
+        await self.live_desk(socket)
+
     async def info(self, _: Request) -> Response:
         """What the page shows of the model and the limits."""
         return JSONResponse(
@@ -204,6 +215,7 @@ class Service:
         }
         return [
             Route("/", _index),
+            WebSocketRoute("/api/live", self.live),
             Mount("/static", StaticFiles(directory=STATIC)),
             Route("/api/info", self.info),
             Route("/api/status", self.status),

@@ -111,7 +111,7 @@ class Tasks:
         temperature: float,
         post_filter: float | None,
     ) -> dict[str, Any]:
-        model = self._model_of(speaker)
+        model = self.model_of(speaker)
         model.voice(speaker)
         progress(0, 1, "encoding")
         waveform = model.read(load_samples(folder / SOURCE))
@@ -148,13 +148,13 @@ class Tasks:
         return {"phones": [list(phone) for phone in aligned.phones], "words": [list(word) for word in aligned.words]}
 
     def _code(self, folder: Path, progress: Progress, *, code: int, speaker: str) -> dict[str, Any]:
-        model = self._model_of(speaker)
+        model = self.model_of(speaker)
         count = max(1, round(_CODE_SECONDS * model.network.config.code_rate))
         model.post_filter = STRENGTH
         return self._written(folder, model.decode([code] * count, speaker, progress=_stage(progress, "speaking")))
 
     def _sample(self, folder: Path, progress: Progress, *, speaker: str, goes_on: bool, **given: Any) -> dict[str, Any]:
-        model, prior = self._model_of(speaker), self.prior
+        model, prior = self.model_of(speaker), self.prior
         if prior is None or model.code_info.checksum != self.model.code_info.checksum:
             raise InputError("there is no prior over the codes of this model", hint="vqspeech train-prior trains one")
         prompt = np.zeros(0, np.int32)
@@ -200,7 +200,7 @@ class Tasks:
             "after": fitted.after,
         }
 
-    def _model_of(self, voice: str) -> Model:
+    def model_of(self, voice: str) -> Model:
         """The model that has a voice: that of the server, or one with a new voice.
 
         Raises:

@@ -12,7 +12,8 @@ import multiprocessing
 import signal
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any, TypeAlias
@@ -28,6 +29,8 @@ Settings: TypeAlias = dict[str, Any]
 _OFTEN = 0.1
 #: Seconds that a worker is given to abandon a job before it is killed.
 _GRACE = 10.0
+#: With which a worker ends a job.
+_LAST_WORDS = frozenset({"done", "refused", "failed", "abandoned"})
 
 
 class Abandoned(Exception):  # noqa: N818
@@ -40,7 +43,7 @@ class Order:
 
     Attributes:
         number: of the job.
-        kind: name of a function in ``vqspeech.web.tasks``.
+        kind: a task of ``vqspeech.web.tasks``, or ``live``.
         folder: of the job's files.
         options: of that function.
     """
@@ -79,6 +82,11 @@ def _parts(error: InputError | OSError) -> dict[str, str | None]:
 
 def _answer(tasks: Any, order: Order, connection: Connection) -> tuple[str, int, Any]:
     try:
+        if order.kind == "live":
+            from vqspeech.web.live import converse
+
+            model = tasks.model_of(order.options["speaker"])
+            return "done", order.number, converse(model, order.number, order.options, connection)
         return "done", order.number, tasks.run(order, _reporter(connection, order.number))
     except Abandoned:
         return "abandoned", order.number, ""
@@ -99,7 +107,7 @@ def _reporter(connection: Connection, number: int) -> Progress:
     def report(done: int, total: int, what: str) -> None:
         nonlocal last
         while connection.poll():
-            if connection.recv() == ("abandon", number):
+            if connection.recv() == ("abandon", number, None):
                 raise Abandoned
         if time.monotonic() - last >= _OFTEN or done >= total:
             last = time.monotonic()
@@ -120,6 +128,7 @@ class Worker:
         self._process: multiprocessing.process.BaseProcess | None = None
         self._connection: Connection | None = None
         self._number = 0
+        self._ended = True  # whether the last job has
 
     @property
     def running(self) -> bool:
@@ -187,6 +196,30 @@ class Worker:
         Raises:
             Refused: what cannot be done, or took too long; or the process has died.
         """
+        try:
+            async with asyncio.timeout(seconds), self.job(kind, folder, options) as number:
+                while True:
+                    word, said = await self.hear(number)
+                    if word == "progress":
+                        progress(said)
+                    elif word == "done":
+                        result: dict[str, Any] = said
+                        return result
+                    else:
+                        raise Refused(said)
+        except TimeoutError:
+            raise Refused(f"given up after {seconds / 60:g} minutes (try a shorter recording)") from None
+
+    @asynccontextmanager
+    async def job(self, kind: str, folder: str, options: dict[str, Any]) -> AsyncIterator[int]:
+        """Begin a job; one that has not ended with the block is abandoned.
+
+        Yields:
+            Its number, for ``hear`` and ``tell``.
+
+        Raises:
+            Refused: the model cannot be loaded, or the process has died.
+        """
         if not self.running:
             try:
                 await self.start()
@@ -194,42 +227,45 @@ class Worker:
                 raise Refused(line_of(error)) from error
         self._number += 1
         number = self._number
-        ended = False
+        self._ended = False
         try:
             assert self._connection is not None
             self._connection.send(Order(number, kind, folder, options))
-            async with asyncio.timeout(seconds):
-                while True:
-                    word, of, said = await self._receive()
-                    if of != number:
-                        continue
-                    if word == "progress":
-                        progress(said)
-                        continue
-                    ended = True
-                    if word == "done":
-                        result: dict[str, Any] = said
-                        return result
-                    raise Refused(said)
-        except TimeoutError:
-            raise Refused(f"given up after {seconds / 60:g} minutes (try a shorter recording)") from None
-        except (EOFError, OSError):
+            yield number
+        except (EOFError, BrokenPipeError, ConnectionResetError):
             self.stop()
-            ended = True
+            self._ended = True
             raise Refused("the process that computes has ended, perhaps for want of memory; try again") from None
         finally:
-            if not ended:
+            if not self._ended:
                 await self._abandon(number)
+
+    async def hear(self, number: int) -> tuple[str, Any]:
+        """The next word of a job and what goes with it; ``_LAST_WORDS`` end it.
+
+        Raises:
+            EOFError: the process has ended.
+        """
+        while True:
+            word, of, said = await self._receive()
+            if of == number:
+                self._ended = word in _LAST_WORDS
+                return word, said
+
+    def tell(self, number: int, word: str, said: Any) -> None:
+        """Say something to a job; it must not be more than the pipe holds, or the server waits."""
+        assert self._connection is not None
+        self._connection.send((word, number, said))
 
     async def _abandon(self, number: int) -> None:
         """Wait until the worker has let go of a job; end it where it does not."""
         with contextlib.suppress(EOFError, OSError, TimeoutError):
             assert self._connection is not None
-            self._connection.send(("abandon", number))
+            self._connection.send(("abandon", number, None))
             async with asyncio.timeout(_GRACE):
                 while True:
                     word, of, _ = await self._receive()
-                    if of == number and word != "progress":
+                    if of == number and word in _LAST_WORDS:
                         return
         self.stop()
 

@@ -3,13 +3,14 @@
 import { find } from "./dom.js";
 import { ask } from "./jobs.js";
 import * as convert from "./convert.js";
+import * as live from "./live.js";
 import * as sample from "./sample.js";
 import * as units from "./units.js";
 import * as voice from "./newvoice.js";
 
 const STATUS_EVERY = 4000;
 const started = new Map();
-const modules = { convert, units, sample, voice };
+const modules = { convert, live, units, sample, voice };
 
 function setTheme(theme) {
   document.documentElement.dataset.theme = theme;

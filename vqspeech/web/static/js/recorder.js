@@ -16,16 +16,26 @@ export async function openMicrophone(onblock, { context = new AudioContext({ sam
     await context.close();
     throw new Error(error.name === "NotFoundError" ? "there is no microphone" : "the microphone was not allowed");
   }
-  await context.audioWorklet.addModule("/static/js/capture-worklet.js");
-  const node = new AudioWorkletNode(context, "capture", { numberOfOutputs: 0 });
+  const node = await (async () => {
+    await context.audioWorklet.addModule("/static/js/capture-worklet.js");
+    const made = new AudioWorkletNode(context, "capture", { numberOfOutputs: 0 });
+    context.createMediaStreamSource(stream).connect(made);
+    await context.resume();
+    return made;
+  })().catch(async () => {
+    for (const track of stream.getTracks()) track.stop();
+    await context.close();
+    throw new Error("this browser cannot record at 16 kHz; use Chromium, Chrome, Edge or Safari");
+  });
   node.port.onmessage = (event) => onblock(event.data);
-  context.createMediaStreamSource(stream).connect(node);
-  await context.resume();
+  const mute = () => {
+    for (const track of stream.getTracks()) track.stop();
+    node.port.onmessage = null;
+  };
   return {
-    context,
+    mute,
     async close() {
-      for (const track of stream.getTracks()) track.stop();
-      node.port.onmessage = null;
+      mute();
       await context.close();
     },
   };

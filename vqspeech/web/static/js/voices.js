@@ -12,7 +12,8 @@ function byName(a, b) {
 
 export class VoicePicker {
   /** Fill `place` with the voices of `info`; `blends` allows several. */
-  constructor(place, info, { blends = true } = {}) {
+  constructor(place, info, { blends = true, onchange = () => {} } = {}) {
+    this.onchange = onchange;
     this.name = `voice-${++serial}`;
     this.weights = new Map();
     this.chips = element("div", { class: "chips", role: "group", ariaLabel: "Voices" });
@@ -49,6 +50,7 @@ export class VoicePicker {
           else if (this.weights.size > 1) this.weights.delete(name);
           else input.checked = true;
           this.slide();
+          this.onchange();
         });
         return element("label", { class: own ? "chip own" : "chip" }, input, element("span", { text: name }));
       }),
@@ -70,6 +72,7 @@ export class VoicePicker {
         range.addEventListener("input", () => {
           this.weights.set(name, Number(range.value));
           show();
+          this.onchange();
         });
         outputs.set(name, element("output"));
         return element("label", {}, element("span", { text: name }), range, outputs.get(name));
