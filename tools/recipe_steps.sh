@@ -51,7 +51,7 @@ sample_prior() {
 # evaluate_prior OUT [OPTION...]: the report on --samples samples of the prior.
 evaluate_prior() {
   vqspeech evaluate prior --model "$exp" --prior "$exp/prior" --codes "$exp/codes/test.txt" \
-    --train-codes "$exp/codes/train.txt" --tell-speaker --utt2spk "$data/test/utt2spk" --data "$data/test" \
+    --train-codes "$exp/codes/train.txt" --condition-on-speaker --utt2spk "$data/test/utt2spk" --data "$data/test" \
     --count "$samples" --seconds "$seconds" --out "$1" "${@:2}"
 }
 

@@ -358,7 +358,7 @@ class Model:
         temperature: float = 1.0,
         progress: Progress | None = None,
     ) -> NDArray[np.float32]:
-        """Speak codes in a voice.
+        """Decode codes in a voice.
 
         Args:
             codes: ``(frames,)`` integers.
@@ -390,7 +390,7 @@ class Model:
         temperature: float = 1.0,
         progress: Progress | None = None,
     ) -> list[NDArray[np.float32]]:
-        """Speak several code sequences, in streams that run together.
+        """Decode several code sequences, in streams that run together.
 
         Args:
             sequences: each ``(frames,)`` integers.

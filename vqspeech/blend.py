@@ -73,7 +73,7 @@ def require_speaker(name: str, speakers: Sequence[str], *, where: str | os.PathL
         return
     if not speakers:
         raise InputError(
-            "this model has units only, and no voice to speak them in",
+            "this model has units only, and no voices",
             where=where,
             hint="vqspeech models lists the packaged models and how many voices each has",
         )

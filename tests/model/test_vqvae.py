@@ -1,4 +1,4 @@
-"""``vqspeech.model.vqvae``: where the gradient of each term goes, and that a model learns to say what it heard."""
+"""``vqspeech.model.vqvae``: where the gradient of each term goes, and that a model learns to reconstruct its input."""
 
 from __future__ import annotations
 

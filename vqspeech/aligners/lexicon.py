@@ -86,7 +86,7 @@ class Speller:
 
         Raises:
             MissingExtraError: g2p-en is not installed.
-            LookupError: the word has no letter that the network knows.
+            LookupError: the word has no letter of the network's alphabet.
         """
         letters = "".join(letter for letter in word if "a" <= letter <= "z")
         if not letters:

@@ -23,7 +23,7 @@ RATE, FRAME_RATE = 16_000, 100
 #: than the 10 ms step.
 FRAME_OFFSET = 0.0078
 #: For what fails at first. The word lattice of the first pass now and then leaves a path that the second cannot follow,
-#: and the usual beams prune the right path of speech that is unlike what the model knows.
+#: and the usual beams prune the right path of speech that is unlike the model's training data.
 _PATIENCE = {"bestpath": False, "beam": 1e-80, "wbeam": 1e-60, "pbeam": 1e-80}
 _SILENT_WORDS = ("<s>", "</s>", "<sil>", "sil", "(NULL)")
 #: Marks a word whose pronunciation is not the dictionary's, so that it need not be replaced there.
@@ -100,7 +100,7 @@ class Aligner:
         raise AlignmentFailure(f"the text is not found in the sound ({reason.strip() or 'no path'})")
 
     def _names(self, decoder: Decoder, words: list[str]) -> list[str]:
-        """The words as the decoder knows them, those of the lexicon and those spelt under names of their own."""
+        """The words as they stand in the decoder, those of the lexicon and those spelt under names of their own."""
         names = {}
         for word in dict.fromkeys(words):
             if word not in self._lexicon and decoder.lookup_word(word) is not None:

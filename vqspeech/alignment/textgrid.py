@@ -1,4 +1,4 @@
-"""Praat's TextGrid, read by Praat itself (parselmouth): long or short form, any encoding Praat knows."""
+"""Praat's TextGrid, read by Praat itself (parselmouth): long or short form, any encoding that Praat reads."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # ruff: noqa: N999
-"""Let a recording go on: the prior draws codes after its codes, and the model speaks both, in any of its voices.
+"""Continue a recording: the prior draws codes after its codes, and the model decodes both, in any of its voices.
 
 vqspeech continue --src a.wav --seconds 3 --speaker p239 --out b.wav
 """

@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Speak every utterance of the archive."""
+    """Synthesise every utterance of the archive."""
     from vqspeech import codes
 
     archive = codes.read_units(

@@ -1,4 +1,4 @@
-"""Speak what the model itself comes up with: codes drawn from its prior, in a voice of the model.
+"""Generate speech: codes drawn from the prior, decoded in a voice of the model.
 
 vqspeech sample --seconds 5 --speaker p239 --seed 3 --out s.wav
 vqspeech sample --seconds 5 --speaker p239 --count 16 --out samples/     all in one batch

@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Score, write and tell the mean."""
+    """Score, write and print the mean."""
     from vqspeech.files import atomic_open
     from vqspeech.model.prior.scoring import code_bits
 

@@ -38,7 +38,7 @@ def prepare(source: Path, *, speakers: Sequence[str] | None = None, parts: Parts
     """CMU ARCTIC as data directories, utterance ids like ``bdl-arctic_a0001``.
 
     By utterance, it is the prompt that goes to a part: every speaker's reading of it goes to the same one, so that
-    no sentence of test was heard in training from another voice, and test holds parallel readings.
+    no sentence of test is in training by another voice, and test holds parallel readings.
 
     Args:
         source: one speaker's folder, or a folder of several.

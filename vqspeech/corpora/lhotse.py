@@ -1,4 +1,4 @@
-"""Whatever lhotse knows: its manifests on disk, or any corpus it has a recipe for."""
+"""Whatever lhotse reads: its manifests on disk, or any corpus it has a recipe for."""
 
 from __future__ import annotations
 

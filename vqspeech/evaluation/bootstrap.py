@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from vqspeech.evaluation.segmentation import BoundaryCounts, scores
 
-#: With fewer speakers than this, their resampling says little, and utterances are resampled.
+#: With fewer speakers than this, their resampling means little, and utterances are resampled.
 FEWEST_SPEAKERS = 5
 RESAMPLES = 1000
 #: Share of draws inside an interval.

@@ -1,4 +1,4 @@
-"""From log-mel bands to a waveform without a decoder: what the codes keep, heard in seconds.
+"""From log-mel bands to a waveform without a decoder: what the codes keep, audible in seconds.
 
 Band energies are spread over the bins of a spectrum by non-negative least squares (multiplicative updates of Lee and
 Seung 2001, "Algorithms for non-negative matrix factorization", equation 4), and phases are found by Griffin and Lim's

@@ -98,7 +98,7 @@ class NativeSession:
 
     def push(self, layers: Tensor, uniforms: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.int64]:
         """Draw the samples of the next frames; see ``engine.Session.push``."""
-        drawn = self._native.push(steering=_floats(layers), uniforms=uniforms, temperature=temperature)
+        drawn = self._native.push(_floats(layers), uniforms, temperature)
         return drawn.reshape(self.streams, *self._shape)
 
     def score(
@@ -109,7 +109,7 @@ class NativeSession:
             np.zeros((0, 0), np.int64) if classes is None else classes.reshape(len(classes), -1)
             for classes in (previous, current)
         )
-        logits = self._native.score(steering=_floats(layers), given=given, current=drawn)
+        logits = self._native.score(_floats(layers), given, drawn)
         return logits.reshape(len(logits), *self._shape, logits.shape[-1])
 
     def keep(self, streams: Sequence[int]) -> None:

@@ -65,7 +65,7 @@ def make_engine(
             precision = "fp32"
         return native_engine.NativeEngine(wavenet, precision=precision, threads=threads)
     if precision != "fp32":
-        logger.warning("computing in fp32: the torch engine knows no %s", precision)
+        logger.warning("computing in fp32: the torch engine has no %s", precision)
     return TorchEngine(wavenet)
 
 

@@ -18,7 +18,7 @@ from vqspeech.cli.main import main
 from vqspeech.codes import CodeInfo, Codes
 from vqspeech.datadir import DataDir, Utterance
 from vqspeech.evaluation.prior import words as prior_words
-from vqspeech.evaluation.prior.words import Heard
+from vqspeech.evaluation.prior.words import Transcript
 from vqspeech.model.prior.checkpoint import load_prior, save_prior
 from vqspeech.model.prior.scoring import code_bits
 
@@ -69,8 +69,8 @@ class FakeListener:
 
     def __init__(self, *_: Any, **__: Any) -> None: ...
 
-    def listen(self, waveform: NDArray[np.float32]) -> Heard:
-        return Heard("a blick", -2.0, 2, len(waveform) / 16_000)
+    def listen(self, waveform: NDArray[np.float32]) -> Transcript:
+        return Transcript("a blick", -2.0, 2, len(waveform) / 16_000)
 
 
 @pytest.fixture(autouse=True)
@@ -153,7 +153,7 @@ def test_a_prior_scores_and_draws(tmp_path: Path, files: dict[str, str], info: C
     held_out = codes.read(files["test"]).sequences
     prior = load_prior(tmp_path / "prior")
     (tmp_path / "utt2spk").write_text("".join(f"{name} {name.split('-')[0]}\n" for name in held_out))
-    for tell in ([], ["--tell-speaker", "--utt2spk", str(tmp_path / "utt2spk")]):
+    for tell in ([], ["--condition-on-speaker", "--utt2spk", str(tmp_path / "utt2spk")]):
         assert main(ask(files, *words, *tell, "--out", str(tmp_path / "report"))) == 0
         found = results(tmp_path / "report")
         known = [("s0", "s1").index(name[:2]) if tell and name[:2] in ("s0", "s1") else 2 for name in held_out]
@@ -211,7 +211,7 @@ def test_held_out_speech_that_was_trained_on_is_told_of(
         (["--seconds", "nan"], "--seconds"),
         (["--sample-wavs", "x"], "--samples"),
         (["--speak"], "give --prior or --samples"),
-        (["--tell-speaker"], "--prior"),
+        (["--condition-on-speaker"], "--prior"),
     ],
 )
 def test_bad_options_are_told_of(

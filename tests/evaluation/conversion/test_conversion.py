@@ -162,7 +162,7 @@ def test_word_errors_without_a_text_are_counted_against_what_is_heard_in_the_sou
     pair = Pair(recording("anna", 0, None), "bert")
     result = scored([pair], MetricSet(words=FakeRecogniser(["a c", "a b", "x y"])))
     row = result.converted.rows[0]
-    assert (row.heard, row.wer, row.words) == ("a c", 0.5, 2)
+    assert (row.transcript, row.wer, row.words) == ("a c", 0.5, 2)
     assert result.baselines["source"].rows[0].wer is None
     assert any("no text" in note for note in result.notes)
 

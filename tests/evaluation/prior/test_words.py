@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from vqspeech.errors import InputError, MissingExtraError
-from vqspeech.evaluation.prior.words import Heard, PocketSphinxListener, dictionary, listen
+from vqspeech.evaluation.prior.words import PocketSphinxListener, Transcript, dictionary, listen
 
 
 class Fake:
@@ -19,12 +19,12 @@ class Fake:
 
     name = "fake"
 
-    def __init__(self, *heard: Heard, closed: bool = False) -> None:
+    def __init__(self, *heard: Transcript, closed: bool = False) -> None:
         self.heard = iter(heard)
         self.closed = closed
         self.levels: list[float] = []
 
-    def listen(self, waveform: NDArray[np.float32]) -> Heard:
+    def listen(self, waveform: NDArray[np.float32]) -> Transcript:
         self.levels.append(float(np.abs(waveform).max()))
         return next(self.heard)
 
@@ -34,7 +34,9 @@ def tone() -> NDArray[np.float32]:
 
 
 def test_words_of_all_recordings_are_counted_together() -> None:
-    metric = Fake(Heard("The blick, isn't.", -3.0, 4, 2.0), Heard("", 0.0, 0, 2.0), Heard("cat", -1.0, 1, 1.0))
+    metric = Fake(
+        Transcript("The blick, isn't.", -3.0, 4, 2.0), Transcript("", 0.0, 0, 2.0), Transcript("cat", -1.0, 1, 1.0)
+    )
     found = listen({"a": tone, "b": tone, "c": lambda: 0.01 * tone()}, metric, {"the", "isnt", "cat"})
     assert found.in_dictionary == pytest.approx(3 / 4)
     assert found.different == 1
@@ -45,24 +47,24 @@ def test_words_of_all_recordings_are_counted_together() -> None:
 
 
 def test_where_nothing_is_heard_there_is_no_share() -> None:
-    found = listen({"a": tone}, Fake(Heard("", 0.0, 0, 2.0)), {"cat"})
+    found = listen({"a": tone}, Fake(Transcript("", 0.0, 0, 2.0)), {"cat"})
     assert (found.in_dictionary, found.words_per_second, found.confidence) == (None, 0, None)
 
 
 def test_words_said_over_and_over_are_not_different() -> None:
-    heard = Heard("we were we were", -1.0, 4, 2.0), Heard("we", -1.0, 1, 2.0)
+    heard = Transcript("we were we were", -1.0, 4, 2.0), Transcript("we", -1.0, 1, 2.0)
     assert listen({"a": tone, "b": tone}, Fake(*heard), None).different == pytest.approx(3 / 5)
 
 
 def test_a_recogniser_that_knows_no_other_words_has_no_share() -> None:
-    found = listen({"a": tone}, Fake(Heard("cat", -1.0, 1, 2.0), closed=True), {"cat"})
+    found = listen({"a": tone}, Fake(Transcript("cat", -1.0, 1, 2.0), closed=True), {"cat"})
     assert found.in_dictionary is None
-    assert listen({"a": tone}, Fake(Heard("cat", -1.0, 1, 2.0)), None).in_dictionary is None
+    assert listen({"a": tone}, Fake(Transcript("cat", -1.0, 1, 2.0)), None).in_dictionary is None
 
 
 def test_progress_is_told() -> None:
     told: list[tuple[int, int]] = []
-    heard = Heard("", 0.0, 0, 1.0)
+    heard = Transcript("", 0.0, 0, 1.0)
     listen({"a": tone, "b": tone}, Fake(heard, heard), None, progress=lambda *of: told.append(of))
     assert told == [(1, 2), (2, 2)]
 

@@ -1,4 +1,4 @@
-"""Options that the commands of the prior share: which prior, whose codes, how they are drawn and spoken."""
+"""Options that the commands of the prior share: which prior, whose codes, how they are drawn and decoded."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def add_prior(parser: argparse.ArgumentParser) -> None:
 
 
 def add_drawing(parser: argparse.ArgumentParser) -> None:
-    """Declare how codes are drawn and spoken."""
+    """Declare how codes are drawn and decoded."""
     parser.add_argument("--speaker", metavar="NAME", help="whose voice (vqspeech speakers lists them)")
     parser.add_argument("--count", type=ranges.DRAWS, default=1, metavar="N", help="how many, together; default: 1")
     parser.add_argument("--out", type=Path, metavar="OUT", help="WAV or FLAC file, or folder; default: this folder")
@@ -110,10 +110,10 @@ def read_utt2spk(files: Sequence[Path]) -> dict[str, str]:
 
 
 def check_voice(options: argparse.Namespace, model: Model) -> None:
-    """Before anything is drawn: is there a voice to speak in, if there shall be speech?
+    """Before anything is drawn: is there a voice, if there shall be speech?
 
     Raises:
-        InputError: the speaker is not told, or the model cannot speak so.
+        InputError: no speaker is named, or the model has no such voice.
     """
     if options.speaker is not None:
         model.voice(options.speaker)
@@ -126,7 +126,7 @@ def deliver(options: argparse.Namespace, model: Model, sequences: Sequence[NDArr
 
     Args:
         options: of ``add_drawing``.
-        model: speaks them.
+        model: decodes them.
         sequences: the codes of each sample.
         name: what the samples are called; several are numbered.
     """

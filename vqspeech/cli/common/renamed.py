@@ -22,7 +22,7 @@ class _Renamed(argparse.Action):
         """Warn, and store."""
         del parser
         warn_renamed(str(option), self.new)
-        setattr(namespace, self.dest, values)
+        setattr(namespace, self.dest, self.const if self.nargs == 0 else values)
 
 
 def add_renamed(parser: argparse.ArgumentParser | argparse._ArgumentGroup, old: str, new: str, **settings: Any) -> None:

@@ -125,13 +125,13 @@ class Targets:
         raise InputError("is there already", where=path, hint="--force writes over it, --out writes elsewhere")
 
     def say_skipped(self) -> None:
-        """Tell how many were left out."""
+        """Print how many were left out."""
         if self.skipped:
             print(f"{self.skipped} were there already (--force makes them again)", file=sys.stderr)
 
 
 class Faults:
-    """Recordings that cannot be used: each is told of and the others go on, unless it is the only one.
+    """Recordings that cannot be used: each is reported and the others go on, unless it is the only one.
 
     Args:
         command: for the message.
@@ -169,10 +169,10 @@ def synthesise(
     temperature: float,
     through: Through = "decoder",
 ) -> None:
-    """Say everything, many at a time, and tell how long it took.
+    """Synthesise everything, many at a time, and print how long it took.
 
     Args:
-        model: what speaks.
+        model: what decodes.
         speeches: what to say.
         speaker: one voice for all, or one for each.
         seed: as for ``Model.decode``.

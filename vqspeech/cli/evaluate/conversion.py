@@ -45,7 +45,7 @@ def add_conversion(parser: argparse.ArgumentParser) -> None:
 def add_reconstruction(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``evaluate reconstruction``."""
     _add(parser)
-    parser.add_argument("--targets", nargs="+", metavar="NAME", help="whose recordings (default: all the model knows)")
+    parser.add_argument("--targets", nargs="+", metavar="NAME", help="whose recordings (default: all of the model)")
     _add_rest(parser)
 
 

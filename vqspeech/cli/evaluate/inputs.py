@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from vqspeech.datadir import DataDir
     from vqspeech.evaluation.frames import Frames, Pairing
 
-#: Share by which codes may be longer or shorter than the phones before the user is told.
+#: Share by which codes may be longer or shorter than the phones before there is a note.
 _LENGTH_SLACK = 0.1
 #: Folders of models that are called alike in every experiment, and so say nothing of which system it was.
 _NAMELESS = ("best", "pretrained")
-#: Share of silent frames from which the user is told.
+#: Share of silent frames from which there is a note.
 _MUCH_SILENCE = 0.2
 
 

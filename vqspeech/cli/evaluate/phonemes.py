@@ -82,7 +82,7 @@ def run(options: argparse.Namespace) -> None:
     else:
         notes.append(
             "no training part was given: the map is learnt on the scored part, for each utterance on all others, "
-            "so speakers are heard in both; --train-codes gives the stricter figure"
+            "so the same speakers are in both; --train-codes gives the stricter figure"
         )
     info = codes.info
     test_frames, train_frames = phonemes.same_labels(test.frames, train.frames if train else None)

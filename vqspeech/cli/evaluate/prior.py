@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vqspeech import ranges
+from vqspeech.cli.common.renamed import add_renamed
 from vqspeech.cli.evaluate import inputs
 from vqspeech.cli.evaluate import prior_audio as sounding
 from vqspeech.errors import InputError
@@ -41,7 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     prior = parser.add_argument_group("the prior; without any of these the n-gram models alone are measured")
     prior.add_argument("--prior", type=Path, metavar="DIR", help="scores --codes and draws samples")
-    prior.add_argument("--tell-speaker", action="store_true", help="condition it on speakers (--utt2spk)")
+    prior.add_argument("--condition-on-speaker", action="store_true", help="condition it on speakers (--utt2spk)")
+    add_renamed(prior, "--tell-speaker", "--condition-on-speaker", nargs=0, const=True)
     prior.add_argument("--scores", type=Path, metavar="FILE", help="of any prior, as vqspeech score writes them")
     prior.add_argument("--samples", metavar="CODES.txt", help="of any prior")
     samples = parser.add_argument_group("samples of --prior")
@@ -75,13 +77,13 @@ def run(options: argparse.Namespace) -> None:
     notes = _overlap(held_out, train)
     size, period = held_out.info.codebook_size, held_out.info.frame_period
     model, prior = sounding.speaking_model(options, held_out), _prior(options, held_out)
-    told = inputs.read_speakers(options)
-    scores = _scores(options, prior, held_out, told)
+    named = inputs.read_speakers(options)
+    scores = _scores(options, prior, held_out, named)
     samples = _samples(options, prior, held_out)
     ngrams = NGrams(train.sequences.values(), codebook_size=size, order=options.order)
     bits = prior_bits.measure(
         held_out.sequences,
-        [told.get(name) or guessed_speaker(name) for name in held_out.sequences],
+        [named.get(name) or guessed_speaker(name) for name in held_out.sequences],
         ngrams,
         prior=scores,
         train_codes=sum(map(len, train.sequences.values())),
@@ -134,8 +136,8 @@ def _check(options: argparse.Namespace) -> None:
         raise InputError("speech without its codes", where="--sample-wavs", hint="name its codes with --samples")
     if options.sample_wavs and options.speak:
         raise InputError("samples that are spoken already", where="--speak", hint="leave out --sample-wavs")
-    if options.tell_speaker and not options.prior:
-        raise InputError("no prior to tell", where="--tell-speaker", hint="name one with --prior")
+    if options.condition_on_speaker and not options.prior:
+        raise InputError("no prior to condition", where="--condition-on-speaker", hint="name one with --prior")
     if (options.speak or options.data) and not (options.prior or options.samples):
         raise InputError("no samples to compare speech with", where="--speak", hint="give --prior or --samples")
 
@@ -219,7 +221,7 @@ def _scores(
 
     index = {name: place for place, name in enumerate(prior.speakers)}
     who = [
-        index.get(speakers.get(name, ""), prior.nobody) if options.tell_speaker else prior.nobody
+        index.get(speakers.get(name, ""), prior.nobody) if options.condition_on_speaker else prior.nobody
         for name in held_out.sequences
     ]
     found = code_bits(prior, list(held_out.sequences.values()), who)
@@ -250,7 +252,7 @@ def _samples(options: argparse.Namespace, prior: Prior | None, held_out: Codes) 
 def _settings(options: argparse.Namespace, model: Model | None) -> dict[str, str]:
     found = {}
     if options.prior:
-        found["scoring"] = "speaker given" if options.tell_speaker else "speaker withheld"
+        found["scoring"] = "speaker given" if options.condition_on_speaker else "speaker withheld"
     if options.prior and not options.samples:
         found["drawing"] = (
             f"temperature {options.temperature:g}, top-k {options.top_k or 'all'}, top-p {options.top_p:g}, "
@@ -268,9 +270,9 @@ def _progress() -> Progress:
 
     bars: dict[str, Callable[[int, int], None]] = {}
 
-    def told(what: str, done: int, total: int) -> None:
+    def report(what: str, done: int, total: int) -> None:
         if what not in bars:
             bars[what] = bar(what, "sequence")
         bars[what](done, total)
 
-    return told
+    return report

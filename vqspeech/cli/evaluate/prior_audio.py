@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 def add_speech(parser: argparse.ArgumentParser) -> None:
     """Declare the options of speech."""
     speech = parser.add_argument_group("speech, for the recogniser and the players of the page")
-    speech.add_argument("--speak", action="store_true", help="let the model that made the codes speak them")
+    speech.add_argument("--speak", action="store_true", help="decode them by the model that made them")
     speech.add_argument("--speaker", metavar="NAME", help="in whose voice; default: the model's first")
     speech.add_argument("--sample-wavs", type=Path, metavar="DIR", help="samples, spoken: NAME.wav, as in --samples")
-    speech.add_argument("--data", metavar="DIR", help="recordings of --codes, to hear as they are and reversed")
+    speech.add_argument("--data", metavar="DIR", help="recordings of --codes, to transcribe as they are and reversed")
     speech.add_argument("--whisper", metavar="PATH", help="as evaluate conversion has it; default: pocketsphinx")
     speech.add_argument("--language", default="en", metavar="CODE", help="of the speech, for Whisper; default: en")
     speech.add_argument("--dictionary", type=Path, metavar="FILE", help="one word per line; default: pocketsphinx's")
@@ -44,7 +44,7 @@ def add_speech(parser: argparse.ArgumentParser) -> None:
 
 
 def speaking_model(options: argparse.Namespace, held_out: Codes) -> Model | None:
-    """What speaks, where speech is wanted."""
+    """The model that decodes, where speech is wanted."""
     if not options.speak:
         return None
     from vqspeech.cli.common.model import load
@@ -147,8 +147,8 @@ def _spoken(options: argparse.Namespace, model: Model, compared: Compared) -> So
         for name, waveform in zip(sequences, spoken, strict=True):
             if options.out:
                 audio.write(path_in(options.out / "wav", f"{system}-{name}", ".wav"), waveform, model.sample_rate)
-            heard = audio.resample(waveform, model.sample_rate, audio.SAMPLE_RATE)
-            sounds[system][name] = lambda heard=heard: heard  # type: ignore[misc]
+            waveform = audio.resample(waveform, model.sample_rate, audio.SAMPLE_RATE)
+            sounds[system][name] = lambda waveform=waveform: waveform  # type: ignore[misc]
     return sounds
 
 

@@ -29,7 +29,7 @@ def beside_the_paper(phonemes: Found | None, conversion: Found | None, prior: Fo
         here = f" ({1 / period:g} a second, K {about.get('codebook_size')})" if period else ""
         likely = phonemes.get("baselines", {}).get("most_likely_phone", {})
         theirs = {key: text(paper.get(key), 100, " %") for key in ("accuracy_same_part", "most_likely_phone")}
-        for title, found, key, told in (
+        for title, found, key, published in (
             (f"codes as phonemes{here}, map learnt on the training part", phonemes, "accuracy", "-"),
             ("the same, without silence", phonemes, "accuracy_without_silence", "-"),
             (
@@ -40,7 +40,7 @@ def beside_the_paper(phonemes: Found | None, conversion: Found | None, prior: Fo
             ),
             ("always the most likely phoneme", likely, "accuracy_same_part", theirs["most_likely_phone"]),
         ):
-            rows.append([title, shown(found, key, 100, " %"), told])
+            rows.append([title, shown(found, key, 100, " %"), published])
     if conversion:
         mean = conversion["mean"]
         figures = {key: CONVERSION[key] for key in ("similarity_target", "similarity_source", "wer")}
@@ -66,10 +66,10 @@ def setting(folder: Path) -> Iterator[str]:
     model, training = preset.model, preset.training
     speakers = folder / "checkpoints" / "best" / "speakers.txt"
     voices = str(len(speakers.read_text(encoding="utf-8").splitlines())) if speakers.is_file() else "-"
-    told = {64: "64, for conversion", 128: "128, for the prior", 640: "640, for phonemes"}
+    published = {64: "64, for conversion", 128: "128, for the prior", 640: "640, for phonemes"}
     size = f"{training.steps}, {training.batch}, {training.segment}"
     rows = [
-        ["samples per code", str(model.code_hop), told.get(model.code_hop, "64, 128 or 640")],
+        ["samples per code", str(model.code_hop), published.get(model.code_hop, "64, 128 or 640")],
         ["codes per second", text(model.code_rate), "250, 125 or 25"],
         ["codes in the codebook", str(model.quantizer.codes), "128 for phonemes, else 512"],
         ["bitrate at most", text(model.bitrate, 1, " bit/s"), "2250, 1125 or 175 bit/s"],

@@ -1,4 +1,4 @@
-"""Whether a conversion says the same words, in the target's voice, and sounds well: pairs, rows, means.
+"""Whether a conversion has the same words, in the target's voice, and sounds well: pairs, rows, means.
 
 Recordings go in and figures come out; whatever made the converted ones is of no concern here. Beside them stand, on
 the same pairs, what has the right words or the right voice already: the source as it is, its mu-law round trip,

@@ -27,7 +27,7 @@ class PairMetrics:
         target_wins: whether the former is the greater.
         wer: word errors a word of the reference.
         words: how many words the reference has.
-        heard: what the recogniser wrote.
+        transcript: what the recogniser wrote.
         dnsmos: overall opinion score, 1 to 5.
         f0_mean: in Hz.
         f0_mean_target: of the target's recordings, in Hz.
@@ -49,7 +49,7 @@ class PairMetrics:
     target_wins: bool | None = None
     wer: float | None = None
     words: int | None = None
-    heard: str | None = None
+    transcript: str | None = None
     dnsmos: float | None = None
     f0_mean: float | None = None
     f0_mean_target: float | None = None
@@ -64,13 +64,13 @@ class PairMetrics:
 #: Fields that each metric fills in.
 FIELDS: dict[str, tuple[str, ...]] = {
     "similarity": ("similarity_target", "similarity_source", "target_wins"),
-    "words": ("wer", "words", "heard"),
+    "words": ("wer", "words", "transcript"),
     "quality": ("dnsmos",),
     "pitch": ("f0_mean", "f0_mean_target", "f0_difference", "f0_range", "f0_range_target", "f0_correlation"),
     "cepstra": ("mcd",),
 }
 #: Figures of a row that have a mean.
-FIGURES = (*(name for names in FIELDS.values() for name in names if name not in ("words", "heard")), "duration")
+FIGURES = (*(name for names in FIELDS.values() for name in names if name not in ("words", "transcript")), "duration")
 
 
 @dataclass(frozen=True)

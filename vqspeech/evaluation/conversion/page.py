@@ -153,7 +153,7 @@ def _example(shown: Example, columns: tuple[str, ...], number: int, *, own: str)
         "utterance": row.utterance,
         "target": row.target,
         "text": shown.text,
-        "transcript": None if row.heard is None else _marked(shown.text, row.heard),
+        "transcript": None if row.transcript is None else _marked(shown.text, row.transcript),
         "spectra": Markup(plots.spectra(list(zip(titles, waveforms, tracks, strict=True)), f"spectra{number}")),
         "contours": Markup(plots.contours(tracks[0], tracks[1], row.f0_mean_target, f"contours{number}")),
         "sounds": [audio_source(one, audio.SAMPLE_RATE) for one in waveforms],
@@ -165,9 +165,9 @@ def _as_figures(row: PairMetrics, columns: Sequence[str]) -> dict[str, float | N
     return {name: getattr(row, name) for name in columns}
 
 
-def _marked(text: str | None, heard: str) -> list[tuple[str, str, int]]:
+def _marked(text: str | None, transcript: str) -> list[tuple[str, str, int]]:
     """The transcript against the text: ``equal``, ``replace``, ``insert`` or ``delete``, words, how many left out."""
-    words = plain_words(heard).split()
+    words = plain_words(transcript).split()
     if not words:
         return [("replace", "nothing", 0)]
     if text is None:

@@ -61,7 +61,7 @@ def results(result: Result, about: About) -> dict[str, Any]:
     """All figures as JSON holds them. What no metric measured is not in it; null is what could not be measured."""
     kept = {*result.columns, "source", "target", "utterance", "gender", "seen"}
     if "wer" in kept:
-        kept |= {"words", "heard"}
+        kept |= {"words", "transcript"}
 
     def row(one: PairMetrics) -> dict[str, Any]:
         return {name: value for name, value in asdict(one).items() if name in kept}

@@ -132,14 +132,14 @@ class ConversionScorer:
     def _words(self, said: Recording, recording: Recording) -> dict[str, Any]:
         assert self.metric_set.words
         transcribe = self.metric_set.words.transcribe
-        heard = self._ask("words", recording, transcribe)
+        transcript = self._ask("words", recording, transcribe)
         text = said.text
         if text is None:
             if said.name == recording.name:
-                return {"heard": heard}
+                return {"transcript": transcript}
             text = self._ask("words", said, transcribe)
-        errors = self.metric_set.words.errors(text, heard)
-        return {"heard": heard} | ({"wer": errors.rate, "words": errors.words} if errors else {})
+        errors = self.metric_set.words.errors(text, transcript)
+        return {"transcript": transcript} | ({"wer": errors.rate, "words": errors.words} if errors else {})
 
     def _pitch(
         self, pair: Pair, recording: Recording, target: Sequence[Recording], *, aligned: bool

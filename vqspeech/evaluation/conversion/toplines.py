@@ -14,7 +14,7 @@ _WINDOW, _HOP, _BANDS, _STEPS = 1024, 128, 80, 32
 def mu_law_round_trip(
     waveform: NDArray[np.float32], *, levels: int = 256, emphasis: float = 0.85, gain: float = 4.0
 ) -> NDArray[np.float32]:
-    """Through the 8-bit code that the WaveNet speaks in, and back: no conversion can sound better.
+    """Through the 8-bit mu-law code that the WaveNet predicts, and back: no conversion can sound better.
 
     Args:
         waveform: ``(samples,)`` at 16 kHz, of any level.

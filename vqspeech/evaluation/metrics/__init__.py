@@ -48,7 +48,7 @@ class Recogniser(Protocol):
         """``(samples,)`` at 16 kHz -> words."""
         ...
 
-    def errors(self, said: str, heard: str) -> WordErrors | None:
+    def errors(self, reference: str, transcript: str) -> WordErrors | None:
         """Errors of a transcript against the reference; None if the reference is empty."""
         ...
 
@@ -95,7 +95,7 @@ def load(
 
     Args:
         names: which are wanted.
-        whisper: a folder with a CTranslate2 model, or a name faster-whisper knows; pocketsphinx if not given.
+        whisper: a folder with a CTranslate2 model, or a name of faster-whisper; pocketsphinx if not given.
         language: of the speech, for Whisper.
         threads: for those that have such a setting.
 

@@ -50,15 +50,15 @@ class _Counting:
             raise MissingExtraError("jiwer", extra="judge", purpose="the word error rate") from error
         self._normalise = whisper_normaliser(language)
 
-    def errors(self, said: str, heard: str) -> WordErrors | None:
+    def errors(self, reference: str, transcript: str) -> WordErrors | None:
         """Errors of a transcript against the reference, both normalised; None if the reference is empty."""
         import jiwer
 
         # Whisper's form keeps some marks, so that a reference of marks alone is looked at separately.
-        reference = self._normalise(said) if plain_words(said) else ""
+        reference = self._normalise(reference) if plain_words(reference) else ""
         if not reference:
             return None
-        found = jiwer.process_words(reference, self._normalise(heard))
+        found = jiwer.process_words(reference, self._normalise(transcript))
         return WordErrors(found.substitutions + found.deletions + found.insertions, len(reference.split()))
 
 

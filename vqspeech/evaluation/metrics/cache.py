@@ -116,8 +116,8 @@ class _Words:
             self.cache.get(f"words {self.name} {self.setting}", (waveform,), lambda: self.metric.transcribe(waveform))
         )
 
-    def errors(self, said: str, heard: str) -> WordErrors | None:
-        return self.metric.errors(said, heard)
+    def errors(self, reference: str, transcript: str) -> WordErrors | None:
+        return self.metric.errors(reference, transcript)
 
 
 @dataclass

@@ -36,8 +36,8 @@ class Resemblyzer:
         from resemblyzer import preprocess_wav
 
         peak = float(np.abs(waveform).max())
-        heard = waveform.astype(np.float32) if peak else np.full_like(waveform, 1e-4)
-        voiced = preprocess_wav(heard)
+        audible = waveform.astype(np.float32) if peak else np.full_like(waveform, 1e-4)
+        voiced = preprocess_wav(audible)
         if len(voiced) < _LEAST_VOICE:
-            voiced = heard
+            voiced = audible
         return np.asarray(self._encoder.embed_utterance(voiced), np.float32)

@@ -125,8 +125,8 @@ def linear_topline(
     """
     size = len(test.labels)
     if train is not None and train_features is not None:
-        heard = _classify(train_features, train.phones, [features, train_features], seed)
-        return test.with_codes(heard[0], codebook_size=size), train.with_codes(heard[1], codebook_size=size)
+        predicted = _classify(train_features, train.phones, [features, train_features], seed)
+        return test.with_codes(predicted[0], codebook_size=size), train.with_codes(predicted[1], codebook_size=size)
     utterance = test.utterance_of_frame()
     folds = min(5, len(np.unique(utterance)))
     codes = np.zeros(len(test), np.int32)

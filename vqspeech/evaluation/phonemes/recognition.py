@@ -55,7 +55,7 @@ def one_to_one_map(pairs: NDArray[np.int64]) -> Ints:
     phone_of = np.full(len(pairs), NO_PHONE, np.int32)
     used = np.flatnonzero(pairs.sum(1))
     rows, columns = linear_sum_assignment(pairs[used], maximize=True)
-    # What never occurs together is assigned to fill the matrix up, and says nothing.
+    # What never occurs together is assigned to fill the matrix up, and means nothing.
     together = pairs[used[rows], columns] > 0
     phone_of[used[rows[together]]] = columns[together]
     return phone_of

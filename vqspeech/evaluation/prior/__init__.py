@@ -49,7 +49,7 @@ class System:
         repetition: of their codes.
         divergence: of their codes from the training data's.
         neighbours: name -> its nearest training data.
-        words: what a recogniser heard.
+        words: what a recogniser wrote.
     """
 
     repetition: Repetition | None = None
@@ -132,7 +132,7 @@ def evaluate(
         progress: called in what takes long.
     """
 
-    def told(what: str) -> Callable[[int, int], None] | None:
+    def shown(what: str) -> Callable[[int, int], None] | None:
         return None if progress is None else lambda done, total: progress(what, done, total)
 
     piece = max(1, round(PIECE / frame_period))
@@ -145,14 +145,16 @@ def evaluate(
         codes: Sequence[Codes] = list(sequences.get(name, {}).values())
         neighbours: dict[str, Neighbour] = {}
         if training and codes and name in SEARCHED:
-            found = nearest(codes, training, width=piece, progress=told(f"searching, {name}"))
+            found = nearest(codes, training, width=piece, progress=shown(f"searching, {name}"))
             neighbours = dict(zip(sequences[name], found, strict=True))
         sounds = (recordings or {}).get(name, {})
         systems[name] = System(
             repetition=repetition(codes) if codes else None,
             divergence=divergence(codes, data, codebook_size) if codes else None,
             neighbours=neighbours,
-            words=listen(sounds, listener, known, progress=told(f"listening, {name}")) if listener and sounds else None,
+            words=listen(sounds, listener, known, progress=shown(f"listening, {name}"))
+            if listener and sounds
+            else None,
         )
     return Result(
         bits=bits,

@@ -24,7 +24,7 @@ _METHOD = {
     "codes as hard": "two to the power of the bits: so many codes, all as likely, would be as hard to foresee",
     "rep-n": "share of a sequence's n-grams that stood earlier in it, for n = 4, 16 and 64 codes",
     "run, longest": "codes in a run of one code: mean, and the longest of all",
-    "loop, longest": "codes in a sequence's longest stretch that says the same twice or more on end, runs taken as "
+    "loop, longest": "codes in a sequence's longest stretch that repeats itself twice or more on end, runs taken as "
     "one: mean over sequences, and the longest of all",
     "JS 1, JS 2": "Jensen-Shannon divergence of codes, and of pairs of them, from the training data's, in bits; even "
     "real codes are not at 0, being few",
@@ -33,7 +33,7 @@ _METHOD = {
     "edits, least": "edit distance from each second of a sequence to the nearest training data, in % of its codes: "
     "mean, and the least of all; real held-out utterances are the yardstick",
     "known": "share of the recogniser's words that are in the dictionary; a dash where it can write no others",
-    "differ": "share of a transcript's words that did not stand earlier in it: a recogniser that hears no words may "
+    "differ": "share of a transcript's words that did not stand earlier in it: a recogniser given no words may "
     "say the same over and over",
     "log p": "mean natural log-probability the recogniser gives a word (pocketsphinx) or token (Whisper) of its own "
     "transcript: how sure it is",

@@ -1,8 +1,8 @@
 """Whether there are words in speech that nobody said: what a recogniser makes of it, and how sure it is.
 
-There is no text to compare with. A recogniser that has a language model writes words whatever it hears, so that the
-share of them in a dictionary says little alone; it is read beside reversed speech and shuffled codes, and beside how
-sure the recogniser is.
+There is no text to compare with. A recogniser that has a language model writes words for any sound, so that the
+share of them in a dictionary is little evidence alone; it is read beside reversed speech and shuffled codes, and
+beside how sure the recogniser is.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _PCM_16 = 32767
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Transcript:
     """What a recogniser wrote of one recording.
 
     Attributes:
@@ -48,9 +48,9 @@ class Words:
     """What a recogniser wrote of a set of recordings; None where it wrote nothing.
 
     Attributes:
-        in_dictionary: share of the words that are in a dictionary; None where the recogniser knows no others.
+        in_dictionary: share of the words that are in a dictionary; None where the recogniser has no others.
         different: share of the words of a recording that did not stand earlier in its transcript, of all: a recogniser
-            that hears none may say the same over and over.
+            may write the same word over and over where there are none.
         words_per_second: how many it wrote.
         confidence: mean log-probability of a word (pocketsphinx) or token (Whisper), natural logarithm.
         of: name of a recording -> what was written.
@@ -74,7 +74,7 @@ class Listener(Protocol):
     name: str
     closed: bool
 
-    def listen(self, waveform: Waveform) -> Heard:
+    def listen(self, waveform: Waveform) -> Transcript:
         """``(samples,)`` at 16 kHz."""
         ...
 
@@ -84,7 +84,7 @@ class WhisperListener(FasterWhisper):
 
     closed = False
 
-    def listen(self, waveform: Waveform) -> Heard:
+    def listen(self, waveform: Waveform) -> Transcript:
         """``(samples,)`` at 16 kHz."""
         segments, _ = self._model.transcribe(
             waveform.astype(np.float32),
@@ -95,7 +95,7 @@ class WhisperListener(FasterWhisper):
             without_timestamps=True,
         )
         pieces = list(segments)
-        return Heard(
+        return Transcript(
             " ".join(piece.text.strip() for piece in pieces),
             math.fsum(piece.avg_logprob * (len(piece.tokens) + 1) for piece in pieces),
             sum(len(piece.tokens) + 1 for piece in pieces),
@@ -120,7 +120,7 @@ class PocketSphinxListener:
             raise MissingExtraError("pocketsphinx", extra="align", purpose="listening for words") from error
         self._decoder = Decoder(loglevel="FATAL")
 
-    def listen(self, waveform: Waveform) -> Heard:
+    def listen(self, waveform: Waveform) -> Transcript:
         """``(samples,)`` at 16 kHz."""
         pcm = (np.clip(waveform, -1, 1) * _PCM_16).astype("<i2")
         self._decoder.start_utt()
@@ -130,7 +130,7 @@ class PocketSphinxListener:
         text = found.hypstr if found else ""
         words = len(text.split())
         log = math.log(max(found.prob, np.finfo(np.float64).tiny)) if words else 0.0
-        return Heard(text, log, words, len(waveform) / audio.SAMPLE_RATE)
+        return Transcript(text, log, words, len(waveform) / audio.SAMPLE_RATE)
 
 
 def dictionary(path: Path | None = None) -> frozenset[str]:
@@ -171,7 +171,7 @@ def listen(
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> Words:
-    """Let a recogniser listen to recordings, brought to one level first.
+    """Transcribe recordings, brought to one level first, and count the words.
 
     Args:
         recordings: name -> what gives ``(samples,)`` at 16 kHz.
@@ -179,19 +179,19 @@ def listen(
         known: words of the dictionary; None leaves their share out.
         progress: called with recordings done and recordings in all.
     """
-    heard = []
+    transcribed = []
     for done, read in enumerate(recordings.values(), 1):
-        heard.append(listener.listen(audio.normalise_level(read())))
+        transcribed.append(listener.listen(audio.normalise_level(read())))
         if progress:
             progress(done, len(recordings))
-    transcripts = [plain_words(one.text).split() for one in heard]
+    transcripts = [plain_words(one.text).split() for one in transcribed]
     words = [word for transcript in transcripts for word in transcript]
-    units = sum(one.units for one in heard)
+    units = sum(one.units for one in transcribed)
     share = sum(word in known or word.isdigit() for word in words) / len(words) if words and known is not None else None
     return Words(
         in_dictionary=None if listener.closed else share,
         different=sum(len(set(transcript)) for transcript in transcripts) / len(words) if words else None,
-        words_per_second=len(words) / max(sum(one.seconds for one in heard), 1e-9),
-        confidence=math.fsum(one.log_probability for one in heard) / units if units else None,
-        of={name: one.text for name, one in zip(recordings, heard, strict=True)},
+        words_per_second=len(words) / max(sum(one.seconds for one in transcribed), 1e-9),
+        confidence=math.fsum(one.log_probability for one in transcribed) / units if units else None,
+        of={name: one.text for name, one in zip(recordings, transcribed, strict=True)},
     )

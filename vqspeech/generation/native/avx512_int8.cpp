@@ -40,11 +40,11 @@ struct Int8 {
         const __m512i rounded = _mm512_max_epi32(_mm512_cvtps_epi32(scaled), _mm512_setzero_si512());
         const __m128i bytes = _mm512_cvtusepi32_epi8(rounded);
         _mm_store_si128(reinterpret_cast<__m128i*>(to + vector * 4), bytes);
-        if (!q.rest) return;
+        if (!q.remainder) return;
         const __m512 left = scaled - _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes));
-        const __m512 rest = _mm512_fmadd_ps(left, _mm512_set1_ps(kRest), _mm512_set1_ps(kRestOffset));
-        const __m512i rest_rounded = _mm512_max_epi32(_mm512_cvtps_epi32(rest), _mm512_setzero_si512());
-        _mm_store_si128(reinterpret_cast<__m128i*>(to + q.rest + vector * 4), _mm512_cvtusepi32_epi8(rest_rounded));
+        const __m512 remainder = _mm512_fmadd_ps(left, _mm512_set1_ps(kRemainder), _mm512_set1_ps(kRemainderOffset));
+        const __m512i remainder_rounded = _mm512_max_epi32(_mm512_cvtps_epi32(remainder), _mm512_setzero_si512());
+        _mm_store_si128(reinterpret_cast<__m128i*>(to + q.remainder + vector * 4), _mm512_cvtusepi32_epi8(remainder_rounded));
     }
 };
 

@@ -20,8 +20,8 @@ template <class P> struct Kernel {
         const int layers = net.sizes.layers, gate = net.sizes.gate;
         for (int n = 0; n < work.count; n++)
             for (int l = 0; l < layers; l++) {
-                const float* const from = work.steering[n] + (frame * layers + l) * 2L * gate;
-                float* const to = work.streams[n]->steering + l * 2L * net.gate;
+                const float* const from = work.conditioning[n] + (frame * layers + l) * 2L * gate;
+                float* const to = work.streams[n]->conditioning + l * 2L * net.gate;
                 const int whole = gate / lanes * lanes;
                 for (int i = 0; i < whole; i += lanes) {
                     I::store(to + 2 * i, I::load(from + i));

@@ -91,7 +91,7 @@ template <class P> struct Layers {
 
     static INLINE void put_gated(const Network& net, Stream& stream, int l, int vector, Float z) {
         P::put_unit(stream.gated + l * net.gate_words, vector, z);
-        if (net.layers[l].residual.words > net.gate_words) P::put(stream.fine_gated, vector, z, net.fine_gated);
+        if (net.layers[l].residual.words > net.gate_words) P::put(stream.two_orders_gated, vector, z, net.two_orders_gated);
     }
 
     // Bring near what the class of a band will look up: tables of several bands are too large for the near cache, and the
@@ -122,7 +122,7 @@ template <class P> struct Layers {
             return net.looked_up + ((tap * bands + band) * (net.sizes.classes + 1L) + seen) * 2 * net.gate;
         };
         for (int row = 0; row < 2 * net.gate; row += 2 * lanes) {
-            Float a = I::load(stream.steering + row), b = I::load(stream.steering + row + lanes);
+            Float a = I::load(stream.conditioning + row), b = I::load(stream.conditioning + row + lanes);
             for (int tap = 0; tap < net.sizes.kernel; tap++)
                 for (int band = 0; band < bands; band++) {
                     const float* const sums = sums_of(tap, band) + row;
@@ -148,11 +148,11 @@ template <class P> struct Layers {
         Product<P>::of(here.current, count, inputs, starts, [&](int n, int vector, auto& sum) INLINE_LAMBDA {
             constexpr int W = sizeof(sum) / sizeof(Sum);
             const float* const scale = here.current.scale + vector * lanes;
-            const float* const steering = streams[n]->steering + (l * 2L * net.gate + vector * lanes);
+            const float* const conditioning = streams[n]->conditioning + (l * 2L * net.gate + vector * lanes);
 #pragma GCC unroll 4
             for (int v = 0; v < W; v += 2) {
-                const Float a = P::value(sum[v], scale + v * lanes, I::load(steering + v * lanes));
-                const Float b = P::value(sum[v + 1], scale + (v + 1) * lanes, I::load(steering + (v + 1) * lanes));
+                const Float a = P::value(sum[v], scale + v * lanes, I::load(conditioning + v * lanes));
+                const Float b = P::value(sum[v + 1], scale + (v + 1) * lanes, I::load(conditioning + (v + 1) * lanes));
                 put_gated(net, *streams[n], l, (vector + v) / 2, P::gated_unit(a, b));
             }
         });
@@ -168,7 +168,7 @@ template <class P> struct Layers {
             const long slot = (time & (next.span - 1)) * next.words;
             const Word *inputs[kColumns], *starts[kColumns];
             for (int n = 0; n < count; n++) {
-                inputs[n] = m.words > net.gate_words ? streams[n]->fine_gated : streams[n]->gated + l * net.gate_words;
+                inputs[n] = m.words > net.gate_words ? streams[n]->two_orders_gated : streams[n]->gated + l * net.gate_words;
                 starts[n] = m.start;
             }
             product(
@@ -242,11 +242,11 @@ template <class P> struct Layers {
             const auto store = [&](int n, int row, Float sums) INLINE_LAMBDA { I::store(streams[n]->logits + row, sums); };
             product(
                 logits, count, inputs, starts, [&](int, int row) INLINE_LAMBDA { return I::load(logits.bias + row); }, store);
-            if (band >= static_cast<int>(net.logit_rests.size())) return;
-            const Matrix& rests = net.logit_rests[band];
-            for (int n = 0; n < count; n++) starts[n] = rests.start;
+            if (band >= static_cast<int>(net.logit_remainders.size())) return;
+            const Matrix& remainders = net.logit_remainders[band];
+            for (int n = 0; n < count; n++) starts[n] = remainders.start;
             product(
-                rests, count, inputs, starts,
+                remainders, count, inputs, starts,
                 [&](int n, int row) INLINE_LAMBDA { return I::load(streams[n]->logits + row); }, store);
         });
     }

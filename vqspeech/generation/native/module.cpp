@@ -102,10 +102,10 @@ class Streams {
     }
 
     // Uniform numbers and classes of several bands: those of a sample one after the other.
-    py::array push(const Floats& steering, const Floats& uniforms, float temperature) {
+    py::array push(const Floats& conditioning, const Floats& uniforms, float temperature) {
         require(uniforms.ndim() == 2 && temperature >= 0, "wrong uniforms or temperature");
         Classes drawn({uniforms.shape(0), uniforms.shape(1)});
-        Call call(*this, steering, uniforms.shape(0), uniforms.shape(1));
+        Call call(*this, conditioning, uniforms.shape(0), uniforms.shape(1));
         for (int i = 0; i < count(); i++) {
             call.uniforms.push_back(uniforms.data(i));
             call.drawn.push_back(drawn.mutable_data(i));
@@ -115,7 +115,7 @@ class Streams {
         return drawn;
     }
 
-    py::array score(const Floats& steering, const Classes& given, const Classes& current) {
+    py::array score(const Floats& conditioning, const Classes& given, const Classes& current) {
         const Sizes& s = network_->sizes;
         const bool several = s.bands > 1;
         require(given.ndim() == 2 && (!several || (current.ndim() == 2 && current.size() == given.size() &&
@@ -124,7 +124,7 @@ class Streams {
             for (py::ssize_t i = 0; i < classes->size(); i++)
                 require(classes->data()[i] >= 0 && classes->data()[i] < s.classes, "no such class");
         Floats logits(std::vector<py::ssize_t>{given.shape(0), given.shape(1), s.classes});
-        Call call(*this, steering, given.shape(0), given.shape(1));
+        Call call(*this, conditioning, given.shape(0), given.shape(1));
         for (int i = 0; i < count(); i++) {
             call.given.push_back(given.data(i));
             if (several) call.current.push_back(current.data(i));
@@ -148,7 +148,7 @@ class Streams {
             hop = static_cast<int>(samples / frames.shape(1));
             for (int i = 0; i < owner.count(); i++) {
                 streams.push_back(owner.streams_[i].get());
-                steering.push_back(frames.data(i));
+                conditioning.push_back(frames.data(i));
             }
         }
         // What the streams from `first` on do.
@@ -157,7 +157,7 @@ class Streams {
             w.streams = streams.data() + first;
             w.count = count;
             w.hop = hop;
-            w.steering = steering.data() + first;
+            w.conditioning = conditioning.data() + first;
             w.temperature = temperature;
             if (given.empty()) {
                 w.uniforms = uniforms.data() + first;
@@ -175,7 +175,7 @@ class Streams {
         int hop;
         float temperature = 1;
         std::vector<Stream*> streams;
-        std::vector<const float*> steering, uniforms;
+        std::vector<const float*> conditioning, uniforms;
         std::vector<int64_t*> drawn;
         std::vector<const int64_t*> given, current;
         std::vector<float*> logits;
@@ -311,8 +311,8 @@ PYBIND11_MODULE(_native, m) {
              py::arg("network"), py::arg("count"), py::arg("threads"))
         .def_property_readonly("count", &Streams::count)
         .def("keep", &Streams::keep, py::arg("streams"))
-        .def("push", &Streams::push, py::arg("steering"), py::arg("uniforms"), py::arg("temperature"))
-        .def("score", &Streams::score, py::arg("steering"), py::arg("given"), py::arg("current"));
+        .def("push", &Streams::push, py::arg("conditioning"), py::arg("uniforms"), py::arg("temperature"))
+        .def("score", &Streams::score, py::arg("conditioning"), py::arg("given"), py::arg("current"));
     m.def("available", &available, "(level, precision) that this processor can run, best level first.");
     m.def("peak", &peak, py::arg("level"), py::arg("precision"), "Multiply-adds a second of one core from registers.");
     m.def("bandwidth", &bandwidth, py::arg("level"), py::arg("size"), "Bytes a second that one core reads of so many.");

@@ -15,7 +15,7 @@ struct EightBits {
     // and in the long stacks of several bands the largest are so rare that finer steps are worth clipping them; clipping
     // the hidden layers of several bands costs a band ten times the divergence.
     float layers, skip, hidden;
-    // What keeps the rest of its rounding: the inputs of so many layers after the first, the gated units of so many layers
+    // What is quantised to second order, with the remainder of its rounding: the inputs of so many layers after the first, the gated units of so many layers
     // on their way to the next, and the weights of the logits of so many bands. What goes wrong there goes through all
     // others, or is in the logits at once.
     int inputs, gates, logits;
@@ -41,16 +41,16 @@ Network::Network(const Sizes& s, const Weights& w, const Engine& chosen) : sizes
     skip_layers = std::min(s.layers, (kSkipWords + gate_words - 1) / gate_words);
     const int chunks = (s.layers + skip_layers - 1) / skip_layers;
     const EightBits& eight = s.bands == 1 ? kOneBand : kSeveralBands;
-    const auto fine_input = [&](int l) { return p == Precision::int8 && l <= eight.inputs; };
-    const auto fine_gate = [&](int l) { return p == Precision::int8 && l < eight.gates; };
-    const int fine_logits = p == Precision::int8 ? eight.logits : 0;
+    const auto two_orders_input = [&](int l) { return p == Precision::int8 && l <= eight.inputs; };
+    const auto two_orders_gate = [&](int l) { return p == Precision::int8 && l < eight.gates; };
+    const int two_orders_logits = p == Precision::int8 ? eight.logits : 0;
 
     const auto of = [&](size_t rows, size_t columns) { return Packer::bytes(p, rows, columns); };
     bytes = chunks * of(skip, static_cast<size_t>(skip_layers) * gate) + of(s.bands * output, skip) +
-            (s.bands + fine_logits) * of(classes, output);
+            (s.bands + two_orders_logits) * of(classes, output);
     for (int l = 0; l < s.layers; l++) {
-        if (l) bytes += s.kernel * of(2 * gate, (fine_input(l) ? 2 : 1) * residual) + of(2 * gate, 0);
-        bytes += of(residual, (fine_gate(l) ? 2 : 1) * gate);
+        if (l) bytes += s.kernel * of(2 * gate, (two_orders_input(l) ? 2 : 1) * residual) + of(2 * gate, 0);
+        bytes += of(residual, (two_orders_gate(l) ? 2 : 1) * gate);
     }
     const size_t embedded = static_cast<size_t>(s.bands) * s.classes * residual;
     const size_t seen = static_cast<size_t>(s.kernel) * s.bands * (s.classes + 1) * 2 * gate;
@@ -63,7 +63,7 @@ Network::Network(const Sizes& s, const Weights& w, const Engine& chosen) : sizes
         const float range = index < s.layers ? eight.layers : index == s.layers ? eight.skip : eight.hidden;
         return std::max(w.peaks[index], 1e-6f) * range / static_cast<float>(levels);
     };
-    fine_gated = {kUnitFactor, kUnitOffset, gate_words};
+    two_orders_gated = {kUnitFactor, kUnitOffset, gate_words};
     summed = {1 / step(s.layers, 255), 0};
     for (int b = 0; b < s.bands; b++) hidden_inputs.push_back({1 / step(s.layers + 1 + b, 255), 0});
 
@@ -87,13 +87,13 @@ Network::Network(const Sizes& s, const Weights& w, const Engine& chosen) : sizes
             for (long c = 0; halves[r] >= 0 && c < stride; c++)
                 peaks[r] = std::max(peaks[r], std::fabs(source.values[halves[r] * stride + c]));
         source.columns = places(s.residual, residual, static_cast<long>(k) * s.residual);
-        source.step = step(l, 127), source.offset = 128, source.fine = fine_input(l), source.peaks = &peaks;
+        source.step = step(l, 127), source.offset = 128, source.two_orders = two_orders_input(l), source.peaks = &peaks;
         return packer.pack(source);
     };
     const auto pack_residual = [&](int l) {
         Source source{w.residual + l * s.residual * s.gate, s.gate, places(s.residual, residual), places(s.gate, gate)};
         source.bias = w.residual_bias + l * s.residual;
-        source.step = 1.0f / kUnitFactor, source.offset = kUnitOffset, source.fine = fine_gate(l);
+        source.step = 1.0f / kUnitFactor, source.offset = kUnitOffset, source.two_orders = two_orders_gate(l);
         return packer.pack(source);
     };
     const auto pack_skip = [&](int first, int end) {
@@ -113,8 +113,8 @@ Network::Network(const Sizes& s, const Weights& w, const Engine& chosen) : sizes
         // Products of past taps are made a sample ahead, so the present input may take the place of the oldest; the
         // first layer has no such products.
         for (layer.span = 1; layer.span < (s.kernel - 1) * layer.dilation + (l ? 0 : 1);) layer.span *= 2;
-        layer.words = l ? (fine_input(l) ? 2 : 1) * residual_words : s.bands;
-        layer.input = {1 / step(l, 127), 128, fine_input(l) ? residual_words : 0};
+        layer.words = l ? (two_orders_input(l) ? 2 : 1) * residual_words : s.bands;
+        layer.input = {1 / step(l, 127), 128, two_orders_input(l) ? residual_words : 0};
         if (l) layer.current = tap(l, s.kernel - 1);
         if (l + 1 < s.layers) layer.residual = pack_residual(l);
         layers.push_back(std::move(layer));
@@ -128,17 +128,17 @@ Network::Network(const Sizes& s, const Weights& w, const Engine& chosen) : sizes
     }
     source.step = step(s.layers, 255);
     hidden = packer.pack(source);
-    std::vector<float> rests;
-    if (fine_logits) rests = Packer::rests(w.output, static_cast<size_t>(s.bands) * s.classes, s.output);
+    std::vector<float> remainders;
+    if (two_orders_logits) remainders = Packer::remainders(w.output, static_cast<size_t>(s.bands) * s.classes, s.output);
     const int each = classes / lanes;  // classes of a lane
     for (int b = 0; b < s.bands; b++) {
         source = {w.output, s.output, Places(classes, -1), places(s.output, output), w.output_bias, kNever};
         source.step = step(s.layers + 1 + b, 255);
         for (int c = 0; c < s.classes; c++) source.rows[c % each * lanes + c / each] = b * s.classes + c;
         logits.push_back(packer.pack(source));
-        if (b >= fine_logits) continue;
-        source.values = rests.data(), source.bias = nullptr, source.absent = 0;
-        logit_rests.push_back(packer.pack(source));
+        if (b >= two_orders_logits) continue;
+        source.values = remainders.data(), source.bias = nullptr, source.absent = 0;
+        logit_remainders.push_back(packer.pack(source));
     }
     for (int l = 1; l < s.layers; l++) {
         Layer& layer = layers[l];

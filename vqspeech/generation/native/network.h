@@ -37,16 +37,16 @@ constexpr int kPanel = 4;
 constexpr int kBands = 16;          // at most
 
 // How an activation becomes 8 bits: round(factor x + offset), clipped to 0 ... 255. What the rounding left over may
-// follow `rest` words behind it, as round(kRest left over) + kRestOffset; 0 for none.
+// follow `remainder` words behind it, as round(kRemainder left over) + kRemainderOffset; 0 for none.
 struct Quantizer {
     float factor = 1;
     float offset = 0;
-    int rest = 0;
+    int remainder = 0;
 };
 
-// Weights of the rest are those of the activation by kRest, so both enter the same accumulators.
-constexpr int kRest = 16;
-constexpr int kRestOffset = kRest / 2;
+// Weights of the remainder are those of the activation by kRemainder, so both enter the same accumulators.
+constexpr int kRemainder = 16;
+constexpr int kRemainderOffset = kRemainder / 2;
 
 // Gated units, which lie between -1 and 1, in 8 bits.
 constexpr int kUnitFactor = 127;
@@ -54,7 +54,7 @@ constexpr int kUnitOffset = 128;
 
 struct Layer {
     int dilation = 0;
-    int span = 0;                    // slots of the ring of past inputs, a power of two; the slot of a time is its rest
+    int span = 0;                    // slots of the ring of past inputs, a power of two; the slot of a time is its remainder
     int words = 0;                   // of an input in the ring
     std::vector<Matrix> past;        // one a tap, the newest first; their accumulators go on into `current`
     Matrix current;                  // rows in turn a vector of the tanh half and one of the sigmoid half
@@ -95,10 +95,10 @@ struct Network {
     int skip_layers;                // layers whose gated units enter one product of the skip sum
     std::vector<Matrix> skips;
     Matrix hidden;                  // rows of all bands
-    std::vector<Matrix> logits, logit_rests;  // of each band; the last of the lowest alone, where 8 bits keep rests
+    std::vector<Matrix> logits, logit_remainders;  // of each band; the last of the lowest alone, where 8 bits keep remainders
     // What classes of a lower band add to a band's hidden layer: (pairs, classes, output), pairs as (0, 1), (0, 2), (1, 2) ...
     const float* below = nullptr;
-    Quantizer fine_gated, summed;
+    Quantizer two_orders_gated, summed;
     std::vector<Quantizer> hidden_inputs;     // of each band
     size_t bytes = 0;               // of packed weights
 
@@ -116,12 +116,12 @@ struct Stream {
     std::vector<int> blocks;        // of each layer
     std::vector<Word*> rings;       // (span, residual words) of each layer
     std::vector<Word*> past;        // (block, 2 gate) accumulators of each layer
-    float* steering;                // (layers, 2 gate) of the current frame
+    float* conditioning;                // (layers, 2 gate) of the current frame
     float *x, *sum;                 // residual stream, skip sum
     float* hidden_sums;             // (bands, output), before lower bands are added
     float* logits;                  // class c is in lane c / n of vector c % n, with n vectors in all
     Word *gated, *summed, *hidden;  // inputs of the products: (layers, gate words), ...
-    Word* fine_gated;               // the gated units of one layer with their rests
+    Word* two_orders_gated;               // the gated units of one layer with their remainders
 
   private:
     std::unique_ptr<Arena> arena_;
@@ -132,7 +132,7 @@ struct Work {
     Stream* const* streams;
     int count;
     int hop;
-    const float* const* steering;     // (frames, layers, 2 gate)
+    const float* const* conditioning;     // (frames, layers, 2 gate)
     // Either samples are drawn ...
     const float* const* uniforms;     // (samples, bands)
     float temperature;

@@ -34,7 +34,7 @@ struct Source {
     float absent = 0;       // the bias of rows of padding
     float step = 1;         // 8 bits: the value of one unit of the input, ...
     int offset = 0;         // ... what is added to the input, so that it is not negative, ...
-    bool fine = false;      // ... whether the rests of the input stand behind it, for which columns come once more, ...
+    bool two_orders = false; // ... whether the remainders of the input stand behind it, for which columns come once more, ...
     const std::vector<float>* peaks = nullptr;  // ... the largest weights of rows whose accumulators others share
 };
 
@@ -48,7 +48,7 @@ class Packer {
         const long once = static_cast<long>(source.columns.size()) / per;
         Matrix m;
         m.vectors = static_cast<int>(rows) / lanes_;
-        m.words = source.fine ? 2 * once : once;
+        m.words = source.two_orders ? 2 * once : once;
         Word* const weights = arena_.take<Word>(rows * m.words);
         Word* const start = arena_.take<Word>(rows);
         std::vector<float> inverse(rows, 1);
@@ -63,11 +63,11 @@ class Packer {
         for (int vector = 0; vector < m.vectors;) {
             const int width = std::min(kPanel, m.vectors - vector);
             for (long word = 0; word < m.words; word++) {
-                const bool rest = word >= once;
+                const bool remainder = word >= once;
                 for (int row = vector * lanes_; row < (vector + width) * lanes_; row++, next++)
                     for (int part = 0; part < per; part++)
                         put(next, part, at(source, row, (word % once) * per + part),
-                            rest ? inverse[row] / kRest : inverse[row], rest ? kRestOffset : source.offset, start + row);
+                            remainder ? inverse[row] / kRemainder : inverse[row], remainder ? kRemainderOffset : source.offset, start + row);
             }
             vector += width;
         }
@@ -77,7 +77,7 @@ class Packer {
     }
 
     // What rounding to 8 bits, row by row, leaves of a matrix.
-    static std::vector<float> rests(const float* values, size_t rows, size_t columns) {
+    static std::vector<float> remainders(const float* values, size_t rows, size_t columns) {
         std::vector<float> result(values, values + rows * columns);
         for (auto row = result.begin(); row != result.end(); row += static_cast<long>(columns)) {
             float peak = 0;

@@ -28,8 +28,8 @@ Stream::Stream(const Network& n, int block, int index) {
     summed = arena_->take<Word>(n.skip_words);
     hidden = arena_->take<Word>(n.output_words);
     gated = arena_->take<Word>(layers * n.gate_words);
-    fine_gated = arena_->take<Word>(static_cast<size_t>(2) * n.gate_words);
-    steering = arena_->take<float>(layers * rows);
+    two_orders_gated = arena_->take<Word>(static_cast<size_t>(2) * n.gate_words);
+    conditioning = arena_->take<float>(layers * rows);
     for (size_t l = 0; l < layers; l++) {
         past.push_back(arena_->take<Word>(blocks[l] * rows));
         // Zeros before the first sample: their products and what makes up for their offset cancel.
@@ -40,11 +40,11 @@ Stream::Stream(const Network& n, int block, int index) {
         const long count = static_cast<long>(layer.span) * layer.words;
         rings.push_back(arena_->take<Word>(count));
         for (long i = 0; i < count; i++) {
-            const bool rest = i % layer.words >= n.residual_words;
+            const bool remainder = i % layer.words >= n.residual_words;
             if (l == 0)
                 rings[l][i] = static_cast<Word>(n.sizes.classes);
             else if (n.engine.precision == Precision::int8)
-                rings[l][i] = 0x01010101u * (rest ? kRestOffset : 128);
+                rings[l][i] = 0x01010101u * (remainder ? kRemainderOffset : 128);
         }
     }
 }

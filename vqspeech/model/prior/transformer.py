@@ -116,7 +116,7 @@ def _rotate(x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
 def _window(past: int, time: int, window: int, device: torch.device) -> Tensor | None:
     """Which of ``past + time`` positions each of the last ``time`` sees, ``(time, past + time)``.
 
-    None where plain causal attention over ``time`` positions, or one position that sees all, says the same.
+    None where plain causal attention over ``time`` positions, or one position that sees all, is the same.
     """
     if time == 1 or (past == 0 and time <= window):
         return None
