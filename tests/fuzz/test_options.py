@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from vqspeech import ranges
+from vqspeech.cli.common.model import model_path
 from vqspeech.cli.main import COMMANDS, command_parser
 from vqspeech.errors import InputError
 
 #: What no option may take for a number without a word, or compute with.
 NUMBERS = ("-1", "0", "nan", "1e400", "-inf", "9" * 5000, "x", "")
 #: Types whose values are no numbers.
-_OTHERS = (None, str, Path)
+_OTHERS = (None, str, Path, model_path)
 
 Case = tuple[str, argparse.ArgumentParser, argparse.Action]
 
