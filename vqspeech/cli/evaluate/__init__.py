@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from vqspeech.cli.evaluate import abx, conversion, phonemes, prior, segmentation, speakers
+from vqspeech.cli.evaluate import abx, conversion, phonemes, prior, robustness, segmentation, speakers
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     abx.add_arguments(measures.add_parser("abx", help="ABX error, within and across speakers, of codes or features"))
     speakers.add_arguments(measures.add_parser("speakers", help="accuracy of a linear speaker probe on the codes"))
+    robustness.add_arguments(
+        measures.add_parser(
+            "robustness", help="how far a model's units move under noise, speed, pitch, MP3, microphone"
+        )
+    )
     conversion.add_conversion(
         measures.add_parser("conversion", help="voice, words, quality and pitch of converted speech")
     )
@@ -43,6 +48,7 @@ def run(options: argparse.Namespace) -> int | None:
         "segmentation": segmentation.run,
         "abx": abx.run,
         "speakers": speakers.run,
+        "robustness": robustness.run,
         "conversion": conversion.conversion,
         "reconstruction": conversion.reconstruction,
         "prior": prior.run,
