@@ -52,6 +52,7 @@ EXTRAS = {
     ],
     # uvicorn speaks WebSocket through websockets, for the live tab.
     "web": ["starlette>=0.40", "uvicorn>=0.30", "websockets>=13"],
+    "browser": ["playwright>=1.40"],  # for the test of the page, beside Debian's chromium
     "abx": ["fastabx>=0.9; python_version >= '3.12'"],
     "parquet": ["pyarrow>=14"],  # manifests of rows
     "docs": ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.27"],

@@ -96,7 +96,7 @@ class Decoder:
         self.rate = rate
         # A clean process, in which the decoders are imported already, is copied for each upload.
         self._context: ForkServerContext = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["__main__", "vqspeech.web.decoding", "soundfile", "soxr"])
+        self._context.set_forkserver_preload(["__main__", "vqspeech.web.decoding", "soundfile", "soxr", "av"])
         self._turn = asyncio.Semaphore(limits.decoders)
 
     async def warm_up(self) -> None:

@@ -17,6 +17,8 @@ from vqspeech.web.worker import Settings
 _GRACE = 2
 #: Open connections at most, beyond the jobs.
 _CONNECTIONS = 128
+#: Connections that wait to be accepted.
+_BACKLOG = 256
 #: Bytes of a message of a WebSocket at most.
 _MESSAGE = 1 << 18
 
@@ -86,6 +88,7 @@ def _listening(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
+        listener.listen(_BACKLOG)  # whoever comes before the server is ready waits
     except OSError as error:
         listener.close()
         raise InputError(

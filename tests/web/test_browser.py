@@ -1,0 +1,188 @@
+"""The page in Chromium, with a microphone that plays a file: what somebody does who opens it for the first time."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import soundfile
+
+pytest.importorskip("starlette", reason="the page needs vqspeech[web]")
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="the browser test needs Playwright: pip install 'vqspeech[browser]'"
+)
+
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
+)
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="the browser test needs Chromium: apt-get install chromium")
+#: Milliseconds that a busy machine is given.
+PATIENCE = 120_000
+
+
+@pytest.fixture(scope="module")
+def address(model: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Of a server with the small model."""
+    command = [sys.executable, "-m", "vqspeech", "serve", "--port", "0", "--model", model]
+    command += ["--voices", str(tmp_path_factory.mktemp("voices"))]
+    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    try:
+        assert server.stderr is not None
+        lines = []
+        for line in server.stderr:
+            lines.append(line)
+            if found := re.search(r"http://\S+/", line):
+                yield found[0]
+                break
+        else:
+            pytest.fail("".join(lines))
+    finally:
+        server.terminate()
+        assert server.wait(60) in (0, 130, -15)
+
+
+@pytest.fixture(scope="module")
+def browser(speech: bytes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Chromium, whose microphone says the sample again and again."""
+    spoken = tmp_path_factory.mktemp("microphone") / "spoken.wav"
+    soundfile.write(spoken, *soundfile.read(io.BytesIO(speech)))
+    arguments = [
+        "--no-sandbox",
+        "--use-fake-device-for-media-stream",
+        "--use-fake-ui-for-media-stream",
+        f"--use-file-for-fake-audio-capture={spoken}",
+        "--autoplay-policy=no-user-gesture-required",
+    ]
+    with playwright.sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def page(browser: Any, address: str) -> Iterator[Any]:
+    """The page, just opened; nothing may be wrong in its scripts, and nothing forbidden by its policy."""
+    complaints: list[str] = []
+    opened = browser.new_page()
+    opened.set_default_timeout(PATIENCE)
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    opened.on("request", lambda sent: None if sent.url.startswith((address, "blob:")) else complaints.append(sent.url))
+    opened.goto(address)
+    yield opened
+    opened.close()
+    assert complaints == []
+
+
+def until(page: Any, script: str) -> None:
+    """Wait for a function of the page to be true; the page's policy lets Playwright not do so itself."""
+    deadline = time.monotonic() + PATIENCE / 1000
+    while not page.evaluate(script):
+        assert time.monotonic() < deadline, script
+        time.sleep(0.1)
+
+
+def painted(page: Any, canvas: str) -> bool:
+    """Whether there is more than one colour on a canvas."""
+    script = """canvas => {
+        const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        const colours = new Set();
+        for (let i = 0; i < data.length; i += 40) colours.add(`${data[i]} ${data[i + 1]} ${data[i + 2]}`);
+        return colours.size > 20;
+    }"""
+    return bool(page.eval_on_selector(canvas, script))
+
+
+def test_the_sample_is_there_and_is_converted_at_once(page: Any, tmp_path: Path, speech: bytes) -> None:
+    page.get_by_text("sample.flac, 0:04").wait_for()
+    until(page, "() => !document.querySelector('#convert-source .play').disabled")
+    assert painted(page, "#convert-source canvas")
+    page.get_by_role("button", name="Convert", exact=True).click()
+    link = page.locator("#convert-result a")
+    link.wait_for()
+    assert painted(page, "#convert-result canvas")
+    with page.expect_download() as download:
+        link.click()
+    assert download.value.suggested_filename == "sample-anna.wav"
+    download.value.save_as(tmp_path / "made.wav")
+    assert soundfile.info(tmp_path / "made.wav").frames == soundfile.info(io.BytesIO(speech)).frames
+
+
+def test_a_file_is_opened_and_blended(page: Any, tmp_path: Path, speech: bytes) -> None:
+    name = "../<b>my file</b>.ogg".replace("/", "_")
+    soundfile.write(tmp_path / "x.ogg", *soundfile.read(io.BytesIO(speech)))
+    (tmp_path / "x.ogg").rename(tmp_path / name)
+    page.set_input_files("#convert-form input[type=file]", tmp_path / name)
+    page.locator("#convert-form .chosen").get_by_text(name).wait_for()
+    page.get_by_label("Blend several voices").first.check()
+    page.locator("#convert-voice").get_by_label("bert").check()
+    assert page.locator("#convert-voice .blend output").all_inner_texts() == ["50 %", "50 %"]
+    page.get_by_role("button", name="Convert", exact=True).click()
+    page.locator("#convert-result a").wait_for()
+    assert page.locator("#convert-result .hint").inner_text().startswith("anna+bert, in ")
+
+
+def test_what_is_no_audio_is_one_line_on_the_page(page: Any, tmp_path: Path) -> None:
+    (tmp_path / "notes.wav").write_text("no audio")
+    page.set_input_files("#convert-form input[type=file]", tmp_path / "notes.wav")
+    page.locator("#convert-form .chosen").get_by_text("notes.wav").wait_for()
+    page.get_by_role("button", name="Convert", exact=True).click()
+    assert "not audio" in page.locator("#convert-form .notice.bad").inner_text()
+
+
+def test_the_microphone_is_recorded(page: Any) -> None:
+    page.locator("#convert-form").get_by_role("button", name="Record").click()
+    page.get_by_text("recording 0:01").wait_for()
+    page.locator("#convert-form").get_by_role("button", name="Stop").click()
+    page.locator("#convert-form .chosen").get_by_text("recording").wait_for()
+    assert painted(page, "#convert-source canvas")
+
+
+def test_live_speech_comes_back(page: Any) -> None:
+    page.get_by_role("tab", name="Live").click()
+    page.get_by_role("button", name="Start speaking").click()
+    until(page, "() => document.querySelector('#live-state').textContent === 'speak'")
+    until(page, "() => parseFloat(document.querySelector('#live-out').style.width) > 5")
+    until(page, "() => /[0-9]+ ms/.test(document.querySelector('#live-latency').textContent)")
+    assert re.fullmatch(r"\d+ %", page.locator("#live-load").inner_text())
+    page.locator("#live-voice").get_by_label("bert").check()
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_text("stopped").wait_for()
+    assert page.locator("#live-problem").inner_text() == ""
+
+
+def test_codes_are_shown_and_heard_from_the_keyboard(page: Any) -> None:
+    page.get_by_role("tab", name="Convert").focus()
+    for _ in range(2):
+        page.keyboard.press("ArrowRight")
+    assert page.get_by_role("tab", name="Units").get_attribute("aria-selected") == "true"
+    page.locator("#units-card").wait_for()
+    assert re.match(r"\d+ codes, \d+ different", page.locator("#units-stats").inner_text())
+    canvas = page.locator("#units-timeline canvas")
+    canvas.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    assert page.locator("#units-detail").inner_text().startswith("code ")
+    with page.expect_response(re.compile("/api/code")) as answer:
+        page.keyboard.press("Enter")
+    assert answer.value.ok
+
+
+def test_it_fits_a_phone(browser: Any, address: str) -> None:
+    page = browser.new_page(viewport={"width": 360, "height": 740})
+    page.set_default_timeout(PATIENCE)
+    page.goto(address)
+    page.get_by_text("sample.flac, 0:04").wait_for()
+    for tab in ("convert", "live", "units", "voice"):
+        page.locator(f"#tab-{tab}").click()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, tab
+    page.close()
