@@ -55,6 +55,8 @@ EXTRAS = {
     "browser": ["playwright>=1.40"],  # for the test of the page, beside Debian's chromium
     "abx": ["fastabx>=0.9; python_version >= '3.12'"],
     "parquet": ["pyarrow>=14"],  # manifests of rows
+    "onnx": ["onnx>=1.15", "onnxruntime>=1.17"],  # export; running what was exported
+    "ray": ["ray>=2.9"],  # egs/large_corpus
     "docs": ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.27"],
     "dev": [
         "pytest>=8.2",

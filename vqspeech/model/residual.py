@@ -94,7 +94,7 @@ class ModulatedBlock(nn.Module):
 
     def modulated(self, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
         """The input of the window, ``(batch, time, channels)`` -> the same shape."""
-        return F.layer_norm(x, x.shape[-1:]) * (1 + scale) + shift
+        return F.layer_norm(x, (self.out.out_features,)) * (1 + scale) + shift
 
     def mix(self, window: Tensor) -> Tensor:
         """What is added to ``x``: modulated ``(batch, time + 2 dilation, channels)`` -> ``(batch, time, channels)``."""
