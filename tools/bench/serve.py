@@ -147,11 +147,11 @@ def main() -> int:
     server, port = started(["--model", options.model] if options.model else [])
     threading.Thread(target=lambda: [print(line, end="") for line in server.stderr or ()], daemon=True).start()
     sound = SAMPLE.read_bytes()
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/info") as answer:
-        voice = json.load(answer)["voices"][0]["name"]
     sizes = []
     failed = False
     try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/info") as answer:
+            voice = json.load(answer)["voices"][0]["name"]
         print("one conversion first:", honest(port, voice, sound, options.patience))
         sizes.append(memory(server.pid))
         for turn in range(options.rounds):
