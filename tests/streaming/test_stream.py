@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from streaming_models import RATE, make_stream, speech_like
+from stream_reference import convert
+from streaming_models import RATE, make_network, make_stream, speech_like
 
 from vqspeech.errors import InputError
 
@@ -37,6 +39,46 @@ def test_push_by_push_is_what_all_at_once_is(kind: str, seconds: float, sizes: l
     whole = spoken(kind, waveform, [len(waveform)], seed=seed)
     assert len(whole) == len(waveform)
     assert np.array_equal(spoken(kind, waveform, sizes, seed=seed), whole)
+
+
+@pytest.mark.parametrize("kind", ["modulated", "bands"])
+@pytest.mark.parametrize(("seconds", "seed"), [(0.5, 3), (0.31, 5)])
+def test_it_is_what_the_slow_reference_makes_of_the_whole_recording(kind: str, seconds: float, seed: int) -> None:
+    waveform = speech_like(seconds, seed)
+    made = spoken(kind, waveform, [len(waveform)], seed=seed, speaker="ann:1,cyd:2")
+    wanted = convert(make_network(kind), waveform, {0: 1 / 3, 2: 2 / 3}, seed=seed)
+    assert len(made) == len(wanted)
+    # Rounding differs between one step and the whole, and may turn a sample drawn at the border of two classes.
+    assert np.allclose(made, wanted, atol=1e-5)
+
+
+def test_memory_and_work_do_not_grow() -> None:
+    """An hour is as ten seconds: the tensors and arrays that a stream holds are as large, and as many."""
+    stream = make_stream("modulated")
+    stream.codes = deque(maxlen=20)  # in place of ten seconds, so that it is full at once
+    sizes = []
+    for _ in range(3):
+        for seed in range(3):
+            stream.push(speech_like(0.3, seed))
+        sizes.append(held(stream))
+    assert sizes[0] == sizes[1] == sizes[2]
+
+
+def held(thing: object, seen: set[int] | None = None) -> int:
+    """Bytes of all arrays and tensors that hang on an object, those of the model left out."""
+    seen = set() if seen is None else seen
+    if id(thing) in seen or isinstance(thing, torch.nn.Module | torch.nn.Parameter | str | type):
+        return 0
+    seen.add(id(thing))
+    if isinstance(thing, torch.Tensor):
+        return thing.untyped_storage().nbytes()
+    if isinstance(thing, np.ndarray):
+        return thing.nbytes if thing.base is None else thing.base.nbytes
+    if isinstance(thing, dict):
+        return sum(held(value, seen) for value in thing.values())
+    if isinstance(thing, list | tuple | deque):
+        return 8 * len(thing) + sum(held(value, seen) for value in thing)
+    return held(vars(thing), seen) if hasattr(thing, "__dict__") else 0
 
 
 @pytest.mark.parametrize("kind", ["modulated", "plain", "bands"])

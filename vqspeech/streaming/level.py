@@ -6,7 +6,8 @@ Offline, a recording is scaled by the level of its active speech (``vqspeech.aud
     floor:   F <- min(L, F + RISE x frame)                          the quietest of late
     speech:  L > max(F + ABOVE_FLOOR, LEAST), or less than HANGOVER seconds ago
     loud:    95th percentile of L over the frames louder than that, in a running histogram
-    level:   root mean square over those of them from ``loud - RANGE`` on
+    found:   root mean square over those of them from ``loud - RANGE`` on, in dB; n seconds of speech are behind it
+    level:   (n found + PRIOR working level) / (n + PRIOR), in dB
 
 The gain is the working level over this one. It moves along a straight line from frame to frame, one frame late, so that
 the stream is not delayed. A pause, however long, changes nothing: its frames are not speech, unless its noise rises.
@@ -58,7 +59,6 @@ class RunningLevel:
         self._floor: float | None = None
         self._since_speech = np.inf
         self._histogram = RunningHistogram(_LOW, _HIGH, bins=_BINS, most=MEMORY / self._period)
-        self._add(20 * float(np.log10(rms)), weight=PRIOR / self._period)
         self._from = self._to = 1.0  # gains at the ends of the frame that comes in
 
     def push(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -98,7 +98,7 @@ class RunningLevel:
         self._since_speech = 0.0 if loud else self._since_speech + self._period
         self.speech = self._since_speech < HANGOVER
         if loud and not self.frozen:
-            self._add(level)
+            self._histogram.add(level, figure=10 ** (level / 10))
         self._from, self._to = self._to, self._gain()
 
     def _gain(self) -> float:
@@ -109,8 +109,7 @@ class RunningLevel:
     @property
     def level(self) -> float:
         """RMS of active speech as it comes in, in full scale 1."""
-        loud = self._histogram.quantile(0.95)
-        return float(np.sqrt(self._histogram.moments(loud - RANGE, _HIGH)[1]))
-
-    def _add(self, level: float, weight: float = 1.0) -> None:
-        self._histogram.add(level, figure=10 ** (level / 10), weight=weight)
+        power = self._histogram.moments(self._histogram.quantile(0.95) - RANGE, _HIGH)[1]
+        seconds = self._histogram.weight * self._period
+        trust = seconds / (seconds + PRIOR)
+        return float(self._rms * (np.sqrt(power) / self._rms) ** trust)

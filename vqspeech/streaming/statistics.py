@@ -70,19 +70,18 @@ class RunningHistogram:
         """How many numbers it holds, at most ``most``."""
         return float(self._sums[0].sum())
 
-    def add(self, value: float, *, figure: float | None = None, weight: float = 1.0) -> None:
+    def add(self, value: float, *, figure: float | None = None) -> None:
         """Take a number.
 
         Args:
             value: the number.
             figure: what moments are of; the number itself if not given.
-            weight: how many numbers it counts for.
         """
-        total = self.weight + weight
-        if total > self._most:
-            self._sums *= (self._most - weight) / (total - weight)
+        weight = self.weight
+        if weight + 1 > self._most:
+            self._sums *= (self._most - 1) / weight
         of = value if figure is None else figure
-        self._sums[:, self._bin(value)] += weight * np.array([1.0, of, of * of])
+        self._sums[:, self._bin(value)] += np.array([1.0, of, of * of])
 
     def quantile(self, share: float) -> float:
         """The middle of the first bin up to which there is at least ``share`` of the weight."""

@@ -1,0 +1,171 @@
+"""A stream's conversion of a whole recording at once, written slowly and apart from ``vqspeech.streaming``.
+
+The same causal definitions: loops over frames in place of running classes, sorted lists in place of histograms, whole
+convolutions of the network in place of streamed ones.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import parselmouth
+import torch
+import torch.nn.functional as F
+from streaming_models import RATE
+
+from vqspeech.generation import generate
+from vqspeech.melspectrogram import log_mel
+from vqspeech.model.vqvae import VQVAE
+from vqspeech.streaming.average_speech import average_moments
+
+
+def levelled(waveform: np.ndarray, ends: list[int], *, period: float, rms: float) -> tuple[np.ndarray, list[bool]]:
+    """The waveform at the working level, and after each frame whether there is speech; frames end at ``ends``."""
+    floor, since, powers, gains, speech = None, np.inf, [], [1.0, 1.0], []
+    made = waveform.astype(float).copy()
+    for n, (begin, end) in enumerate(zip([0, *ends], ends, strict=False)):
+        made[begin:end] *= gains[n] + (gains[n + 1] - gains[n]) * (np.arange(end - begin) + 1) / (end - begin)
+        level = max(-80.0, 10 * np.log10(max(np.var(waveform[begin:end].astype(float)), 1e-12)))
+        floor = level if floor is None else min(level, floor + 3.0 * period)
+        since = 0.0 if level > max(floor + 9.0, -70.0) else since + period
+        speech.append(since < 0.25)
+        if since == 0.0:
+            powers.append(level)
+        least = _bin(_loud(powers) - 30) if powers else 0
+        active = [10 ** (p / 10) for p in powers if _bin(p) >= least]
+        seconds = len(powers) * period
+        found = np.sqrt(np.mean(active)) if active else rms
+        gains.append(float(np.clip((rms / found) ** (seconds / (seconds + 0.1)), 0.1, 300.0)))
+    return made.astype(np.float32), speech
+
+
+def _bin(level: float) -> int:
+    return int(np.clip((level + 80) // 0.5, 0, 179))
+
+
+def _loud(levels: list[float]) -> float:
+    """The middle of the bin of the level that 95 of 100 do not exceed."""
+    ordered = sorted(_bin(level) for level in levels)
+    return -80 + 0.5 * (ordered[int(np.ceil(0.95 * len(ordered) - 1e-9)) - 1] + 0.5)
+
+
+def vectors(network: VQVAE, waveform: np.ndarray, speech_of_frame: list[bool]) -> torch.Tensor:
+    """``(codes, dimension)`` of a waveform at the working level, with running moments of its log-mel bands."""
+    encoder, config = network.encoder, network.config
+    shaped = network.companding.preemphasise(torch.from_numpy(waveform)[None])
+    frames = log_mel(shaped, sample_rate=RATE, hop=config.encoder.mel_hop, bands=config.encoder.mel_bands)[0].numpy()
+    prior, most = (seconds * RATE / config.encoder.mel_hop for seconds in (1.0, 8.0))
+    mean, variance = average_moments(config)
+    count, rows = prior, []
+    for frame, speech in zip(frames.astype(float), speech_of_frame, strict=False):
+        if speech:
+            count = min(count + 1, most)
+            new = mean + (frame - mean) / count
+            variance = variance + ((frame - mean) * (frame - new) - variance) / count
+            mean = new
+        rows.append((frame - mean) / (np.sqrt(variance) + 0.05))
+    x = torch.from_numpy(np.array(rows, np.float32)).t()[None]
+    for strided in encoder.strided:
+        x = F.leaky_relu(strided(x), 0.1)
+    x = x.transpose(1, 2)
+    for block in encoder.blocks:
+        x = block(x)
+    z = encoder.projection(x.transpose(1, 2))[0].t()
+    return F.layer_norm(z, z.shape[1:])
+
+
+def codes(network: VQVAE, z: torch.Tensor, speech_of_code: list[bool], voice: dict[int, float]) -> torch.Tensor:
+    """Adapted codes, one after the other."""
+    config, target = network.config.quantizer, network.speaker_stats.blended(voice)
+    seen: list[torch.Tensor] = []
+    made = []
+    for vector, speech in zip(z, speech_of_code, strict=False):
+        if speech:
+            seen.append(vector)
+        shifted = vector
+        if seen:
+            trust = len(seen) / (len(seen) + 2.0 * network.config.code_rate)
+            shifted = vector + config.mean_shift * trust * (target.mean - torch.stack(seen).mean(0))
+        costs = (shifted - network.quantizer.codebook).square().sum(1)
+        costs = costs - config.unigram_prior * z.shape[1] * target.unigram.log()
+        made.append(int(costs.argmin()))
+    return torch.tensor(made)
+
+
+def pitch(network: VQVAE, waveform: np.ndarray, steps: list[tuple[int, int, int]], rms: float) -> torch.Tensor:
+    """Pitch of frames: for each step, the sample it ends at, the first frame whose turn it is, and how many are."""
+    hop = network.config.conditioner.hop
+    window, logs, rows = round(0.24 * RATE), [], []
+    for end, first, count in steps:
+        piece = np.concatenate([np.zeros(window), waveform[:end]])[-window:].astype(float)
+        peak = np.abs(piece - piece.mean()).max()
+        f0 = np.zeros(count)
+        if peak:
+            sound = parselmouth.Sound(piece, RATE)
+            silence = 0.03 * max(1.0, 7.0 * rms / peak)
+            found = sound.to_pitch_ac(hop / RATE, 65.0, 15, False, silence, 0.45, 0.01, 0.35, 0.14, 450.0)
+            values = found.selected_array["frequency"]
+            for n in range(count):
+                at = round((((first + n + 0.5) * hop - end + window) / RATE - found.x1) / found.dx)
+                f0[n] = values[at] if 0 <= at < len(values) else 0.0
+        logs += [np.log(value) for value in f0 if value]
+        width = (np.log(450) - np.log(65)) / 160
+        bins = [min(159, int((value - np.log(65)) // width)) for value in logs]
+        middle = (sorted(bins)[-(-len(bins) // 2) - 1] + 0.5) * width + np.log(65) if logs else 0.0
+        near = [
+            value
+            for value, place in zip(logs, bins, strict=True)
+            if (middle - 0.6 - np.log(65)) // width <= place <= (middle + 0.6 - np.log(65)) // width
+        ]
+        seconds = len(near) * hop / RATE
+        mean = (sum(near) * hop / RATE + 0.1 * np.log(150)) / (seconds + 0.1)
+        deviation = np.sqrt(((np.var(near) if near else 0) * seconds + 0.5 * 0.04) / (seconds + 0.5))
+        for value in f0:
+            z = np.clip((np.log(value) - mean) / deviation, -4, 4) if value else 0.0
+            rows.append([z, float(value > 0), 1.0])
+    return torch.tensor(rows, dtype=torch.float32)
+
+
+@torch.no_grad()
+def convert(network: VQVAE, waveform: np.ndarray, voice: dict[int, float], *, seed: int) -> np.ndarray:
+    """What a stream of kind ``modulated`` or ``bands`` makes of a recording, as many samples."""
+    config = network.config
+    hop, rms, frame_hop = config.code_hop, config.audio.rms, config.conditioner.hop
+    step, ahead = 2 * hop, network.encoder.reach[1]
+    scale = network.conditioner.frames_per_code
+    half = config.conditioner.dilations[: len(config.conditioner.dilations) // 2]
+    lag = config.conditioner.kernel // 2 + sum(d for d in half if d > 0)
+    total = len(waveform) // step * step + 40 * step + ahead
+    padded = np.concatenate([waveform, np.zeros(total - len(waveform), np.float32)])
+    # Steps end where the look-ahead of a whole number of them does; some of them are a frame of level.
+    first = ahead % step or step
+    ends = list(range(first, total + 1, step))
+    grouped = max(1, round(0.02 * RATE / step))
+    aligned, speech = levelled(padded, ends[grouped - 1 :: grouped], period=grouped * step / RATE, rms=rms)
+    flags = [bool(speech[(n + 1) // grouped - 1]) if (n + 1) // grouped else False for n in range(len(ends))]
+
+    def flag_at(sample: int) -> bool:
+        """Of the step in which so many samples are there for the first time."""
+        return flags[min(len(flags) - 1, max(0, -(-(sample - first) // step)))]
+
+    window_ahead = (256 - config.encoder.mel_hop) // 2 + config.encoder.mel_hop
+    count = total // config.encoder.mel_hop
+    of_frames = [flag_at(n * config.encoder.mel_hop + window_ahead) for n in range(count)]
+    z = vectors(network, aligned[: total // hop * hop], of_frames)
+    of_codes = [flag_at((n + 1) * hop + ahead) for n in range(len(z))]
+    made = codes(network, z, of_codes, voice)
+    turns, coded = [], 0
+    for end in ends:
+        there = max(0, (end - ahead) // hop)
+        if there > coded:
+            begin, stop = (max(0, n - lag) * scale for n in (coded, there))
+            if stop > begin:
+                turns.append((end, begin, stop - begin))
+            coded = there
+    rows = pitch(network, aligned, turns, rms)
+    used = min(len(made), len(rows) // scale)
+    values = network.quantizer.lookup(made[None, :used])
+    sounding = network.voice(voice)
+    frames = sounding.frames(values, rows[None, : used * scale])[0]
+    length = -(-len(waveform) // frame_hop) + 2
+    drawn = generate(network.decoder, [frames[:length]], hop=frame_hop, seed=seed)[0]
+    return network.companding.waveform(torch.from_numpy(drawn))[: len(waveform)]

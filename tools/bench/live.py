@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""Latency, load and dropouts of live conversion, by precision, on a simulated clock.
+
+Blocks of 10 ms come as a sound device would bring them; each is converted, and the time that took moves a simulated
+clock: a block begins when it has come and the one before it is done. A dropout is a block that is done after its time,
+``CUSHION`` later than without any wait. Minutes of speech so take as long as their conversion, not minutes. On a busy
+machine, --clock processor counts the processor's time, as though nothing else ran.
+
+  python tools/bench/live.py --recording talk.wav --minutes 10 --precision int8 --clock processor
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import vqspeech
+from vqspeech import audio
+from vqspeech.streaming.live import CUSHION
+
+BLOCK = 0.01
+
+
+def speech_like(seconds: float, rate: int) -> np.ndarray:
+    """Bursts of a buzz whose pitch moves, ``(samples,)``, where no recording is given."""
+    clock = np.arange(round(seconds * rate)) / rate
+    phase = 2 * np.pi * np.cumsum(130 + 30 * np.sin(5 * clock)) / rate
+    buzz = sum(np.sin(k * phase) / k for k in range(1, 20))
+    return (0.05 * buzz * np.clip(np.sin(2 * np.pi * 2.1 * clock), 0, 1)).astype(np.float32)
+
+
+def main() -> None:
+    """Measure, and print a table in Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--recording", type=Path, help="said over and over; default: a synthetic buzz")
+    parser.add_argument("--minutes", type=float, default=1.0)
+    parser.add_argument("--precision", nargs="+", default=["int8", "bf16", "fp32"])
+    parser.add_argument("--model", help="default: the packaged model")
+    parser.add_argument("--speaker", help="default: the model's first")
+    parser.add_argument("--f0", default="source")
+    parser.add_argument("--clock", choices=("wall", "processor"), default="wall")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    clock = time.perf_counter if options.clock == "wall" else time.process_time
+    print("| precision | algorithmic latency, ms | load, share of real time | slowest block, ms | dropouts | minutes |")
+    print("|---|---|---|---|---|---|")
+    for precision in options.precision:
+        model = vqspeech.load(options.model, precision=precision)
+        rate = model.sample_rate
+        speech = audio.read(options.recording, rate=rate) if options.recording else speech_like(10, rate)
+        stream = model.stream(options.speaker or model.speakers[0], f0=options.f0)
+        size = round(BLOCK * rate)
+        count = round(60 * options.minutes / BLOCK)
+        stream.push(speech[: 20 * size])  # what is made only once
+        done, costs, dropouts = 0.0, np.zeros(count), 0
+        for block in range(count):
+            at = block * size % max(1, len(speech) - size)
+            began = clock()
+            stream.push(speech[at : at + size])
+            costs[block] = clock() - began
+            done = max(done, block * BLOCK) + costs[block]
+            if done > block * BLOCK + CUSHION:
+                dropouts += 1
+                done = min(done, (block + 1) * BLOCK + 1.0)  # more than a second is left out
+        print(
+            f"| {model.engine.precision} | {1000 * stream.latency:.0f} | {costs.sum() / (count * BLOCK):.2f} "
+            f"| {1000 * costs.max():.1f} | {dropouts} | {options.minutes:g} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
