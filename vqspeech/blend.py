@@ -67,22 +67,31 @@ def require_speaker(name: str, speakers: Sequence[str], *, where: str | os.PathL
     """Refuse a name that is not among the speakers.
 
     Raises:
-        InputError: it tells the nearest names; or that there are no voices at all.
+        InputError: it tells the nearest names; or as ``require_voices``.
     """
     if name in speakers:
         return
-    if not speakers:
-        raise InputError(
-            "this model has units only, and no voices",
-            where=where,
-            hint="vqspeech models lists the packaged models and how many voices each has",
-        )
+    require_voices(speakers, where=where)
     near = difflib.get_close_matches(name, speakers, n=3, cutoff=0.4)
     raise InputError(
         f"no speaker {name!r}" + (f"; nearest: {', '.join(near)}" if near else ""),
         where=where,
         hint="vqspeech speakers lists them",
     )
+
+
+def require_voices(speakers: Sequence[str], *, where: str | os.PathLike[str] | None = None) -> None:
+    """Refuse a model without voices, such as the packaged ``units``.
+
+    Raises:
+        InputError: there are no speakers.
+    """
+    if not speakers:
+        raise InputError(
+            "this model has units only, and no voices",
+            where=where,
+            hint="vqspeech models lists the packaged models and how many voices each has",
+        )
 
 
 def _weight(text: str, blend: str) -> float:

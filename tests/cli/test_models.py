@@ -41,9 +41,11 @@ def test_units_of_a_recording_are_those_of_the_model_of_that_name(
     [
         ["convert", "--src", RECORDING, "--speaker", "slt", "--out", "x.wav"],
         ["decode", "codes.txt", "--speaker", "slt", "--out", "x.wav"],
+        ["adapt", "--data", str(SAMPLE), "--speaker", "slt", "--out", "x.wav"],
+        ["evaluate", "reconstruction", "--data", str(SAMPLE), "--metrics", "cepstra", "--out", "report"],
         ["evaluate", "conversion", "--data", str(SAMPLE), "--targets", "slt", "--out", "report"],
     ],
-    ids=lambda words: words[0],
+    ids=lambda words: "-".join(words[:2]) if words[0] == "evaluate" else words[0],
 )
 def test_a_model_without_voices_says_so_when_it_is_asked_to_speak(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

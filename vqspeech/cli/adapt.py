@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from vqspeech import ranges
+from vqspeech.blend import require_voices
 from vqspeech.cli.common.model import add_model, load
 from vqspeech.cli.common.pipes import add_allow_pipes
 from vqspeech.cli.common.sources import Source, sources
@@ -51,6 +52,7 @@ def run(options: argparse.Namespace) -> None:
     if options.threads:
         torch.set_num_threads(options.threads)
     model = load(options)
+    require_voices(model.speakers, where=model.folder)
     if options.speaker in model.speakers:
         raise InputError(
             f"the model has a voice {options.speaker!r} already", where="--speaker", hint="choose another name"

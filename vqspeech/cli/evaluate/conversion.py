@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vqspeech import ranges
+from vqspeech.blend import require_voices
 from vqspeech.cli.common.external import require_rate
 from vqspeech.cli.common.model import add_generation, add_model, load
 from vqspeech.cli.common.pipes import add_allow_pipes
@@ -164,6 +165,7 @@ def _run(options: argparse.Namespace, measure: Measure) -> None:
         model = None
     else:
         model = load(options)
+        require_voices(model.speakers, where=model.folder)
         for target in options.targets or ():
             model.speaker_index(target)
         pairs = choose_pairs(
