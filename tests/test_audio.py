@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from vqspeech import audio
 from vqspeech.errors import InputError
 from vqspeech.pipes import Pipe, allowed
+from vqspeech.stderr_notes import withheld
 
 
 def tone(seconds: float, rate: int, *, hertz: float = 440.0, level: float = 0.3) -> np.ndarray:
@@ -488,3 +489,27 @@ def test_the_mask_has_a_value_a_hop_even_of_what_is_shorter_than_the_margin(samp
     assert mask.shape == (-(-samples // hop),)
     assert mask.all()
     assert not audio.speech_mask(np.zeros(samples), 16000, hop=hop).any()
+
+
+def test_notes_of_the_mp3_decoder_are_one_line(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "a.mp3"
+    sweep = 0.3 * np.sin(2 * np.pi * np.cumsum(np.linspace(200, 4000, 64_000)) / 16_000)
+    soundfile.write(path, sweep, 16_000)
+    damaged = bytearray(path.read_bytes())
+    for place in range(2000, len(damaged) - 10, 97):
+        damaged[place] ^= 0x5A
+    path.write_bytes(damaged)
+    assert len(audio.read(path)) > 0
+    assert capfd.readouterr().err == ""
+    assert [record.message for record in caplog.records] == [
+        f"{path}: damaged MP3; what can be decoded is used (copy it again from its source)"
+    ]
+
+
+def test_what_others_write_to_stderr_meanwhile_is_not_lost(capfd: pytest.CaptureFixture[str]) -> None:
+    with withheld("mpg123") as notes:
+        os.write(2, b"[src/libmpg123/x.c] error: y\nsomething else\n")
+    assert notes == ["[src/libmpg123/x.c] error: y"]
+    assert capfd.readouterr().err == "something else\n"

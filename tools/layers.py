@@ -13,7 +13,18 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "vqspeech"
 #: What everything imports, and what nothing is to be read off.
-_GROUND = {"errors", "files", "pipes", "ranges", "yaml_text", "arrays", "torchaudio_import", "__init__", "__main__"}
+_GROUND = {
+    "errors",
+    "files",
+    "pipes",
+    "ranges",
+    "stderr_notes",
+    "yaml_text",
+    "arrays",
+    "torchaudio_import",
+    "__init__",
+    "__main__",
+}
 _WIDTH, _HEIGHT, _GAP = 132, 34, 92
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import math
 import stat
 import subprocess
@@ -25,6 +26,7 @@ from vqspeech import media
 from vqspeech.errors import InputError
 from vqspeech.files import atomic_open
 from vqspeech.pipes import Pipe, require_allowed
+from vqspeech.stderr_notes import withheld
 
 if TYPE_CHECKING:
     import soundfile
@@ -38,6 +40,9 @@ SPEECH_RMS = 0.06
 _BLOCK = 1 << 16
 #: How far a segment may reach past the end of its recording, in seconds; Kaldi's extract-segments allows as much.
 _OVERSHOOT = 0.5
+logger = logging.getLogger(__name__)
+#: In what libmpg123 prints about damage.
+_MP3_NOTES = ("mpg123", "Note: ", "Warning: ")
 #: Samples per second that a recording can have; a damaged header says 1 as easily as 16000.
 _RATES = (1000, 1_000_000)
 #: Seconds of one recording, or of the part that is asked for, at most: a day's would not fit in memory.
@@ -261,7 +266,8 @@ def _opened(source: str | Path | BinaryIO) -> Iterator[soundfile.SoundFile | med
                 f"no name of a file: {error}", where=where, hint="check the path"
             ) from None  # a null byte in it
         try:
-            file = stack.enter_context(soundfile.SoundFile(stream))
+            with withheld(*_MP3_NOTES):
+                file = stack.enter_context(soundfile.SoundFile(stream))
         except Exception as error:  # of libsndfile, and TypeErrors and more of its wrapper
             file = stack.enter_context(_media_file(stream, where, error))
         if not _RATES[0] <= file.samplerate <= _RATES[1]:
@@ -390,10 +396,12 @@ def _blocks(file: soundfile.SoundFile | media.MediaFile, where: str) -> Iterator
 
     buffer = np.empty((max(1, 2 * _BLOCK // (1 + file.channels)), file.channels), np.float32)
     done = 0
+    damaged = False
     while True:
         try:
             # Unlike SoundFile.read, this does not believe the length in the header.
-            count = file.buffer_read_into(buffer, dtype="float32")
+            with _decoder_notes(file) as notes:
+                count = file.buffer_read_into(buffer, dtype="float32")
         except Exception as error:
             said = error.error_string if isinstance(error, soundfile.LibsndfileError) else error
             raise InputError(
@@ -401,10 +409,17 @@ def _blocks(file: soundfile.SoundFile | media.MediaFile, where: str) -> Iterator
                 where=where,
                 hint="copy it again from its source",
             ) from error
+        if notes and not damaged:
+            damaged = True
+            logger.warning("%s: damaged MP3; what can be decoded is used (copy it again from its source)", where)
         if not count:
             return
         done += count
         yield buffer[:count]
+
+
+def _decoder_notes(file: soundfile.SoundFile) -> contextlib.AbstractContextManager[list[str]]:
+    return withheld(*_MP3_NOTES) if file.format == "MP3" else contextlib.nullcontext([])
 
 
 def _mono_blocks(

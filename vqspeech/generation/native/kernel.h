@@ -16,7 +16,7 @@ template <class P> struct Kernel {
     static constexpr int lanes = I::lanes;
 
     // The sigmoid's half enters halved, as gated_unit() takes it; its weights are packed so.
-    static void load_steering(const Network& net, const Work& work, long frame) {
+    static void load_conditioning(const Network& net, const Work& work, long frame) {
         const int layers = net.sizes.layers, gate = net.sizes.gate;
         for (int n = 0; n < work.count; n++)
             for (int l = 0; l < layers; l++) {
@@ -94,7 +94,7 @@ template <class P> struct Kernel {
                 for (int n = 0; n < work.count; n++)
                     for (int band = 0; band < bands; band++)
                         work.streams[n]->previous[band] = work.given[n][t * bands + band];
-            if (t % work.hop == 0) load_steering(net, work, t / work.hop);
+            if (t % work.hop == 0) load_conditioning(net, work, t / work.hop);
             if (handoff) complete(net, work, begin, t * items);  // it reads what embed() overwrites
             Parts::embed(net, work, time);
             for (int l = 0; l < layers; l++) {
