@@ -68,9 +68,9 @@ absolute corpus data exp whisper
 
 model=$(config_file "$recipe/conf" "$conf")
 trainer=train
-reports="phonemes conversion prior/report"
+reports=(phonemes conversion prior/report)
 if units_only "$model"; then
-  trainer=train-units reports=phonemes perturbed_copies=0
+  trainer=train-units reports=(phonemes) perturbed_copies=0
 fi
 exp=$exp/${tag:-$(basename "$model" .yaml)}
 url=https://datashare.ed.ac.uk/bitstream/handle/10283/3443/VCTK-Corpus-0.92.zip
@@ -142,8 +142,8 @@ if [[ $trainer == train ]] && begin_stage 8 "prior" reads "$exp"/codes/{train,de
   end_stage
 fi
 
-# shellcheck disable=SC2046,SC2086  # a file of each report
-if begin_stage 9 "results" reads $(printf "$exp/%s/RESULTS.json " $reports) \
+results=("${reports[@]/#/$exp/}")
+if begin_stage 9 "results" reads "${results[@]/%//RESULTS.json}" \
   makes "$exp/RESULTS.md"; then
   vqspeech results "$exp" --title "VCTK, $(basename "$exp")"
   end_stage
@@ -151,5 +151,5 @@ fi
 
 if ((stop_stage >= 9)); then
   echo
-  echo "Results: $exp/RESULTS.md; beside it report.html in each of: $reports"
+  echo "Results: $exp/RESULTS.md; beside it report.html in each of: ${reports[*]}"
 fi
