@@ -145,8 +145,15 @@ def test_a_decoder_is_trained_and_decodes(tmp_path: Path, capsys: pytest.Capture
     # The command line: decode, and what the model cannot do.
     assert main(["decode", str(units), "--model", str(out), "--speaker", "bob", "--out", str(tmp_path / "s")]) == 0
     assert len(list((tmp_path / "s").glob("*.wav"))) == 4
-    recording = str(tmp_path / "speech" / "ann-0.wav")
+    measured = ["evaluate", "reconstruction", "--model", str(out), "--data", str(data), "--metrics", "pitch"]
+    measured += ["--through", "decoder", "--pairs", "2", "--out", str(tmp_path / "report")]
+    assert main([*measured, "--codes", str(units)]) == 0
+    assert len(list((tmp_path / "report" / "wav").glob("*.wav"))) == 2
+    codes.write(tmp_path / "few.txt", Codes(CodeInfo(5, 0.02, 0.01), {"ann-9": sequences["ann-0"]}))
     capsys.readouterr()
+    assert main([*measured, "--codes", str(tmp_path / "few.txt"), "--force"]) == 2
+    assert "no codes of utterance" in capsys.readouterr().err
+    recording = str(tmp_path / "speech" / "ann-0.wav")
     for command in (["encode", recording], ["convert", "--src", recording, "--speaker", "bob"]):
         assert main([*command, "--model", str(out)]) == 2
         error = capsys.readouterr().err
