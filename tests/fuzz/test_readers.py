@@ -164,6 +164,14 @@ def test_units_of_others(tmp_path: Path) -> None:
         tmp_path, "units.tsv", b"/root\na.wav\t100\nb.wav\t200\n", lambda path: foreign(path.with_suffix(".km"))
     )
     damaged_alike(tmp_path, "units.txt", b"a|1 2 3\nb|4 5\n", foreign)
+    discophon, slamkit = (
+        b'{"file": "a", "units": [1, 2, 3]}\n{"file": "b", "units": [4, 5]}\n',
+        b'{"units": [1, 2], "duration": [3, 1], "file_name": "x/a.wav"}\n',
+    )
+    damaged_alike(tmp_path, "units.jsonl", discophon, foreign)
+    damaged_alike(tmp_path, "features.jsonl", slamkit, foreign)
+    (tmp_path / "mapped.npy").write_bytes(npy(np.array([1, 2, 3, 4], np.uint16)))
+    damaged_alike(tmp_path, "mapped.npy.index", b"a 0 3\nb 3 1\n", lambda path: foreign(path.with_suffix("")))
 
 
 @pytest.mark.parametrize(
