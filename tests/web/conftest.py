@@ -16,8 +16,6 @@ from vqspeech.model.checkpoint import save_model
 from vqspeech.model.vqvae import VQVAE
 from vqspeech.training.config import read_preset
 
-pytest.importorskip("starlette", reason="the page needs vqspeech[web]")
-
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
 
