@@ -1,0 +1,150 @@
+"""``vqspeech live`` between virtual sound devices: what went in is compared with what came out, by the clock.
+
+It needs a processor core to itself for half a minute, so it runs only when asked: ``VQSPEECH_SOUND=1 tools/test.sh
+tests/cli/test_live_devices.py``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+RATE = 16_000
+SECONDS = 8
+#: Seconds from end to end, at most.
+MARK = 0.2
+
+if os.environ.get("VQSPEECH_SOUND") != "1":
+    pytest.skip("needs a core to itself: VQSPEECH_SOUND=1 runs it", allow_module_level=True)
+pytest.importorskip("sounddevice", reason="sounddevice or PortAudio is not installed", exc_type=(ImportError, OSError))
+if not all(shutil.which(tool) for tool in ("pulseaudio", "parec", "pacat")):
+    pytest.skip("PulseAudio is not installed", allow_module_level=True)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The environment of a sound server of its own with two null sinks, one heard and one played to."""
+    words = ["pulseaudio", "-n", "--exit-idle-time=-1", "--daemonize=no", "--use-pid-file=no"]
+    socket = tmp_path / "socket"
+    for module in (
+        f"module-native-protocol-unix auth-anonymous=1 socket={socket}",
+        f"module-null-sink sink_name=mic rate={RATE}",
+        f"module-null-sink sink_name=out rate={RATE}",
+    ):
+        words += ["-L", module]
+    environment = {
+        **os.environ,
+        "HOME": str(tmp_path),
+        "XDG_RUNTIME_DIR": str(tmp_path),
+        "PULSE_SERVER": f"unix:{socket}",
+        "PULSE_SOURCE": "mic.monitor",
+        "PULSE_SINK": "out",
+    }
+    process = subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 20
+    while not socket.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    if not socket.exists():
+        process.kill()
+        pytest.skip("PulseAudio does not start here")
+    yield environment
+    process.terminate()
+    process.wait(10)
+
+
+class Recorder:
+    """Records a monitor, and notes when its samples came."""
+
+    def __init__(self, device: str, environment: dict[str, str]) -> None:
+        words = ["parec", "-d", device, f"--rate={RATE}", "--format=s16le", "--channels=1", "--latency-msec=10"]
+        self.process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE)
+        self.pieces: list[bytes] = []
+        self.times: list[float] = []
+        self.thread = threading.Thread(target=self._run)
+        self.thread.start()
+
+    def _run(self) -> None:
+        assert self.process.stdout is not None
+        while piece := os.read(self.process.stdout.fileno(), 4096):
+            self.times.append(time.monotonic())
+            self.pieces.append(piece)
+
+    def stop(self) -> tuple[np.ndarray, float]:
+        """What was recorded, and when its first sample was."""
+        self.process.terminate()
+        self.thread.join(10)
+        ends = np.cumsum([len(piece) // 2 for piece in self.pieces]) / RATE
+        # Pieces can be late, none is early.
+        return np.frombuffer(b"".join(self.pieces), "<i2") / 32768, float(np.min(np.array(self.times) - ends))
+
+
+def envelope(waveform: np.ndarray, began: float, at: float, seconds: float) -> np.ndarray:
+    """Loudness by milliseconds from the time ``at`` on."""
+    step = RATE // 1000
+    power = np.square(waveform[: len(waveform) // step * step]).reshape(-1, step).mean(1)
+    smooth = np.log(np.convolve(power, np.hanning(40) / 20, "same") + 1e-6)
+    first = max(0, round(1000 * (at - began)))
+    return smooth[first : first + round(1000 * seconds)]
+
+
+def bursts() -> np.ndarray:
+    """Syllables at irregular times, so that there is one way alone to lay them over one another."""
+    random = np.random.default_rng(0)
+    clock = np.arange(SECONDS * RATE) / RATE
+    loudness = np.zeros(len(clock))
+    at = 0.3
+    while at < SECONDS - 0.4:
+        length = random.uniform(0.1, 0.25)
+        loudness += np.clip(np.sin(np.pi * (clock - at) / length), 0, 1) * (
+            np.abs(clock - at - length / 2) < length / 2
+        )
+        at += length + random.uniform(0.1, 0.35)
+    phase = 2 * np.pi * np.cumsum(140 + 30 * np.sin(3 * clock)) / RATE
+    return (0.04 * loudness * sum(np.sin(k * phase) / k**0.7 for k in range(1, 25))).astype(np.float32)
+
+
+def test_what_is_said_is_heard_within_200_ms(server: dict[str, str], tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "vqspeech", "live", "--speaker", "slt", "--input", "pulse", "--output", "pulse"]
+    log = tmp_path / "log"
+    with log.open("w") as said:
+        live = subprocess.Popen(words, env=server, stderr=said)
+    deadline = time.monotonic() + 120
+    while "latency" not in log.read_text() and live.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    if live.poll() is not None and "no such sound device" in log.read_text():
+        pytest.skip("PortAudio has no PulseAudio device (libasound2-plugins)")
+    assert live.poll() is None, log.read_text()
+    if "latency" not in log.read_text():
+        live.kill()
+        pytest.skip("this machine is too busy: the model is not loaded in two minutes")
+    heard, made = Recorder("mic.monitor", server), Recorder("out.monitor", server)
+    time.sleep(1)
+    player = ["pacat", "-d", "mic", f"--rate={RATE}", "--format=s16le", "--channels=1", "--latency-msec=20"]
+    began = time.monotonic()
+    subprocess.run(player, env=server, input=(bursts() * 32767).astype("<i2").tobytes(), check=True)
+    time.sleep(0.5)
+    live.send_signal(signal.SIGINT)
+    assert live.wait(30) == 0
+    said_at_the_end = log.read_text().splitlines()[-1]
+    (source, source_began), (target, target_began) = heard.stop(), made.stop()
+    if float(said_at_the_end.split("load ")[1].split()[0]) > 0.8:
+        pytest.skip(f"this machine is too busy: {said_at_the_end}")
+    first, second = (
+        envelope(waveform, at, began, SECONDS) for waveform, at in ((source, source_began), (target, target_began))
+    )
+    scores = [float(np.corrcoef(first[: len(first) - lag], second[lag : len(first)])[0, 1]) for lag in range(600)]
+    report = f"{np.argmax(scores)} ms, correlation {max(scores):.2f}: {log.read_text()}"
+    if "VQSPEECH_REPORT" in os.environ:
+        Path(os.environ["VQSPEECH_REPORT"]).write_text(report)
+    assert max(scores) > 0.5, report
+    assert np.argmax(scores) <= 1000 * MARK, report
