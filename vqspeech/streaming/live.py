@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 CUSHION = 0.03
 #: Seconds of input that may wait; more is left out, since it is too late for all of it.
 _BACKLOG = 1.0
+#: Seconds by which microphone and loudspeaker may come apart.
+_DRIFT = 0.1
 #: Seconds of input that are converted at a time, so that a backlog is left in small steps.
 _BITE = 0.05
 
@@ -86,6 +88,7 @@ class LiveConversion:
         size = self._delay + 4 * block + round(2 * _BACKLOG * rate)
         self._heard, self._made = Ring(size), Ring(size)
         self._taken = 0  # of what was heard
+        self._now: int | None = None  # the place of the input that counts as the present
         self._dry = False
         self._news, self._over = threading.Event(), False
         self._thread = threading.Thread(target=self._convert, name="vqspeech-live", daemon=True)
@@ -97,14 +100,29 @@ class LiveConversion:
         Args:
             samples: ``(samples,)``.
         """
-        begin = self._heard.end - self._delay
+        self.hear(samples)
+        return self.play(len(samples))
+
+    def hear(self, samples: NDArray[np.float32]) -> None:
+        """Hand in what the microphone gave, ``(samples,)``. Never waits."""
         self._heard.write(samples)
         self._news.set()
-        played = np.zeros(len(samples), np.float32)
-        first, end = max(0, begin), min(begin + len(samples), self._made.end)
+
+    def play(self, count: int) -> NDArray[np.float32]:
+        """Take ``count`` samples to play. Never waits.
+
+        Microphone and loudspeaker may have clocks of their own; what is played jumps when they are ``_DRIFT`` apart.
+        """
+        now = self._heard.end - count
+        if self._now is None or abs(now - self._now) > _DRIFT * self._rate:
+            self._now = now
+        begin = self._now - self._delay
+        self._now += count
+        played = np.zeros(count, np.float32)
+        first, end = max(0, begin), min(begin + count, self._made.end)
         if end > first:
             played[first - begin : end - begin] = self._made.read(first, end)
-        dry = begin + len(samples) > max(0, self._made.end)
+        dry = begin + count > max(0, self._made.end)
         self.dropouts += dry and not self._dry
         self._dry = dry
         return played

@@ -93,28 +93,34 @@ class SoundDevice:
             InputError: the device cannot be opened, or stops.
         """
 
-        def callback(taken: NDArray[np.float32], played: NDArray[np.float32], *_: object) -> None:
+        def hear(taken: NDArray[np.float32], *_: object) -> None:
             self._last = time.monotonic()
-            played[:, 0] = conversion.exchange(taken[:, 0])
+            conversion.hear(taken[:, 0])
+
+        def play(played: NDArray[np.float32], *_: object) -> None:
+            played[:, 0] = conversion.play(len(played))
 
         # The callback needs the interpreter soon, whatever the thread beside it is at.
         sys.setswitchinterval(0.001)
         package = self._package
         try:
-            with package.Stream(
-                samplerate=self.rate,
-                blocksize=self.block,
-                device=self._devices,
-                channels=1,
-                dtype="float32",
-                latency="low",
-                callback=callback,
-            ) as stream:
+            same = {
+                "samplerate": self.rate,
+                "blocksize": self.block,
+                "channels": 1,
+                "dtype": "float32",
+                "latency": "low",
+            }
+            # Two streams: one for both ends at the first hiccup of ALSA's plug-in for PulseAudio.
+            with (
+                package.InputStream(device=self._devices[0], callback=hear, **same) as source,
+                package.OutputStream(device=self._devices[1], callback=play, **same) as target,
+            ):
                 self._last = time.monotonic()
-                while stream.active and conversion.error is None:
+                while source.active and target.active and conversion.error is None:
                     if time.monotonic() - self._last > _STOPPED:
                         raise InputError("the sound device has stopped", hint="plug it in again, or choose another")
-                    report(sum(stream.latency))
+                    report(source.latency + target.latency)
                     time.sleep(0.25)
         except package.PortAudioError as error:
             raise InputError(f"the sound device: {error}", hint="vqspeech live --list-devices") from error
