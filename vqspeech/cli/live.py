@@ -147,7 +147,7 @@ def _convert_device(device: object, stream: ResampledStream) -> None:
                 f"{1000 * (conversion.delay - stream.latency):.0f} of buffers, {1000 * of_device:.0f} of the device; "
                 "Ctrl-C ends"
             )
-        if conversion.seconds > 3 and conversion.load > _FULL and not advised:
+        if conversion.seconds > 1 and conversion.load > _FULL and not advised:
             advised = True
             _say(_advice(conversion.load))
         if sys.stderr.isatty():

@@ -104,7 +104,7 @@ class SoundDevice:
         sys.setswitchinterval(0.001)
         package = self._package
         try:
-            same = {
+            same: dict[str, Any] = {
                 "samplerate": self.rate,
                 "blocksize": self.block,
                 "channels": 1,
