@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What takes too long for the test suite: the fuzz tests at length, 10,000 cases of each kind with a seed of its own each
-# day, then every recipe in its quick form (tests/nightly_recipes.sh).
+# day, jobs on a Slurm of one node (where slurm-wlm and munge are installed), then every recipe in its quick form
+# (tests/nightly_recipes.sh).
 #
 #   tests/nightly.sh [CASES [SEED]]      the seed is printed; the same two numbers repeat a run
 set -euo pipefail
@@ -10,5 +11,6 @@ seed=${2:-$(date +%Y%m%d)}
 echo "tests/nightly.sh: $cases cases of each kind, seed $seed"
 status=0
 VQSPEECH_FUZZ_CASES=$cases VQSPEECH_FUZZ_SEED=$seed .venv/bin/python -m pytest tests/fuzz || status=$?
+VQSPEECH_NIGHTLY=1 .venv/bin/python -m pytest tests/egs/test_large_corpus.py -rs || status=$?
 tests/nightly_recipes.sh || status=$?
 exit "$status"

@@ -96,6 +96,8 @@ def free_port() -> int:
 @pytest.fixture
 def slurm(tmp_path: Path) -> Iterator[dict[str, str]]:
     """A Slurm of one node; the environment in which its commands find it."""
+    if not os.environ.get("VQSPEECH_NIGHTLY"):
+        pytest.skip("takes minutes: tests/nightly.sh runs it")
     programs = {name: shutil.which(name) for name in ("munged", "slurmctld", "slurmd", "sbatch")}
     if None in programs.values() or os.geteuid() != 0:
         pytest.skip("needs slurm-wlm and munge, and to be root, to start a Slurm")

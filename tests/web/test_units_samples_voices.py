@@ -20,7 +20,7 @@ import vqspeech
 from vqspeech.codes import CodeInfo
 from vqspeech.errors import InputError
 from vqspeech.generation.code_sampling import sample_codes
-from vqspeech.model.checkpoint import PRETRAINED
+from vqspeech.model.packaged import PRETRAINED
 from vqspeech.model.prior.checkpoint import load_prior
 from vqspeech.web.colours import code_colours
 from vqspeech.web.tasks import Tasks
