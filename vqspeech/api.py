@@ -24,7 +24,7 @@ from vqspeech.generation.conditioning import ConditioningPlan
 from vqspeech.generation.postfilter import STRENGTH
 from vqspeech.generation.synthesis import synthesise
 from vqspeech.model.checkpoint import checksum, codes_checksum, load_model, model_folder
-from vqspeech.model.chunking import apply_chunked
+from vqspeech.model.chunking import encode_chunked
 from vqspeech.model.conditioner import PITCH_FEATURES
 from vqspeech.model.external import frames_of, on_frames
 from vqspeech.model.packaged import find_model
@@ -248,13 +248,19 @@ class Model:
         hop, together = self.network.config.code_hop, _TOGETHER_SECONDS * self.sample_rate
         found: list[NDArray[np.int32]] = []
         packed: list[Tensor] = []
-        for number, waveform in enumerate(waveforms, 1):
-            padded = torch.from_numpy(np.pad(waveform, (0, -len(waveform) % hop)))
-            packed.append(self.network.companding.preemphasise(padded[None].to(self._device))[0])
-            if number == len(waveforms) or sum(map(len, packed)) >= together:
+        for waveform in waveforms:
+            if len(waveform) > together:
+                # Block by block, whatever it comes with: its activations as a whole would take gigabytes per hour.
                 found += map(self._numpy, self._packed_encoder.codes(packed))
                 packed = []
-        return found
+                found.append(self._numpy(self.network.quantizer.nearest(self.vectors(waveform))))
+                continue
+            padded = torch.from_numpy(np.pad(waveform, (0, -len(waveform) % hop)))
+            packed.append(self.network.companding.preemphasise(padded[None].to(self._device))[0])
+            if sum(map(len, packed)) >= together:
+                found += map(self._numpy, self._packed_encoder.codes(packed))
+                packed = []
+        return [*found, *map(self._numpy, self._packed_encoder.codes(packed))]
 
     @cached_property
     def _packed_encoder(self) -> PackedEncoder:
@@ -271,15 +277,7 @@ class Model:
         hop = network.config.code_hop
         padded = np.pad(waveform, (0, -len(waveform) % hop))
         shaped = network.companding.preemphasise(torch.from_numpy(padded)[None]).to(self._device)
-        # What is normalised over the whole utterance cannot be cut.
-        whole = len(padded) if network.config.encoder.utterance_norm else 0
-        z = apply_chunked(
-            network.encoder,
-            shaped,
-            block=max(whole, _BLOCK_SECONDS * self.sample_rate // hop * hop),
-            context=-(-network.encoder.context // hop) * hop,
-            scale=1 / hop,
-        )
+        z = encode_chunked(network.encoder, shaped, hop=hop, block=_BLOCK_SECONDS * self.sample_rate // hop * hop)
         return z[0].t()
 
     def pitch(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from small_models import make_config, make_model
 from torch import Tensor
 
-from vqspeech.model.chunking import apply_chunked
+from vqspeech.model.chunking import apply_chunked, encode_chunked
 
 MODELS = [
     make_model(make_config(encoder=encoder, conditioner=conditioner)).eval()
@@ -71,3 +71,22 @@ def test_too_little_context_would_be_heard() -> None:
     waveform = torch.randn(1, 64 * 16)
     z = apply_chunked(model.encoder, waveform, block=256, context=0, scale=1 / 16)
     assert (z - model.encoder(waveform)).abs().max() > 1e-3
+
+
+NORMS = [
+    make_model(make_config(encoder={"front_end": "log-mel", "strides": [2], "dilations": [1, -2], **norms})).eval()
+    for norms in ({"input_norm": True}, {"input_norm": False}, {"instance_norm": True})
+]
+
+
+@given(model=st.sampled_from([*MODELS, *NORMS]), codes=st.integers(1, 150), block=st.integers(1, 40))
+@torch.no_grad()
+def test_a_recording_encoded_in_blocks_is_normalised_as_a_whole(model: Any, codes: int, block: int) -> None:
+    hop = model.config.code_hop
+    # Loud after a quiet half: normalised block by block, it would be another.
+    waveform = torch.randn(1, codes * hop) * torch.linspace(0.01, 1, codes * hop)
+    expected = model.encoder(waveform)
+    found = encode_chunked(model.encoder, waveform, hop=hop, block=block * hop)
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+    whole = encode_chunked(model.encoder, waveform, hop=hop, block=codes * hop)
+    assert torch.equal(whole, expected)

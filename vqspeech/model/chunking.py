@@ -7,6 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from vqspeech.melspectrogram import normalized, window_length
+from vqspeech.model.encoder import Encoder
+
 
 def apply_chunked(
     network: Callable[[Tensor], Tensor], signal: Tensor, *, block: int, context: int, scale: float
@@ -34,3 +37,43 @@ def apply_chunked(
         first = round(left * scale)
         chunks.append(output[..., first : first + round(min(block, time - start) * scale)])
     return torch.cat(chunks, -1)
+
+
+def encode_chunked(encoder: Encoder, waveform: Tensor, *, hop: int, block: int) -> Tensor:
+    """What ``encoder(waveform)`` is, up to rounding, in memory that does not grow by a network's activations.
+
+    Log-mel bands are computed block by block, normalised over the whole recording, and then encoded block by block.
+    Only instance normalisation, inside the network, needs all of it at once.
+
+    Args:
+        encoder: in evaluation mode.
+        waveform: ``(1, time)``, pre-emphasised, a multiple of ``hop``.
+        hop: samples per code.
+        block: samples at a time, a multiple of ``hop``.
+
+    Returns:
+        ``(1, dimension, codes)``; the same to the bit for what is no longer than a block.
+    """
+    config = encoder.config
+    if config.instance_norm:
+        return encoder(waveform)
+    context = -(-encoder.context // hop) * hop
+    if config.front_end != "log-mel":
+        return apply_chunked(encoder, waveform, block=block, context=context, scale=1 / hop)
+    frame = config.mel_hop
+    bands = apply_chunked(
+        lambda piece: encoder.log_mel(piece).transpose(1, 2),
+        waveform,
+        block=block,
+        context=-(-window_length(encoder.sample_rate) // hop) * hop,
+        scale=1 / frame,
+    )  # (1, bands, frames)
+    if config.input_norm:
+        bands = normalized(bands.transpose(1, 2)).transpose(1, 2)
+    return apply_chunked(
+        lambda piece: encoder.vectors(encoder.hidden(piece)[-1]),
+        bands,
+        block=block // frame,
+        context=context // frame,
+        scale=frame / hop,
+    )

@@ -75,11 +75,13 @@ class Encoder(nn.Module):
 
     def front_end(self, waveform: Tensor, alter: Callable[[Tensor], Tensor] | None = None) -> Tensor:
         """Log-mel frames as the first convolution takes them, ``(batch, time)`` -> ``(batch, frames, bands)``."""
+        frames = self.log_mel(waveform, alter)
+        return normalized(frames) if self.config.input_norm else frames
+
+    def log_mel(self, waveform: Tensor, alter: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+        """The same, not normalised."""
         config = self.config
-        frames = log_mel(
-            waveform, sample_rate=self.sample_rate, hop=config.mel_hop, bands=config.mel_bands, alter=alter
-        )
-        return normalized(frames) if config.input_norm else frames
+        return log_mel(waveform, sample_rate=self.sample_rate, hop=config.mel_hop, bands=config.mel_bands, alter=alter)
 
     def forward(self, waveform: Tensor, alter: Callable[[Tensor], Tensor] | None = None) -> Tensor:
         """Encode a pre-emphasised waveform.
