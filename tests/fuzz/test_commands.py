@@ -104,7 +104,7 @@ def test_data_directories(
 def test_decode(tmp_path: Path, model: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     place = tmp_path / "in"
     place.mkdir()
-    codes.write(place / "codes.txt", codes.Codes(codes.CodeInfo(8, 0.004, 0.002), {"u-1": [1, 2], "u-2": [3]}))
+    codes.write(place / "codes.txt", codes.Codes(codes.CodeInfo(8, 0.002, 0.001), {"u-1": [1, 2], "u-2": [3]}))
     words = ["decode", str(place / "codes.txt"), "--speaker", "ann", "--model", model, "--engine", "torch", "--force"]
     damaged_alike(place / name, [*words, "--out", str(place / "out")], place / "out", capsys)
 

@@ -7,8 +7,10 @@ from pathlib import Path
 from vqspeech.files import name_fault
 
 
-def own_voices(folder: str) -> list[str]:
-    """Names of the voices in ``folder``, which need not be there."""
+def own_voices(folder: str | None) -> list[str]:
+    """Names of the voices in ``folder``, which need not be there; of no folder, none."""
+    if folder is None:
+        return []
     try:
         found = [entry.name for entry in Path(folder).iterdir() if (entry / "model.safetensors").is_file()]
     except FileNotFoundError:
