@@ -61,7 +61,7 @@ class PitchTrack:
             raise InputError("the pack holds no pitch", hint="make it again with vqspeech pack --pitch")
         self.pack = pack
         self.hop = hop
-        tenths = [pack.pitch[start // PITCH_HOP : end // PITCH_HOP] for start, end in _ranges(pack)]
+        tenths = [pack.pitch[start // PITCH_HOP : end // PITCH_HOP] for start, end in pack.speaker_ranges]
         period = PITCH_HOP / pack.sample_rate
         self.speakers = [statistics(track.astype(np.float32) * PITCH_UNIT, period) for track in tenths]
 
@@ -118,7 +118,7 @@ class Segments:
         self.loudness = loudness
         self.seed = seed
         self.rank = rank
-        self.ranges = _ranges(pack)
+        self.ranges = pack.speaker_ranges
         shares = np.array([end - start for start, end in self.ranges], np.float64) ** speaker_balance
         self.shares = shares / shares.sum()
 
@@ -175,7 +175,7 @@ def held_out(
     """
     starts = np.concatenate([[0], pack.ends[:-1]])
     turns: dict[str, list[tuple[int, int]]] = {}
-    bounds = _ranges(pack)
+    bounds = pack.speaker_ranges
     for start, end in zip(starts, pack.ends, strict=True):
         speaker = next(name for name, (low, high) in zip(pack.speakers, bounds, strict=True) if low <= start < high)
         if speaker in speakers:
@@ -204,11 +204,6 @@ def held_out(
         0,
         torch.from_numpy(np.stack(contours)) if contours else None,
     )
-
-
-def _ranges(pack: Pack) -> list[tuple[int, int]]:
-    """First sample of each speaker and the one after the last."""
-    return [pack.speaker_range(index) for index in range(len(pack.speakers))]
 
 
 def _wrapped(index: NDArray[np.int64], start: int, end: int) -> NDArray[np.int64]:

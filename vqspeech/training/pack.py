@@ -88,6 +88,11 @@ class Pack:
         """First sample of a speaker and the one after the last."""
         return int(self.speaker_ends[speaker - 1]) if speaker else 0, int(self.speaker_ends[speaker])
 
+    @property
+    def speaker_ranges(self) -> list[tuple[int, int]]:
+        """``speaker_range`` of every speaker."""
+        return [self.speaker_range(speaker) for speaker in range(len(self.speakers))]
+
 
 def read_pack(path: str | os.PathLike[str]) -> Pack:
     """Map a pack.

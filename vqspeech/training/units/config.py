@@ -9,29 +9,22 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from vqspeech.errors import InputError
-from vqspeech.model.config import CEPSTRAL_BANDS, Count, Fraction, ModelConfig, NonNegative, Positive, SignedDilations
+from vqspeech.model.config import CEPSTRAL_BANDS, Count, Fraction, ModelConfig, NonNegative, SignedDilations
 from vqspeech.training.preset_file import PresetFile, read_preset_file
+from vqspeech.training.run_config import RunConfig, ScheduleConfig
 
 #: Where the package keeps these presets.
 FOLDER = "presets/units"
 
 
-class UnitsOptimizer(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class UnitsOptimizer(ScheduleConfig, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Adam for vectors and, where its rate is not 0, Muon for matrices.
 
     Attributes:
-        adam: learning rate of Adam.
         muon: learning rate of Muon; 0 leaves the matrices to Adam.
-        warm_up: steps over which all rates rise from 0.
-        decay_from: share of the steps after which all rates fall linearly to a hundredth.
-        clip: largest norm of the gradient.
     """
 
-    adam: Positive
     muon: NonNegative
-    warm_up: Annotated[int, Meta(ge=0, le=1_000_000_000)]
-    decay_from: Fraction
-    clip: Positive
 
 
 class TargetsConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -48,13 +41,11 @@ class TargetsConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     frames: Count
 
 
-class UnitsTraining(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class UnitsTraining(RunConfig, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A training run of a unit model.
 
     Attributes:
-        steps: how many in all.
-        batch: segments per step, on each device.
-        segment: samples of a segment.
+        segment: samples of a segment, of which ``batch`` make a step.
         mask_share: share of the codes' positions at which the input is masked, about.
         mask_span: positions masked together.
         unmasked_weight: weight of the prediction where the input is not masked; 1 where it is.
@@ -64,15 +55,10 @@ class UnitsTraining(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         warp: probability that the frequency axis of the input is warped, see ``vqspeech.training.augmentation``.
         channel: probability of noise, room, equaliser and band limit on it, likewise.
         loudness: range of the random gain of the input, in dB to either side.
-        average: decay of the moving average of the weights that is evaluated and kept.
-        precision: of the matrix products.
         compile: not used yet; False.
-        seed: of everything random.
         optimizer: the optimisers.
     """
 
-    steps: Count
-    batch: Count
     segment: Count
     mask_share: Annotated[float, Meta(gt=0, lt=1)]
     mask_span: Annotated[int, Meta(ge=1, le=1000)]
@@ -83,10 +69,7 @@ class UnitsTraining(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     warp: Fraction
     channel: Fraction
     loudness: NonNegative
-    average: Annotated[float, Meta(ge=0, lt=1)]
-    precision: Literal["fp32", "bf16"]
     compile: Literal[False] = False
-    seed: Annotated[int, Meta(ge=0, lt=2**32)]
     optimizer: UnitsOptimizer
 
 

@@ -65,9 +65,8 @@ class TargetSegments:
         self.loudness = loudness
         self.seed = seed
         self.rank = rank
-        bounds = [pack.speaker_range(index) for index in range(len(pack.speakers))]
         # Whole positions only; a speaker of less than one has nothing to give.
-        positions = [(-(-start // hop), end // hop) for start, end in bounds]
+        positions = [(-(-start // hop), end // hop) for start, end in pack.speaker_ranges]
         self.ranges = [(first, last) for first, last in positions if last > first]
         shares = np.array([last - first for first, last in self.ranges], np.float64) ** speaker_balance
         self.shares = shares / shares.sum()
