@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -85,19 +86,12 @@ def read_info(path: PathLike) -> CodeInfo:
             hint="name the frame period with --frame-period, or write the file: "
             '{"codebook_size": 512, "frame_period": 0.01, "offset": 0.005}',
         )
-    with decoding(
-        "no JSON", where=where, hint='expected {"codebook_size": 512, "frame_period": 0.01, "offset": 0.005}'
-    ):
-        values = json.loads(where.read_text(encoding="utf-8"))
-    if not isinstance(values, dict):
-        raise InputError('expected an object: {"codebook_size": ...}', where=where, hint="put braces around it")
+    values = read_numbers(
+        where,
+        ("codebook_size", "frame_period", "offset"),
+        '{"codebook_size": 512, "frame_period": 0.01, "offset": 0.005}',
+    )
     known = {field.name for field in fields(CodeInfo)}
-    for name in ("codebook_size", "frame_period", "offset"):
-        value = values.get(name)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise InputError(
-                f"{name!r} must be a number, not {value!r}"[:200], where=where, hint="correct it, or encode again"
-            )
     for name in ("model", "checksum"):
         if not isinstance(values.get(name), str | None):
             raise InputError(
@@ -107,6 +101,21 @@ def read_info(path: PathLike) -> CodeInfo:
     if isinstance(size, float) and size.is_integer():
         values["codebook_size"] = int(size)
     return check_info(CodeInfo(**{name: values[name] for name in known & values.keys()}), where)
+
+
+def read_numbers(where: Path, names: Sequence[str], example: str) -> dict[str, Any]:
+    """Read a JSON object that has a number under each of ``names``; raises InputError where it is none."""
+    with decoding("no JSON", where=where, hint=f"expected {example}"):
+        values: object = json.loads(where.read_text(encoding="utf-8"))
+    if not isinstance(values, dict):
+        raise InputError(f'expected an object: {{"{names[0]}": ...}}', where=where, hint="put braces around it")
+    for name in names:
+        value = values.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise InputError(
+                f"{name!r} must be a number, not {value!r}"[:200], where=where, hint="correct it, or encode again"
+            )
+    return values
 
 
 def check_info(info: CodeInfo, where: PathLike | None) -> CodeInfo:

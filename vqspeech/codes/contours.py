@@ -7,7 +7,6 @@ holds the times of the frames: ``{"frame_period": 0.004, "offset": 0.002}``, in 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqspeech import ranges
-from vqspeech.codes.archive import PathLike, decode_line
+from vqspeech.codes.archive import PathLike, decode_line, read_numbers
 from vqspeech.codes.lines import ResumableLines
-from vqspeech.errors import InputError, decoding
+from vqspeech.errors import InputError
 from vqspeech.files import sidecar_path
 
 #: Largest F0 that is taken for one, in Hz.
@@ -151,14 +150,7 @@ def _read_times(where: Path) -> FrameTimes:
     hint = 'write the file: {"frame_period": 0.004, "offset": 0.002}'
     if not where.is_file():
         raise InputError("there is no such file, so the times of the F0 values are not known", where=where, hint=hint)
-    with decoding("no JSON", where=where, hint=hint):
-        values = json.loads(where.read_text(encoding="utf-8"))
-    if not isinstance(values, dict):
-        raise InputError("expected an object", where=where, hint=hint)
-    for name in ("frame_period", "offset"):
-        value = values.get(name)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise InputError(f"{name!r} must be a number, not {value!r}"[:200], where=where, hint=hint)
+    values = read_numbers(where, ("frame_period", "offset"), '{"frame_period": 0.004, "offset": 0.002}')
     return _checked(FrameTimes(float(values["frame_period"]), float(values["offset"])), where)
 
 
