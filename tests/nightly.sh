@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What takes too long for the test suite: the fuzz tests at length, 10,000 cases of each kind with a seed of its own each
-# day, jobs on a Slurm of one node (where slurm-wlm and munge are installed), then every recipe in its quick form
-# (tests/nightly_recipes.sh).
+# day, jobs on a Slurm of one node (where slurm-wlm and munge are installed) and a Ray cluster of two (where ray is),
+# then every recipe in its quick form (tests/nightly_recipes.sh).
 #
 #   tests/nightly.sh [CASES [SEED]]      the seed is printed; the same two numbers repeat a run
 set -euo pipefail

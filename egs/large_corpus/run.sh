@@ -5,8 +5,8 @@
 #
 # --source is a data directory, a folder, or a manifest (docs/guides/scale.md). --model is a model directory, an experiment,
 # or a packaged model by its name, such as units; without, the default. --engine is local (--nj jobs at a time), slurm
-# (--options goes to sbatch; jobs are requeued when they are preempted) or ray (not tested yet; --address of the
-# cluster, and --nj shards at a time). Whatever is interrupted: the same command goes on, with any engine.
+# (--options goes to sbatch; jobs are requeued when they are preempted) or ray (--address of the cluster,
+# and --nj shards at a time; a node may go). Whatever is interrupted: the same command goes on, with any engine.
 #
 # Stages:
 #   1  encode

@@ -1,10 +1,11 @@
-"""egs/large_corpus: the same bytes from this machine and from a real Slurm whose jobs are requeued."""
+"""egs/large_corpus: the same bytes from this machine, a Slurm that requeues jobs, a Ray cluster that loses a node."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -183,4 +185,54 @@ def test_a_slurm_array_whose_jobs_are_requeued(
     assert ended, "Slurm has not ended"
     assert ended[0].returncode == 0, ended[0].stderr
     assert requeued
+    assert joined(exp) == expected
+
+
+@pytest.fixture
+def ray_cluster() -> Iterator[Any]:
+    """A Ray cluster of two nodes of two cores each."""
+    if not os.environ.get("VQSPEECH_NIGHTLY"):
+        pytest.skip("takes minutes: tests/nightly.sh runs it")
+    cluster_utils = pytest.importorskip("ray.cluster_utils", reason="needs ray: pip install 'vqspeech[ray]'")
+    node = {"num_cpus": 2, "object_store_memory": 80 << 20, "include_dashboard": False}
+    cluster = cluster_utils.Cluster(initialize_head=True, head_node_args=node)
+    try:
+        yield cluster
+    finally:
+        cluster.shutdown()
+
+
+def ray_workers(node: Any) -> list[int]:
+    """The processes of a node that are encoding."""
+    (raylet,) = node.all_processes["raylet"]
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            parent = status.read_text().rpartition(")")[2].split()[1]
+            if int(parent) == raylet.process.pid and b"ray::encode" in (status.parent / "cmdline").read_bytes():
+                found.append(int(status.parent.name))
+    return found
+
+
+def test_a_ray_cluster_that_loses_a_node(
+    corpus: Path, expected: dict[str, bytes], ray_cluster: Any, tmp_path: Path
+) -> None:
+    doomed = ray_cluster.add_node(num_cpus=2, object_store_memory=80 << 20)
+    ray_cluster.wait_for_nodes()
+    exp = tmp_path / "ray"
+    ended: list[subprocess.CompletedProcess[str]] = []
+    words = ["--engine", "ray", "--address", ray_cluster.address, "--nj", "4"]
+    thread = threading.Thread(target=lambda: ended.append(run(corpus, exp, *words)))
+    thread.start()
+    until(lambda: (under_way(exp / "shards") and ray_workers(doomed)) or ended, "no shard under way on the second node")
+    assert not ended, ended[0].stderr
+    workers = ray_workers(doomed)
+    assert workers
+    ray_cluster.remove_node(doomed, allow_graceful=False)
+    for worker in workers:
+        with suppress(ProcessLookupError):
+            os.kill(worker, signal.SIGKILL)
+    thread.join(PATIENCE)
+    assert ended, "the cluster has not ended"
+    assert ended[0].returncode == 0, ended[0].stderr
     assert joined(exp) == expected
