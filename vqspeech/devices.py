@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -12,6 +12,9 @@ import torch.distributed as dist
 from torch import nn
 
 from vqspeech.errors import InputError
+
+#: Types of matrix products; which ``auto`` is, is for training to time.
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "auto": torch.float32}
 
 
 def find_device(name: str) -> torch.device:
@@ -83,7 +86,11 @@ class Devices:
         device = find_device(name)
         if world > 1 and not dist.is_initialized():
             dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-        return cls(device, rank, world, torch.bfloat16 if precision == "bf16" else torch.float32)
+        return cls(device, rank, world, _DTYPES[precision])
+
+    def in_precision(self, precision: str) -> Devices:
+        """The same place, with matrix products in another precision."""
+        return replace(self, dtype=_DTYPES[precision])
 
     @property
     def leads(self) -> bool:

@@ -139,8 +139,9 @@ def test_stopped_by_a_signal_and_resumed_it_ends_with_the_same_weights(
     assert_same(last(tmp_path), last(unbroken))
 
 
-def test_in_bf16_too(tmp_path: Path) -> None:
-    preset = make_preset("training.precision=bf16")
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_in_16_bits_too(tmp_path: Path, precision: str) -> None:
+    preset = make_preset(f"training.precision={precision}")
     make_trainer(tmp_path / "a", preset).run()
     trainer = make_trainer(tmp_path / "b", preset)
     stop_at(trainer, 7)

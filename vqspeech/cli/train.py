@@ -52,7 +52,8 @@ def run(options: argparse.Namespace) -> None:
     import torch
 
     from vqspeech.devices import Devices
-    from vqspeech.training.config import read_preset
+    from vqspeech.training import precision
+    from vqspeech.training.config import Preset, read_preset
     from vqspeech.training.pack_cache import cached_pack
     from vqspeech.training.trainer import Trainer
     from vqspeech.training.vqvae_task import VQVAETask
@@ -66,7 +67,11 @@ def run(options: argparse.Namespace) -> None:
     wanted = partial(cached_pack, audio=audio, pitch=preset.model.conditioner.pitch, seed=training.seed)
     train = wanted(options.data, options.out / "train.pack", perturbed_copies=copies)
     dev = wanted(options.dev, options.out / "dev.pack")
-    task = VQVAETask(preset, train, dev, devices.rank, options.initialise_from, codes)
+
+    def make(preset: Preset) -> VQVAETask:
+        return VQVAETask(preset, train, dev, devices.rank, options.initialise_from, codes)
+
+    task, devices = precision.build(preset, make, options.out, devices)
     result = Trainer(task, options.out, devices).run()
     if devices.leads:
         print(f"{options.out}/checkpoints/best: {result.nll:.3f} nats per sample, perplexity {result.perplexity:.0f}")

@@ -56,8 +56,9 @@ def run(options: argparse.Namespace) -> None:
     from vqspeech import codes
     from vqspeech.devices import Devices
     from vqspeech.model.checkpoint import codes_checksum, model_folder
+    from vqspeech.training import precision
     from vqspeech.training.prior.card import write_card
-    from vqspeech.training.prior.config import read_prior_preset
+    from vqspeech.training.prior.config import PriorPreset, read_prior_preset
     from vqspeech.training.prior.task import PriorTask
     from vqspeech.training.trainer import Trainer
 
@@ -74,7 +75,12 @@ def run(options: argparse.Namespace) -> None:
     utt2spk = read_utt2spk(options.utt2spk)
     train = _collect(parts[:-1], utt2spk, None, options.codes[0])
     dev = _collect(parts[-1:], utt2spk, train.names, options.dev)
-    result = Trainer(PriorTask(preset, train, dev, devices.rank), options.out, devices).run()
+
+    def make(preset: PriorPreset) -> PriorTask:
+        return PriorTask(preset, train, dev, devices.rank)
+
+    task, devices = precision.build(preset, make, options.out, devices)
+    result = Trainer(task, options.out, devices).run()
     if devices.leads:
         write_card(options.out / "checkpoints" / "best", preset, train, result)
         print(f"{options.out}/checkpoints/best: {result.bits:.3f} bits per code on held-out codes")

@@ -56,9 +56,10 @@ def run(options: argparse.Namespace) -> None:
     from vqspeech.cli.common.progress import bar
     from vqspeech.devices import Devices
     from vqspeech.model.checkpoint import load_model
+    from vqspeech.training import precision
     from vqspeech.training.pack_cache import cached_pack
     from vqspeech.training.trainer import Trainer
-    from vqspeech.training.units.config import read_units_preset
+    from vqspeech.training.units.config import UnitsPreset, read_units_preset
     from vqspeech.training.units.targets import cepstral_targets
     from vqspeech.training.units.task import UnitsTask
 
@@ -76,7 +77,11 @@ def run(options: argparse.Namespace) -> None:
         cache = options.out / "targets.safetensors"
         found = cepstral_targets(cache, {"train": train, "dev": dev}, preset, bar("targets", "utterance"))
         targets = found["train"], found["dev"]
-    task = UnitsTask(preset, train, dev, targets=targets, teacher=teacher, initialise_from=begin, rank=devices.rank)
+
+    def make(preset: UnitsPreset) -> UnitsTask:
+        return UnitsTask(preset, train, dev, targets=targets, teacher=teacher, initialise_from=begin, rank=devices.rank)
+
+    task, devices = precision.build(preset, make, options.out, devices)
     result = Trainer(task, options.out, devices).run()
     if devices.leads:
         print(f"{options.out}/checkpoints/best: {result.accuracy:.1%} of masked clusters, {result.masked:.3f} nats")

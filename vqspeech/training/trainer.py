@@ -70,6 +70,8 @@ class Trainer(Generic[NetworkT, MetricsT]):
         self.average = AveragedModel(self.model, multi_avg_fn=partial(_average, decay=self.config.average))
         self.optimizers = task.optimizers()
         self.rates = [[float(group["lr"]) for group in optimizer.param_groups] for optimizer in self.optimizers]
+        # Small gradients would be 0 in fp16; in other precisions it does nothing.
+        self.scaler = torch.amp.GradScaler(devices.device.type, enabled=devices.dtype == torch.float16)
         self.step = 0
         self.best = math.inf
         self.best_step: int | None = None
@@ -156,10 +158,13 @@ class Trainer(Generic[NetworkT, MetricsT]):
         with self.devices.autocast():
             loss, terms = self.task.loss(module, batch, self.step)
         self._zero_gradients()
-        loss.backward()
+        self.scaler.scale(loss).backward()
+        for optimizer in self.optimizers:
+            self.scaler.unscale_(optimizer)
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.optimizer.clip)
         for optimizer in self.optimizers:
-            optimizer.step()
+            self.scaler.step(optimizer)
+        self.scaler.update()
         if self.task.ema_active(self.step):
             self.average.update_parameters(self.model)
         self.step += 1
@@ -201,6 +206,7 @@ class Trainer(Generic[NetworkT, MetricsT]):
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "scaler": self.scaler.state_dict(),
             **self.task.state(),
         }
 
@@ -230,6 +236,7 @@ class Trainer(Generic[NetworkT, MetricsT]):
             self.average.load_state_dict(current_names(state["average"]))
             for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
                 optimizer.load_state_dict(saved)
+            self.scaler.load_state_dict(state.get("scaler", {}))
             self.step, self.best = int(state["step"]), float(state["best"])
             self.seconds = float(state["seconds"])
             if not (self.step >= 0 and math.isfinite(self.seconds) and not math.isnan(self.best)):

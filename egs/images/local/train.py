@@ -12,6 +12,7 @@ from image_task import ImagePreset, ImageTask
 from pictures import read_set
 
 from vqspeech.devices import Devices
+from vqspeech.training import precision
 from vqspeech.training.preset_file import read_preset_file
 from vqspeech.training.trainer import Trainer
 
@@ -20,7 +21,13 @@ def run(options: argparse.Namespace) -> None:
     """Train to the last step."""
     preset = read_preset_file(options.preset, ImagePreset, options.changes)
     devices = Devices.find(options.device, preset.training.precision)
-    result = Trainer(ImageTask(preset, read_set(options.images), devices.rank), options.out, devices).run()
+    pictures = read_set(options.images)
+
+    def make(preset: ImagePreset) -> ImageTask:
+        return ImageTask(preset, pictures, devices.rank)
+
+    task, devices = precision.build(preset, make, options.out, devices)
+    result = Trainer(task, options.out, devices).run()
     print(f"{options.out}: {result.error:.4f} of the variance, {result.used} codes used on dev")
 
 

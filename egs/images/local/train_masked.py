@@ -14,6 +14,7 @@ from command import main, training_arguments
 from masked_prior import MaskedPreset, MaskedPriorTask
 
 from vqspeech.devices import Devices
+from vqspeech.training import precision
 from vqspeech.training.preset_file import read_preset_file
 from vqspeech.training.trainer import Trainer
 
@@ -23,7 +24,12 @@ def run(options: argparse.Namespace) -> None:
     preset = read_preset_file(options.preset, MaskedPreset, options.changes)
     devices = Devices.find(options.device, preset.training.precision)
     parts = read_code_data(options.codes)
-    task = MaskedPriorTask(preset, parts["train"], parts["dev"], read_grid(options.codes), devices.rank)
+    grid = read_grid(options.codes)
+
+    def make(preset: MaskedPreset) -> MaskedPriorTask:
+        return MaskedPriorTask(preset, parts["train"], parts["dev"], grid, devices.rank)
+
+    task, devices = precision.build(preset, make, options.out, devices)
     result = Trainer(task, options.out, devices).run()
     print(f"{options.out}: {result.bits:.3f} bits per code on dev at the last step")
 

@@ -16,6 +16,7 @@ from masked_prior import MaskedPriorTask
 
 from vqspeech import codes
 from vqspeech.devices import Devices
+from vqspeech.training import precision
 from vqspeech.training.preset_file import read_preset_file
 from vqspeech.training.prior.dataset import CodeData
 from vqspeech.training.trainer import Trainer
@@ -32,7 +33,11 @@ def run(options: argparse.Namespace) -> None:
         parts[part] = CodeData.collect(held.sequences, None, codes=info.codebook_size, made_by=info.checksum)
     with np.load(options.codes / "dev.npz") as films:
         rows, columns = films["codes"].shape[2:]
-    task = MaskedPriorTask(preset, parts["train"], parts["dev"], (rows, columns), devices.rank)
+
+    def make(preset: FilmPreset) -> MaskedPriorTask:
+        return MaskedPriorTask(preset, parts["train"], parts["dev"], (rows, columns), devices.rank)
+
+    task, devices = precision.build(preset, make, options.out, devices)
     result = Trainer(task, options.out, devices).run()
     print(f"{options.out}: {result.bits:.3f} bits per symbol on dev at the last step")
 
