@@ -1,6 +1,7 @@
 // The first tab: a recording in another voice.
 
 import { decode } from "./audio.js";
+import { DeliverySettings } from "./delivery.js";
 import { find, showValues } from "./dom.js";
 import { JobForm, runJob } from "./jobs.js";
 import { Player } from "./player.js";
@@ -21,6 +22,7 @@ export function start(info) {
       after.clear("press Convert to hear it here");
     },
   });
+  const delivery = new DeliverySettings(find("[data-delivery]", form), info, { source: "follow the recording" });
   find("#convert-filter").value = info.post_filter;
   showValues(form);
   form.addEventListener("submit", async (event) => {
@@ -31,14 +33,10 @@ export function start(info) {
     }
     const options = {
       speaker: picker.value,
-      temperature: find("#convert-temperature").value,
+      ...delivery.options,
       post_filter: find("#convert-filter").value,
       seed: find("#convert-seed").value || 0,
     };
-    if (info.pitch) {
-      options.f0 = find("#convert-f0").value;
-      if (options.f0 !== "target") options.f0_shift = find("#convert-shift").value;
-    }
     const label = picker.label;
     const began = performance.now();
     const made = await job.run((onevent, signal) =>

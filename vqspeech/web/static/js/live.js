@@ -1,6 +1,7 @@
 // The microphone in another voice, while one speaks.
 
 import { RATE } from "./audio.js";
+import { DeliverySettings } from "./delivery.js";
 import { element, find, showValues } from "./dom.js";
 import { level, openMicrophone } from "./recorder.js";
 import { VoicePicker } from "./voices.js";
@@ -18,6 +19,7 @@ export function start(info) {
   const plot = new Plot(find("#live-plot"));
   let session = null;
   const picker = new VoicePicker(find("#live-voice"), info, { onchange: () => session?.setVoice(picker.value) });
+  const delivery = new DeliverySettings(find("[data-delivery]", form), info, { source: "follow my voice" });
   showValues(form);
 
   const fail = (line) => problem.replaceChildren(element("p", { class: "notice bad", role: "alert", text: line }));
@@ -41,11 +43,7 @@ export function start(info) {
     toggle.textContent = "Stop";
     toggle.classList.add("recording");
     state.textContent = "opening the microphone";
-    const options = { speaker: picker.value, temperature: find("#live-temperature").value };
-    if (info.pitch) {
-      options.f0 = find("#live-f0").value;
-      if (options.f0 !== "target") options.f0_shift = find("#live-shift").value;
-    }
+    const options = { speaker: picker.value, ...delivery.options };
     const mine = new Session(options, {
       echo: find("#live-echo").checked,
       onstate: (text) => (state.textContent = text),

@@ -93,7 +93,6 @@ async function start() {
     find("#about").textContent = `${info.voices.length} voices, ${info.codes} codes, ${info.code_rate} per second (${info.engine})`;
     if (!info.prior) find("#tab-sample").remove();
     if (!info.align) find("#units-text-field").hidden = true;
-    if (!info.pitch) for (const part of document.querySelectorAll(".needs-pitch")) part.hidden = true;
     startTabs(info);
     await watchQueue();
   } catch (error) {
