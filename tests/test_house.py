@@ -30,7 +30,8 @@ MAY_IMPORT = {
     "model": GROUND | {"companding", "melspectrogram"},
     "generation": GROUND | {"companding", "melspectrogram", "model"},
     "streaming": GROUND | {"generation", "melspectrogram", "model", "pitch"},
-    "training": GROUND | {"audio", "companding", "datadir", "devices", "melspectrogram", "model", "pitch"},
+    "training": GROUND
+    | {"audio", "companding", "datadir", "devices", "melspectrogram", "model", "pitch", "torchaudio_import"},
     "evaluation": GROUND | {"alignment", "audio", "codes", "companding", "datadir", "torchaudio_import"},
     "new_voice": GROUND | {"api", "audio", "model", "training"},
     "api": GROUND | {"audio", "blend", "codes", "devices", "generation", "model", "pitch", "streaming"},

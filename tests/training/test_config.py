@@ -55,9 +55,11 @@ def test_each_packaged_preset_reads_and_names_every_key(name: str) -> None:
     preset = read_preset(name)
     file = Path(vqspeech.__file__).parent / "presets" / f"{name}.yaml"
     text = file.read_text()
-    # Times of another system's codes come from train --codes, and stand in no preset.
+    # Times of another system's codes come from train --codes, another model's features need --features: in no preset.
     named = keys(msgspec.to_builtins(preset))
     assert named["model"]["encoder"].pop("source") is None
+    assert named["model"]["conditioner"].pop("features") is None
+    assert named["training"].pop("features") is None
     assert keys(yaml.safe_load(text)) == named
     assert text.startswith("#"), "says what it is for"
 
@@ -200,3 +202,13 @@ def test_keys_of_an_earlier_version_are_read_with_a_warning(tmp_path: Path) -> N
     assert "disguise: 0.7" in file.read_text()
     with pytest.warns(RenamedWarning, match=r"earlier\.yaml: 'training\.disguise' is now called"):
         assert read_preset(file) == read_preset("small")
+
+
+def test_a_key_that_the_preset_leaves_out_can_be_changed() -> None:
+    features = "training.features={model: hubert_base, layer: 9, weight: 1}"
+    preset = read_preset("tiny", [features, "training.features.layer=6", "model.conditioner.features=768"])
+    assert preset.training.features is not None
+    assert preset.training.features.layer == 6
+    for wrong in ("training.features.layers=6", "training.pitch_drop=0.5", "models.x=1", "training.steps.x=1"):
+        with pytest.raises(InputError, match="no such key"):
+            read_preset("tiny", [features, "model.conditioner.features=768", wrong])

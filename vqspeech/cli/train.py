@@ -16,6 +16,7 @@ from vqspeech.cli.common.external import external_codes
 from vqspeech.cli.common.model import model_path
 from vqspeech.cli.common.pipes import add_allow_pipes
 from vqspeech.cli.evaluate.inputs import add_foreign
+from vqspeech.errors import InputError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +40,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "decoder-50hz): codes.txt, or .km, .jsonl, .npy, lines of text with --frame-period; may be given again",
     )
     add_foreign(parser.add_argument_group("codes of other systems"))
+    parser.add_argument(
+        "--features",
+        type=Path,
+        metavar="FILE",
+        help="weights of the HuBERT, WavLM or wav2vec 2.0 whose features the codes learn to predict, as torchaudio's "
+        "bundles store them; the preset says which: training.features={model: hubert_base, layer: 9, weight: 1} "
+        "model.conditioner.features=768",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N; default: auto")
     parser.add_argument("--threads", type=ranges.WORKERS, metavar="N", help="CPU threads; default: all cores")
     parser.add_argument(
@@ -54,6 +63,7 @@ def run(options: argparse.Namespace) -> None:
     from vqspeech.devices import Devices
     from vqspeech.training import precision
     from vqspeech.training.config import Preset, read_preset
+    from vqspeech.training.feature_targets import FeatureTargets
     from vqspeech.training.pack_cache import cached_pack
     from vqspeech.training.trainer import Trainer
     from vqspeech.training.vqvae_task import VQVAETask
@@ -68,8 +78,15 @@ def run(options: argparse.Namespace) -> None:
     train = wanted(options.data, options.out / "train.pack", perturbed_copies=copies)
     dev = wanted(options.dev, options.out / "dev.pack")
 
+    features = None
+    if options.features is not None:
+        if training.features is None:
+            raise InputError("the preset learns no features", where=options.features, hint="set training.features")
+        hop = preset.model.conditioner.hop
+        features = FeatureTargets(training.features, options.features, sample_rate=audio.sample_rate, hop=hop)
+
     def make(preset: Preset) -> VQVAETask:
-        return VQVAETask(preset, train, dev, devices.rank, options.initialise_from, codes)
+        return VQVAETask(preset, train, dev, devices.rank, options.initialise_from, codes, features)
 
     task, devices = precision.build(preset, make, options.out, devices)
     result = Trainer(task, options.out, devices).run()

@@ -41,6 +41,7 @@ class Conditioner(nn.Module):
         )
         self.mel_head = nn.Linear(config.channels, config.mel_bands) if config.mel_bands else None
         self.cepstral_head = nn.Linear(config.channels, config.cepstra) if config.cepstra else None
+        self.feature_head = nn.Linear(config.channels, config.features) if config.features else None
 
     @property
     def auxiliary_head(self) -> nn.Linear | None:

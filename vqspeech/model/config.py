@@ -147,6 +147,8 @@ class ConditionerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only
         mel_bands: bands of the auxiliary head that predicts log-mel frames; 0 for no such head.
         cepstra: of an auxiliary head that predicts, in their place, the first cepstra normalised over the segment, for
             codes that depend on the phone and not on voice, loudness or microphone; 0 for no such head.
+        features: dimension of another model's features that a further head predicts in training
+            (``training.features``); 0 for no such head.
     """
 
     hop: Annotated[int, Meta(ge=1, le=65536)]
@@ -158,6 +160,7 @@ class ConditionerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only
     speaker_dimension: Count
     mel_bands: Annotated[int, Meta(ge=0, le=1024)]
     cepstra: Annotated[int, Meta(ge=0, le=CEPSTRAL_BANDS)] = 0
+    features: Annotated[int, Meta(ge=0, le=8192)] = 0
 
 
 class WaveNetConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

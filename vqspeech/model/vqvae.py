@@ -30,20 +30,24 @@ class Losses:
         codebook: ``||sg[z] - e||²`` per component.
         commitment: ``||z - sg[e]||²`` per component.
         mel: mean absolute error of the auxiliary head; None without one.
+        features: mean squared error of the head of another model's features; None without one.
     """
 
     nll: Tensor | None
     codebook: Tensor
     commitment: Tensor
     mel: Tensor | None
+    features: Tensor | None = None
 
-    def total(self, *, commitment_weight: float, mel_weight: float) -> Tensor:
-        """``nll + codebook + beta commitment``, plus the auxiliary term."""
+    def total(self, *, commitment_weight: float, mel_weight: float, feature_weight: float = 0.0) -> Tensor:
+        """``nll + codebook + beta commitment``, plus the auxiliary terms."""
         total = self.codebook + commitment_weight * self.commitment
         if self.nll is not None:
             total = total + self.nll
         if self.mel is not None:
             total = total + mel_weight * self.mel
+        if self.features is not None:
+            total = total + feature_weight * self.features
         return total
 
 
@@ -172,6 +176,7 @@ class VQVAE(nn.Module):
         crop: tuple[int, int] | None,
         pitch: Tensor | None = None,
         alter: Callable[[Tensor], Tensor] | None = None,
+        features: Tensor | None = None,
     ) -> tuple[Losses, Tensor]:
         """Compute the loss terms of a batch.
 
@@ -184,6 +189,7 @@ class VQVAE(nn.Module):
             crop: first frame and number of frames that the decoder predicts; None leaves the decoder out.
             pitch: as for ``frames``.
             alter: as for ``quantize``.
+            features: ``(batch, time / conditioner.hop, conditioner.features)``, what the head of features shall say.
 
         Returns:
             The loss terms, and the codes ``(batch, codes)``.
@@ -196,12 +202,16 @@ class VQVAE(nn.Module):
         mel_error, head = None, self.conditioner.auxiliary_head
         if head is not None and mel is not None:
             mel_error = F.l1_loss(head(frames).float(), mel[:, first : first + frames.shape[1]])
+        feature_error, head = None, self.conditioner.feature_head
+        if head is not None and features is not None:
+            feature_error = F.mse_loss(head(frames).float(), features[:, first : first + frames.shape[1]])
         nll = None
         if crop is not None:
             previous, current = self.decoder_classes(targets, *crop)
             in_crop = frames[:, crop[0] - first : crop[0] - first + crop[1]]
             nll = _nll(self.decoder(previous, in_crop, current), current).mean()
-        return Losses(nll, quantized.codebook_loss, quantized.commitment_loss, mel_error), quantized.codes
+        losses = Losses(nll, quantized.codebook_loss, quantized.commitment_loss, mel_error, feature_error)
+        return losses, quantized.codes
 
     def _needed_frames(
         self, values: Tensor, speaker: Tensor, pitch: Tensor | None, crop: tuple[int, int] | None

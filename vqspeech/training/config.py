@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from vqspeech.errors import InputError
 from vqspeech.model.config import Count, Fraction, ModelConfig, NonNegative
@@ -31,6 +31,20 @@ class OptimizerConfig(ScheduleConfig, frozen=True, forbid_unknown_fields=True, k
     muon_encoder: NonNegative
 
 
+class FeatureConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Features of a self-supervised model that a head beside the mel head learns to predict.
+
+    Attributes:
+        model: which, by the name that ``torchaudio.models`` has for it.
+        layer: whose output is predicted; of HuBERT base, 9 follows phones best (Hsu et al. 2021, figure 3).
+        weight: of the error, of features normalised to mean 0 and variance 1 in each frame.
+    """
+
+    model: Literal["hubert_base", "hubert_large", "hubert_xlarge", "wavlm_base", "wavlm_large", "wav2vec2_base"]
+    layer: Annotated[int, Meta(ge=1, le=64)]
+    weight: NonNegative
+
+
 class TrainingConfig(RunConfig, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A training run: what ``RunConfig`` has, its batch of segments, its compiled part the decoder, and this.
 
@@ -52,6 +66,8 @@ class TrainingConfig(RunConfig, frozen=True, forbid_unknown_fields=True, kw_only
         pitch_dropout: probability that pitch is withheld from a conditioning network that takes it.
         loudness: range of the random gain of the encoder's input, in dB to either side.
         least_code_gap: stop with a word when the codes are worth less than this, in nats per sample.
+        features: another model's features to learn from, too (with ``model.conditioner.features`` and a file of its
+            weights); None for none.
         optimizer: the optimisers.
     """
 
@@ -69,6 +85,7 @@ class TrainingConfig(RunConfig, frozen=True, forbid_unknown_fields=True, kw_only
     pitch_dropout: Fraction = 0.3
     loudness: NonNegative
     least_code_gap: Annotated[float, Meta(ge=-1e6, le=1e6)]
+    features: FeatureConfig | None = None
     optimizer: OptimizerConfig
 
 
@@ -111,6 +128,12 @@ class Preset(PresetFile, frozen=True):
             training.warp + training.channel == 0 or model.encoder.front_end == "log-mel",
             "training.warp and training.channel alter log-mel input, but the front end is the waveform",
             "set both to 0, or model.encoder.front_end=log-mel",
+        )
+        insist(
+            (training.features is None) == (model.conditioner.features == 0),
+            f"model.conditioner.features is {model.conditioner.features}, and training.features "
+            + ("is absent" if training.features is None else "names a model"),
+            "give both or neither: the dimension of the head and the model whose features it learns",
         )
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import msgspec
 import yaml
@@ -78,7 +78,7 @@ def _parse(file: Path, kind: type[Kind], changes: Sequence[str]) -> Kind:
         key, equals, value = change.partition("=")
         if key in RENAMED:
             warn_renamed(key, RENAMED[key])
-        _apply(tree, f"{RENAMED.get(key, key)}{equals}{value}")
+        _apply(tree, f"{RENAMED.get(key, key)}{equals}{value}", kind)
         where = f"{file} with {' '.join(changes)}"
     preset = _convert(tree, kind, where)
     preset.check(where)
@@ -95,18 +95,28 @@ def _rename(tree: Any, where: str) -> None:
             values[new.rpartition(".")[2]] = values.pop(key)
 
 
-def _apply(tree: Any, change: str) -> None:
+def _apply(tree: Any, change: str, kind: type[PresetFile]) -> None:
     path, equals, value = change.partition("=")
     *parents, key = path.split(".")
     node = tree
     for parent in parents:
         node = node.get(parent) if isinstance(node, dict) else None
-    if not equals or not isinstance(node, dict) or key not in node:
+    # A preset may leave out keys that have a default.
+    if not equals or not isinstance(node, dict) or (key not in node and key not in _fields(kind, parents)):
         raise InputError(f"no such key: {change!r}", hint="write section.key=value, for example training.steps=1000")
     try:
         node[key] = parse_yaml(value, where=change, loader=_Loader)
     except InputError:
         raise InputError(f"the value is not YAML: {change[:80]!r}", hint="quote it, or mend the brackets") from None
+
+
+def _fields(kind: type[Struct], path: Sequence[str]) -> set[str]:
+    """Names of the keys in a section, which ``path`` leads to from the whole file."""
+    fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
+    if not path:
+        return set(fields)
+    types = [part for part in (fields[path[0]], *get_args(fields[path[0]])) if isinstance(part, type)]
+    return set[str]().union(*(_fields(part, path[1:]) for part in types if issubclass(part, Struct)))
 
 
 def _convert(tree: Any, kind: type[Kind], where: str) -> Kind:

@@ -29,6 +29,7 @@ from vqspeech.training.augmentation import SpectralAugmentation
 from vqspeech.training.code_track import CodeTrack
 from vqspeech.training.config import Preset, TrainingConfig
 from vqspeech.training.dataset import Batch, PitchTrack, Segments, held_out
+from vqspeech.training.feature_targets import FeatureTargets
 from vqspeech.training.muon import Muon
 from vqspeech.training.pack import Pack
 from vqspeech.training.speaker_stats import compute_speaker_stats
@@ -85,6 +86,7 @@ class VQVAETask:
         rank: of this process.
         initialise_from: a trained model whose weights the run begins with.
         codes: of both parts, by another system, for a model without an encoder: utterance id -> ``(codes,)``.
+        features: what the head of another model's features learns, for a preset that has one.
     """
 
     unit = "samples"
@@ -97,8 +99,14 @@ class VQVAETask:
         rank: int = 0,
         initialise_from: Path | None = None,
         codes: Mapping[str, NDArray[np.integer]] | None = None,
+        features: FeatureTargets | None = None,
     ) -> None:
         self.preset = preset
+        self.features = features
+        if preset.training.features is not None and features is None:
+            raise InputError(
+                "the preset learns another model's features", hint="give the file of its weights, --features"
+            )
         training, model = preset.training, preset.model
         self.usage = torch.zeros(model.quantizer.codes)
         self.suspicions = 0
@@ -277,9 +285,14 @@ class VQVAETask:
         crop = (batch.first_frame, self.crop_frames) if self.decoding(step) else None
         alter = self.augmentation if training.warp or training.channel else None
         mel = self.mel(batch)
-        losses, codes = module(batch.inputs, batch.targets, batch.speaker, mel, crop, batch.pitch, alter)
-        loss = losses.total(commitment_weight=self.preset.model.quantizer.commitment, mel_weight=training.mel_weight)
-        terms = {"nll": losses.nll, "mel": losses.mel, "commitment": losses.commitment}
+        features = None if self.features is None else self.features(batch.targets[:, 1:])
+        losses, codes = module(batch.inputs, batch.targets, batch.speaker, mel, crop, batch.pitch, alter, features)
+        loss = losses.total(
+            commitment_weight=self.preset.model.quantizer.commitment,
+            mel_weight=training.mel_weight,
+            feature_weight=training.features.weight if training.features else 0.0,
+        )
+        terms = {"nll": losses.nll, "mel": losses.mel, "features": losses.features, "commitment": losses.commitment}
         if self.model.quantizer.started:
             self.usage.mul_(0.99).add_(torch.bincount(codes.flatten(), minlength=len(self.usage)))
         return loss, {name: term.detach() for name, term in terms.items() if term is not None}

@@ -33,7 +33,7 @@ def initialise_from(model: VQVAE, trained: VQVAE, *, where: str) -> None:
     deepened = _is_deepened(model.config.decoder, trained.config.decoder)
     others = ("adapters.", "speaker_stats.") if deepened else ("adapters.", "speaker_stats.", "decoder.")
     for name, tensor in old.items():
-        if not name.startswith(others) and tensor.shape == begun[name].shape:
+        if not name.startswith(others) and name in begun and tensor.shape == begun[name].shape:
             begun[name].copy_(tensor)
     # Of a kept model the codebook is averaged over training steps, the sums are not: the first update by moving
     # averages would undo it.
@@ -78,8 +78,12 @@ def _is_deepened(new: WaveNetConfig, old: WaveNetConfig) -> bool:
 
 def _check(model: VQVAE, trained: VQVAE, where: str) -> None:
     quantizer = msgspec.structs.replace(model.config.quantizer, codes=trained.config.quantizer.codes)
+    # A head that only trains the others may come or go.
+    conditioner = msgspec.structs.replace(trained.config.conditioner, features=model.config.conditioner.features)
     wanted = msgspec.to_builtins(
-        msgspec.structs.replace(trained.config, quantizer=quantizer, decoder=model.config.decoder)
+        msgspec.structs.replace(
+            trained.config, quantizer=quantizer, conditioner=conditioner, decoder=model.config.decoder
+        )
     )
     for section, values in msgspec.to_builtins(model.config).items():
         for key, value in values.items():
