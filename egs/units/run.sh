@@ -16,12 +16,12 @@
 #   4  once more: masked prediction of the units of stage 3
 #   5  encode
 #   6  measures on development and report: phonemes with MFCC k-means of the same size and rate beside them, ABX of
-#      vectors and of units, how much of the speaker is in the units, segmentation
+#      vectors and of units, how much of the speaker is in the units, segmentation, robustness to noise and the like
 #   7  RESULTS.md
 #
 # More options: --changes and --second-changes "K=V ..." (of the numbers of stages 3 and 4), --share S (of the readers'
-# utterances that the map is learnt on), --tokens N (of each phone, for ABX), --speakers "..." and --development "..."
-# and --report "..." (readers), --threads N (to train with), --data DIR, --exp DIR, --tag NAME.
+# utterances that the map is learnt on), --tokens N (of each phone, for ABX), --recordings N (for robustness), --speakers "...",
+# --development "..." and --report "..." (readers), --threads N (to train with), --data DIR, --exp DIR, --tag NAME.
 set -euo pipefail
 recipe=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$recipe/path.sh"
@@ -116,7 +116,8 @@ if begin_stage 5 "encode" reads "$model/model.safetensors" "$data"/{map,developm
 fi
 
 if begin_stage 6 "measures" reads "$exp"/codes/{map,development,report}.txt \
-  "$data"/{map,development,report}/phones.ctm makes "$exp"/{development,report}/{RESULTS,abx,speakers,segmentation}.json; then
+  "$data"/{map,development,report}/phones.ctm makes "$exp"/{development,report}/{RESULTS,abx,speakers,segmentation}.json \
+  "$exp"/{development,report}/robustness.json; then
   for part in development report; do
     units=(--codes "$exp/codes/$part.txt" --phones "$data/$part/phones.ctm")
     vqspeech evaluate phonemes "${units[@]}" --data "$data/$part" --train-codes "$exp/codes/map.txt" \
@@ -125,11 +126,13 @@ if begin_stage 6 "measures" reads "$exp"/codes/{map,development,report}.txt \
       --out "$exp/$part"
     vqspeech evaluate speakers --codes "$exp/codes/$part.txt" --utt2spk "$data/$part/utt2spk" --out "$exp/$part"
     vqspeech evaluate segmentation "${units[@]}" --out "$exp/$part"
+    vqspeech evaluate robustness --data "$data/$part" --model "$model" --recordings "$recordings" --kmeans \
+      --out "$exp/$part"
   done
   end_stage
 fi
 
-if begin_stage 7 "results" reads "$exp"/{development,report}/{RESULTS,abx,speakers,segmentation}.json \
+if begin_stage 7 "results" reads "$exp"/{development,report}/{RESULTS,abx,speakers,segmentation,robustness}.json \
   makes "$exp/RESULTS.md"; then
   vqspeech results "$exp" --title "Units, $(basename "$exp")"
   end_stage

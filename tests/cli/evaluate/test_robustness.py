@@ -44,6 +44,24 @@ def test_a_table_and_a_file(tmp_path: Path, model: str, recordings: Path, capsys
         assert figures["ued"] >= 0
 
 
+def test_mfcc_kmeans_beside_it(
+    tmp_path: Path, model: str, recordings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["evaluate", "robustness", "--data", str(recordings), "--model", model, "--kmeans"]
+    assert main([*words, "--out", str(tmp_path / "report")]) == 0
+    assert "MFCC k-means" in capsys.readouterr().out
+    found = json.loads((tmp_path / "report" / "robustness.json").read_text())
+    beside = found["baselines"]["mfcc_kmeans"]["distortions"]
+    assert beside.keys() == found["distortions"].keys()
+    # Every cluster has a frame or so of these short recordings, and the first cepstrum is not normalised by level.
+    assert beside["noise_10_db"]["frames_kept"] < 0.9
+    assert beside["another_recording"]["ued"] > 0
+    assert main(["results", str(tmp_path / "report")]) == 0
+    page = (tmp_path / "report" / "RESULTS.md").read_text()
+    assert "## Robustness" in page
+    assert f"{100 * beside['noise_10_db']['ued']:.1f}" in page
+
+
 def test_no_such_data(tmp_path: Path, model: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", "robustness", "--data", str(tmp_path / "nowhere"), "--model", model]) == 2
     assert capsys.readouterr().err.count("\n") == 1

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from tests.evaluation.test_edit_distance import table_distance
 from vqspeech import audio
 from vqspeech.evaluation import robustness
+from vqspeech.evaluation.mfcc import mfcc
 from vqspeech.evaluation.robustness import distortions
 from vqspeech.evaluation.robustness.distortions import DISTORTIONS
+from vqspeech.evaluation.robustness.mfcc_units import MfccUnits
 
 RNG = np.random.default_rng(0)
 
@@ -136,3 +138,20 @@ def test_the_microphone_colours_without_delay() -> None:
 
 def test_level() -> None:
     assert distortions.change_level(np.ones(3, np.float32), RNG, decibels=-20).tolist() == pytest.approx([0.1] * 3)
+
+
+def test_mfcc_units_are_the_nearest_centres() -> None:
+    recordings = [buzz(1.0, 110 + 25 * seed, seed) for seed in range(3)]
+    units = MfccUnits(recordings, clusters=8, frame_period=0.02, offset=0.01, seed=0)
+    found = units(recordings)
+    assert [len(one) for one in found] == [50, 50, 50]
+    assert len(np.unique(np.concatenate(found))) == 8
+    # Slowly: each unit is the nearest centre to the mean of the MFCC frames within 10 ms of its own centre.
+    centres = units._clusters.cluster_centers_
+    frames = mfcc(recordings[1])
+    for place in (3, 17, 40):
+        near = [
+            frame for number, frame in enumerate(frames) if abs(0.0125 + 0.01 * number - (0.01 + 0.02 * place)) < 0.01
+        ]
+        distances = ((centres - np.mean(near, 0)) ** 2).sum(1)
+        assert found[1][place] == distances.argmin()

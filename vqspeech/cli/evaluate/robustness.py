@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from vqspeech.evaluation.robustness import Robustness
+
 #: Recordings that are measured unless asked otherwise.
 RECORDINGS = 50
 
@@ -34,7 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"how many, spread evenly ({RECORDINGS})",
     )
-    parser.add_argument("--seed", type=ranges.SEED, default=0, help="of the noise and the bootstrap")
+    parser.add_argument(
+        "--kmeans",
+        action="store_true",
+        help="MFCC k-means of the same size and rate beside it, placed on the recordings",
+    )
+    parser.add_argument("--seed", type=ranges.SEED, default=0, help="of noise, k-means and bootstrap")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for robustness.json")
     add_model(parser)
     add_allow_pipes(parser)
@@ -61,28 +68,52 @@ def run(options: argparse.Namespace) -> None:
         resampled = [audio.resample(one, audio.SAMPLE_RATE, model.sample_rate) for one in waveforms]
         return model.encode_many(resampled)
 
-    found = robustness.evaluate(
+    measure = partial(
+        robustness.evaluate,
         [partial(audio.read, one.recording, start=one.start, end=one.end) for one in chosen],
-        encode,
         speakers=[utterance.speaker for utterance in chosen],
         seed=options.seed,
-        progress=bar("encoding", "recording"),
     )
-    rows = []
-    for name, figures in found.items():
-        about = robustness.DISTORTIONS[name].about if name in robustness.DISTORTIONS else "another recording"
-        kept = "" if figures.frames_kept is None else f"{100 * figures.frames_kept:.1f}"
-        distance = output.with_interval(figures.ued, figures.interval, scale=100, digits=1)
-        rows.append([about, distance, f"{100 * figures.edits_per_unit:.1f}", kept])
-    print(output.table(("unit edit distance in %", "per frame (UED)", "per run", "frames kept"), rows))
+    found = measure(encode, progress=bar("encoding", "recording"))
     info = model.code_info
+    print(output.table(("unit edit distance in %", "per frame (UED)", "per run", "frames kept"), _rows(found)))
+    baselines = {}
+    if options.kmeans:
+        from vqspeech.evaluation.robustness.mfcc_units import MfccUnits
+
+        clusters = MfccUnits(
+            (audio.read(one.recording, start=one.start, end=one.end) for one in chosen),
+            clusters=info.codebook_size,
+            frame_period=info.frame_period,
+            offset=info.offset,
+            seed=options.seed,
+        )
+        baselines["mfcc_kmeans"] = measure(clusters, progress=bar("MFCC k-means", "recording"))
+        print(
+            output.table(("MFCC k-means", "per frame (UED)", "per run", "frames kept"), _rows(baselines["mfcc_kmeans"]))
+        )
     print(
         f"{len(chosen)} recordings of {len({u.speaker for u in chosen})} speakers; {info.codebook_size} codes at "
         f"{1 / info.frame_period:g} Hz; UED of Gat et al. 2023: fewer codes and longer runs lower it too"
     )
     about_model = {"model": info.model, "codebook_size": info.codebook_size, "frame_period": info.frame_period}
-    output.write(
-        options,
-        "robustness.json",
-        {"about": about_model, "distortions": {name: asdict(figures) for name, figures in found.items()}},
-    )
+    written = {"about": about_model, "distortions": _figures(found)}
+    if baselines:
+        written["baselines"] = {name: {"distortions": _figures(one)} for name, one in baselines.items()}
+    output.write(options, "robustness.json", written)
+
+
+def _rows(found: dict[str, Robustness]) -> list[list[str]]:
+    from vqspeech.evaluation.robustness import DISTORTIONS
+
+    rows = []
+    for name, figures in found.items():
+        about = DISTORTIONS[name].about if name in DISTORTIONS else "another recording"
+        kept = "" if figures.frames_kept is None else f"{100 * figures.frames_kept:.1f}"
+        distance = output.with_interval(figures.ued, figures.interval, scale=100, digits=1)
+        rows.append([about, distance, f"{100 * figures.edits_per_unit:.1f}", kept])
+    return rows
+
+
+def _figures(found: dict[str, Robustness]) -> dict[str, dict[str, object]]:
+    return {name: asdict(figures) for name, figures in found.items()}

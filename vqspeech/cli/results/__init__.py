@@ -3,7 +3,7 @@
     vqspeech results exp/vctk/paper-25hz
 
 Taken up is what is in the experiment's folder: its config.yaml, the last measures of train.log, phoneme, conversion and
-prior reports (RESULTS.json), segmentation.json, abx.json, speakers.json, scores.txt of a prior.
+prior reports (RESULTS.json), segmentation.json, abx.json, speakers.json, robustness.json, scores.txt of a prior.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ def run(options: argparse.Namespace) -> None:
         ("segmentation.json", reports.segmentation),
         ("abx.json", reports.abx),
         ("speakers.json", reports.speakers),
+        ("robustness.json", reports.robustness),
     ):
         for file in sorted(folder.rglob(pattern)):
             parts += section(_read(file), str(file.relative_to(folder)))

@@ -204,3 +204,29 @@ def speakers(found: Found, name: str) -> Iterator[str]:
     yield by_system(
         [(name, {**one, "intervals": {"accuracy": one.get("interval")}}) for name, one in systems], _SPEAKERS
     )
+
+
+def robustness(found: Found, name: str) -> Iterator[str]:
+    """Unit edit distance under each distortion."""
+    from vqspeech.evaluation.robustness import DISTORTIONS
+
+    yield (
+        f"\n## Robustness\n\nFrom `{name}`: edits between the runs of a recording's units as it is and changed, over "
+        "its frames (UED, Gat et al. 2023) and over its runs, and frames whose unit stays; another recording is the "
+        "ceiling.\n"
+    )
+    systems = [(OURS, found), *beside(found, "baselines")]
+    headings = [
+        "",
+        *(f"{system}: {what}" for system, _ in systems for what in ("UED, %", "per run, %", "frames kept, %")),
+    ]
+    rows = []
+    for key in found.get("distortions", {}):
+        cells = []
+        for _, one in systems:
+            figures = one.get("distortions", {}).get(key) or {}
+            cells.append(shown({**figures, "intervals": {"ued": figures.get("interval")}}, "ued", 100, ""))
+            cells += [text(figures.get(measure), 100) for measure in ("edits_per_unit", "frames_kept")]
+        about = DISTORTIONS[key].about if key in DISTORTIONS else str(key).replace("_", " ")
+        rows.append([about, *cells])
+    yield table(headings, rows)
