@@ -14,26 +14,29 @@ from setuptools.command.build_ext import build_ext
 ROOT = Path(__file__).parent
 NATIVE = Path("vqspeech/generation/native")
 
-# The core is what `vqspeech convert`, `encode`, `validate`, `pack`, `train` and the phoneme report need, so that none
-# of them ends in "now install that, too".
+# The core is what `vqspeech convert`, `encode`, `validate`, `pack` and `train` need, so that none of them ends in "now
+# install that, too". What only reports import (three times the size of all the rest but torch) is the extra `evaluate`.
 CORE = [
     "torch>=2.6",
     "numpy>=1.26",
-    "scipy>=1.11",
     "soundfile>=0.13",  # WAV, FLAC, OGG, Opus, MP3; the first version whose wheels read the last two everywhere
     "soxr>=0.5",  # resampling in blocks
     "msgspec>=0.19",  # presets and configs are checked as they are read
     "pyyaml>=6",
     "safetensors>=0.4",
     "torchaudio>=2.6",  # mel filters
-    "praat-parselmouth>=0.4.5",  # pitch and formants: training augmentation and reports; TextGrids
-    "scikit-learn>=1.4",  # k-means baselines, information measures and probes of the phoneme report
-    "librosa>=0.10.2",  # spectral features and time warping of the reports
-    "matplotlib>=3.8",  # the figures of the reports
-    "jinja2>=3.1",  # their pages; torch brings it, too
+    # The packaged model converts F0, which is Praat's; also training augmentation and TextGrids.
+    "praat-parselmouth>=0.4.5",
     "tqdm>=4.60",  # progress of long commands
 ]
 EXTRAS = {
+    "evaluate": [
+        "scipy>=1.11",
+        "scikit-learn>=1.4",  # k-means baselines, information measures and probes of the phoneme report
+        "librosa>=0.10.2",  # spectral features and time warping of the reports
+        "matplotlib>=3.8",  # the figures of the reports
+        "jinja2>=3.1",  # their pages
+    ],
     "train": ["tensorboard>=2.16", "lhotse>=1.24"],
     "live": ["sounddevice>=0.4.6"],  # it brings PortAudio but on Linux: apt install libportaudio2
     "media": ["av>=12"],  # m4a, webm, amr, video

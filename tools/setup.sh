@@ -5,7 +5,7 @@ shopt -s nullglob
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 torch=2.13.0
-extras=train,align,web,dev
+extras=evaluate,train,align,web,dev
 # Metrics of speech that the tests use. What they ask for is there, in another form: webrtcvad in wheels, pandas unused.
 # Without faster-whisper, which is 283 MB and needs weights from elsewhere.
 without_dependencies=(resemblyzer speechmos)

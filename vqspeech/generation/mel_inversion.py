@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vqspeech.errors import MissingExtraError
 from vqspeech.melspectrogram import DIVISOR, FLOOR, OFFSET, filterbank, window_length
 
 #: Iterations of the least squares and of the phases' search.
@@ -33,7 +34,10 @@ def invert_mel(bands: Tensor, *, sample_rate: int, hop: int, seed: int = 0) -> N
     Returns:
         ``(frames x hop,)`` float32.
     """
-    import librosa
+    try:
+        import librosa
+    except ImportError as error:
+        raise MissingExtraError("librosa", extra="evaluate", purpose="--through mel") from error
 
     window = window_length(sample_rate)
     step = max(hop, window // 4 // hop * hop)  # a quarter of a window, in whole frames

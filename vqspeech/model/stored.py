@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from vqspeech.errors import InputError, decoding
 from vqspeech.yaml_text import read_yaml
@@ -46,6 +47,24 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
+class _Undrawn(TorchFunctionMode):
+    """Leaves random first weights undrawn: on the meta device, drawing imports torch's compiler, for a second."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Sequence[type], args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Call ``func``, unless it fills a tensor with random numbers."""
+        given = kwargs or {}
+        if func in (Tensor.normal_, Tensor.uniform_):
+            return args[0]
+        if func is torch.randn:
+            return torch.empty(*args, **given)
+        # torch.nn.init announces each of its functions here, and then calls the two above.
+        if getattr(func, "__module__", None) == "torch.nn.init" and func.__name__ in ("normal_", "uniform_"):
+            return given.get("tensor", args[0] if args else None)
+        return func(*args, **given)
+
+
 def build(make: Callable[[], Network], *, where: Path | str) -> Network:
     """Make a network of a config, unless it would fill the memory.
 
@@ -58,7 +77,7 @@ def build(make: Callable[[], Network], *, where: Path | str) -> Network:
     """
     hint = "correct its sizes"
     with decoding("no network can be of these sizes", where=where, hint=hint):
-        with torch.device("meta"):  # shapes alone, without memory
+        with torch.device("meta"), _Undrawn():  # shapes alone, without memory
             size = sum(tensor.numel() for tensor in make().state_dict().values())
         if size > _LARGEST:
             raise InputError(f"a network of {size:,} numbers", where=where, hint=hint)

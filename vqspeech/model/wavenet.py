@@ -71,7 +71,8 @@ class WaveNet(nn.Module):
         pairs = c.bands * (c.bands - 1) // 2
         self.below = nn.Embedding(pairs * classes, c.output) if pairs else None
         self.register_buffer("activation_peaks", torch.zeros(c.layers + 1 + c.bands))
-        self._initialise()
+        if not self.output.weight.is_meta:  # arithmetic there would import torch's compiler, for a second
+            self._initialise()
 
     def _initialise(self) -> None:
         # Each part keeps the variance of speech-like input near one, and the first samples count at once: some

@@ -10,8 +10,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from importlib.util import find_spec
 
 from vqspeech.cli.evaluate import abx, conversion, phonemes, prior, robustness, segmentation, speakers
+from vqspeech.errors import MissingExtraError
+
+#: What the measures import, here and there: asked for before the first of them begins.
+PACKAGES = ("jinja2", "librosa", "matplotlib", "scipy", "sklearn")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int | None:
     """Run the chosen measure."""
+    for package in PACKAGES:
+        if find_spec(package) is None:
+            raise MissingExtraError(package, extra="evaluate", purpose=f"evaluate {options.measure}")
     commands: dict[str, Callable[[argparse.Namespace], None]] = {
         "phonemes": phonemes.run,
         "segmentation": segmentation.run,
