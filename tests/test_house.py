@@ -25,13 +25,15 @@ MAY_IMPORT = {
     "pitch": GROUND,
     "corpora": GROUND | {"audio", "datadir", "alignment"},
     "aligners": GROUND | {"audio", "datadir", "alignment"},
-    "devices": GROUND,
+    "devices": GROUND | {"slurm_step"},
+    "slurm_step": GROUND,
     "encoding": GROUND | {"codes"},
     "model": GROUND | {"companding", "melspectrogram"},
     "generation": GROUND | {"companding", "melspectrogram", "model"},
     "streaming": GROUND | {"generation", "melspectrogram", "model", "pitch"},
     "training": GROUND
-    | {"audio", "companding", "datadir", "devices", "melspectrogram", "model", "pitch", "torchaudio_import"},
+    | {"audio", "companding", "datadir", "devices", "melspectrogram", "model", "pitch", "slurm_step"}
+    | {"torchaudio_import"},
     "evaluation": GROUND | {"alignment", "audio", "codes", "companding", "datadir", "torchaudio_import"},
     "new_voice": GROUND | {"api", "audio", "model", "training"},
     "api": GROUND | {"audio", "blend", "codes", "devices", "generation", "model", "pitch", "streaming"},

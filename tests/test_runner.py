@@ -170,3 +170,8 @@ def test_slurm_gets_the_options_and_the_command(tmp_path: Path) -> None:
     assert "--job-name=say.2" in called
     assert "--partition=p --gres=gpu:2 --cpus-per-task=3 --mem=4G echo 2" in called
     assert "2" in log
+    words = ("--nodes", "2", "--gpu", "4", "many.log", "echo", "x")
+    command = [sys.executable, str(TOOLS / "slurm.py"), *words]
+    assert subprocess.run(command, cwd=tmp_path, env=environment, check=False).returncode == 0
+    called = next(line for line in (tmp_path / "many.log").read_text().splitlines() if line.startswith("srun "))
+    assert called == "srun --nodes=2 --ntasks-per-node=4 --input=none --job-name=many --gres=gpu:4 echo x"

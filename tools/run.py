@@ -9,8 +9,8 @@ others have ended. Ctrl-C ends all jobs with everything they have started; so do
 
 --done FILE is made when a job has ended well; a job that finds it there, made by the same command, has nothing to do.
 
-Options that only a cluster can use (--mem, --time, --gpu, --num-threads, --partition, each with a value) are accepted
-and do nothing here, so that one cmd.sh can name them all.
+Options that only a cluster can use (--mem, --time, --gpu, --num-threads, --nodes, --partition, each with a value) are
+accepted and do nothing here, so that one cmd.sh can name them all.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from types import FrameType
 GRACE = 20.0
 #: Lines of a failed job's log that are shown.
 SHOWN = 8
-IGNORED = ("--mem", "--time", "--gpu", "--num-threads", "--partition")
+IGNORED = ("--mem", "--time", "--gpu", "--num-threads", "--nodes", "--partition")
 
 
 class UsageError(Exception):

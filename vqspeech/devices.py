@@ -1,4 +1,4 @@
-"""Where training runs: one CPU, one GPU, or one process per GPU under ``torchrun``."""
+"""Where training runs: one CPU, one GPU, or one process per GPU under ``torchrun`` or Slurm's ``srun``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import torch.distributed as dist
 from torch import nn
 
 from vqspeech.errors import InputError
+from vqspeech.slurm_step import describe_to_torch
 
 #: Types of matrix products; which ``auto`` is, is for training to time.
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "auto": torch.float32}
@@ -75,11 +76,12 @@ class Devices:
 
     @classmethod
     def find(cls, name: str, precision: str) -> Devices:
-        """Take the device called ``name``, as ``find_device`` does; join ``torchrun``'s group.
+        """Take the device called ``name``, as ``find_device`` does; join the group of ``torchrun`` or ``srun``.
 
         Raises:
             InputError: there is no such device.
         """
+        describe_to_torch(os.environ)
         world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
         if world > 1 and name in ("auto", "cuda") and torch.cuda.is_available():
             name = f"cuda:{_local_rank()}"

@@ -236,7 +236,7 @@ def run_command(words: list[str], stderr: Path) -> None:
     os._exit(status)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
 def test_told_to_stop_the_command_saves_and_exits_with_130(tmp_path: Path, number: signal.Signals) -> None:
     words = command_line(tmp_path / "exp", "training.steps=100000")
     stderr = tmp_path / "stderr"
@@ -246,7 +246,12 @@ def test_told_to_stop_the_command_saves_and_exits_with_130(tmp_path: Path, numbe
         time.sleep(0.05)
     time.sleep(0.3)
     assert process.pid is not None
-    os.kill(process.pid, number)
+    # Slurm and torchrun send signals more than once.
+    for another in (number, number, signal.SIGTERM):
+        os.kill(process.pid, another)
+        time.sleep(0.01)
+        if not process.is_alive():
+            break
     process.join(120)
     assert process.exitcode == 130
     said = stderr.read_text()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+import torch
 import torch.distributed as dist
 
 from vqspeech.datadir import DataDir
@@ -63,8 +65,37 @@ def cached_pack(
 
 def _pack(source: Path, cache: Path, audio: AudioConfig, perturbed_copies: int, pitch: bool, seed: int) -> None:
     """Pack a data directory once, in the first process; the others wait."""
-    leads = int(os.environ.get("RANK", "0")) == 0
-    if leads and cache.exists():
+
+    def pack() -> None:
+        _pack_once(source, cache, audio, perturbed_copies, pitch, seed)
+
+    if dist.is_initialized():
+        _in_the_first(pack, source)
+    else:
+        pack()
+
+
+def _in_the_first(work: Callable[[], None], source: Path) -> None:
+    """Do something in the first process while the others wait; raises InputError in these where it failed."""
+    # A group of its own, whose patience is that of a large corpus: NCCL's ends after ten minutes.
+    failure: Exception | None = None
+    if dist.get_rank() == 0:
+        try:
+            work()
+        except Exception as error:
+            failure = error
+    failed = torch.tensor(failure is not None)
+    patient = dist.new_group(backend="gloo", timeout=_PATIENCE)
+    dist.broadcast(failed, 0, patient)
+    dist.destroy_process_group(patient)
+    if failure is not None:
+        raise failure
+    if failed:
+        raise InputError("the first process could not pack it", where=source, hint="its message says why")
+
+
+def _pack_once(source: Path, cache: Path, audio: AudioConfig, perturbed_copies: int, pitch: bool, seed: int) -> None:
+    if cache.exists():
         packed = read_pack(cache).recordings
         if packed is not None and packed != recordings_of(DataDir.read(source)):
             raise InputError(
@@ -72,7 +103,7 @@ def _pack(source: Path, cache: Path, audio: AudioConfig, perturbed_copies: int, 
                 where=cache,
                 hint="use another --out, or remove it to pack again",
             )
-    elif leads:
+    else:
         write_pack(
             source,
             cache,
@@ -83,8 +114,3 @@ def _pack(source: Path, cache: Path, audio: AudioConfig, perturbed_copies: int, 
             seed=seed,
             jobs=os.cpu_count() or 1,
         )
-    if dist.is_initialized():
-        # A group of its own, whose patience is that of a large corpus: NCCL's ends after ten minutes.
-        patient = dist.new_group(backend="gloo", timeout=_PATIENCE)
-        dist.barrier(patient)
-        dist.destroy_process_group(patient)

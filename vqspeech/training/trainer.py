@@ -7,6 +7,7 @@ checkpoint ends with the same weights as one that was not, to the bit on one CPU
 from __future__ import annotations
 
 import math
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -26,12 +27,15 @@ from vqspeech.devices import Devices
 from vqspeech.errors import InputError, decoding
 from vqspeech.files import locked, save_checkpoint
 from vqspeech.model.legacy import current_names
+from vqspeech.slurm_step import requeue
 from vqspeech.training.log import Log
 from vqspeech.training.preset_file import read_preset_file, write_preset
 from vqspeech.training.task import LRSchedule, MetricsT, NetworkT, TrainingTask
 
 #: Seconds between two evaluations, two checkpoints, two lines of progress.
 EVALUATE_EVERY, SAVE_EVERY, REPORT_EVERY = 60.0, 60.0, 10.0
+#: Seconds after which a second Ctrl-C is another one: what starts processes passes on signals that these have got, too.
+ONE_SIGNAL = 2.0
 #: Share of the time that evaluations may take, the last one aside.
 EVALUATE_SHARE = 0.05
 
@@ -130,6 +134,8 @@ class Trainer(Generic[NetworkT, MetricsT]):
             if self.stop_signal is not None:
                 self._save()
                 log.line(f"stopped at step {self.step}; the same command goes on from there")
+                if self.stop_signal == signal.SIGUSR1 and self.devices.leads and (said := requeue(os.environ)):
+                    log.line(said)
                 raise KeyboardInterrupt
             result = self._evaluate(log)
             self._save()
@@ -253,14 +259,20 @@ class Trainer(Generic[NetworkT, MetricsT]):
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """Let the step in hand end before SIGINT or SIGTERM is obeyed; a second one ends at once."""
+        """Let the step in hand end before a signal to stop is obeyed; a second Ctrl-C ends at once.
+
+        Any other second signal does not: Slurm sends SIGUSR1, SIGTERM and SIGTERM again while a checkpoint is written.
+        """
+        first = 0.0
 
         def note(number: int, _frame: FrameType | None) -> None:
-            if self.stop_signal is not None:
+            nonlocal first
+            if self.stop_signal is None:
+                self.stop_signal, first = number, time.monotonic()
+            elif number == signal.SIGINT and time.monotonic() - first > ONE_SIGNAL:
                 raise KeyboardInterrupt
-            self.stop_signal = number
 
-        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)}
         try:
             yield
         finally:
