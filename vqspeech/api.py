@@ -564,6 +564,7 @@ class Model:
             f0_shift=f0_shift,
             seed=seed,
             temperature=temperature,
+            post_filter=self.post_filter,
         )
 
     def _takes_pitch(self, f0: Intonation, f0_shift: float) -> bool:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 import parselmouth
+import scipy.signal
 import torch
 import torch.nn.functional as F
 from streaming_models import RATE
 
 from vqspeech.generation import generate
-from vqspeech.melspectrogram import log_mel
+from vqspeech.melspectrogram import filterbank, log_mel
 from vqspeech.model.vqvae import VQVAE
 from vqspeech.streaming.average_speech import average_moments
 
@@ -123,6 +124,37 @@ def pitch(network: VQVAE, waveform: np.ndarray, steps: list[tuple[int, int, int]
             z = np.clip((np.log(value) - mean) / deviation, -4, 4) if value else 0.0
             rows.append([z, float(value > 0), 1.0])
     return torch.tensor(rows, dtype=torch.float32)
+
+
+def post_filtered(
+    speech: np.ndarray, expected: np.ndarray, *, hop: int, strength: float, behind: int, held: int
+) -> np.ndarray:
+    """Speech through one filter of minimum phase after the other, each from its Hilbert transform."""
+    window, count = 256, (len(speech) + behind) // hop + 1
+    expected = np.pad(expected, ((0, count), (0, 0)))
+    padded = torch.from_numpy(np.concatenate([speech, np.zeros(window, np.float32)]))
+    found = log_mel(padded[None], sample_rate=RATE, hop=hop, bands=expected.shape[1])[0].numpy()[:count]
+    bank = filterbank(RATE, expected.shape[1], torch.device("cpu")).numpy()
+    filters = []
+    for n in range(count):
+        # An energy is exp(3 log_mel - 1); half its logarithm is that of an amplitude.
+        gains = np.clip(strength * 1.5 * (expected[n] - found[n]), -15 * np.log(10) / 20, 6 * np.log(10) / 20)
+        amplitudes = np.array([row @ gains / row.sum() if row.sum() else 0.0 for row in bank])
+        circle = np.concatenate([amplitudes, amplitudes[-2:0:-1]])
+        response = np.fft.ifft(np.exp(np.conj(scipy.signal.hilbert(circle)))).real[: window // 2]
+        fading = np.ones(window // 2)
+        fading[-window // 8 :] = np.cos(np.pi / 2 * (np.arange(window // 8) + 0.5) / (window // 8)) ** 2
+        filters.append(response * fading)
+    flat = np.eye(1, window // 2)[0]
+    # The first frame whose window ends when that of the sample, and those held back, do.
+    lag = next(n for n in range(99) if (window - hop) // 2 + hop + behind <= (n + held + 1) * hop)
+    made = np.zeros(len(speech))
+    for t in range(len(speech)):
+        frame, place = (t + behind) // hop - lag, ((t + behind) % hop + 0.5) / hop
+        own, before = (filters[n] if n >= 0 else flat for n in (frame, frame - 1))
+        past = speech[max(0, t - window // 2 + 1) : t + 1][::-1]
+        made[t] = ((place * own + (1 - place) * before)[: len(past)] * past).sum()
+    return made.astype(np.float32)
 
 
 @torch.no_grad()

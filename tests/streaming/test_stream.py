@@ -36,9 +36,9 @@ def spoken(kind: str, waveform: np.ndarray, sizes: list[int], **options: object)
 )
 def test_push_by_push_is_what_all_at_once_is(kind: str, seconds: float, sizes: list[int], seed: int) -> None:
     waveform = speech_like(seconds, seed)
-    whole = spoken(kind, waveform, [len(waveform)], seed=seed)
+    whole = spoken(kind, waveform, [len(waveform)], seed=seed, post_filter=0.5)
     assert len(whole) == len(waveform)
-    assert np.array_equal(spoken(kind, waveform, sizes, seed=seed), whole)
+    assert np.array_equal(spoken(kind, waveform, sizes, seed=seed, post_filter=0.5), whole)
 
 
 @pytest.mark.parametrize("kind", ["modulated", "bands"])
@@ -54,7 +54,7 @@ def test_it_is_what_the_slow_reference_makes_of_the_whole_recording(kind: str, s
 
 def test_memory_and_work_do_not_grow() -> None:
     """An hour is as ten seconds: the tensors and arrays that a stream holds are as large, and as many."""
-    stream = make_stream("modulated")
+    stream = make_stream("modulated", post_filter=0.5)
     stream.codes = deque(maxlen=20)  # in place of ten seconds, so that it is full at once
     sizes = []
     for _ in range(3):
@@ -81,9 +81,10 @@ def held(thing: object, seen: set[int] | None = None) -> int:
     return held(vars(thing), seen) if hasattr(thing, "__dict__") else 0
 
 
+@pytest.mark.parametrize("post_filter", [0.0, 0.5])
 @pytest.mark.parametrize("kind", ["modulated", "plain", "bands"])
-def test_samples_come_after_the_stated_latency_and_not_earlier(kind: str) -> None:
-    stream = make_stream(kind)
+def test_samples_come_after_the_stated_latency_and_not_earlier(kind: str, post_filter: float) -> None:
+    stream = make_stream(kind, post_filter=post_filter)
     waveform = speech_like(0.6)
     latency = round(stream.latency * RATE)
     missing, given_so_far = 0, 0

@@ -38,19 +38,34 @@ def post_filter(waveform: Tensor, bands: Tensor, *, sample_rate: int, hop: int, 
         ``(samples,)``.
     """
     found = log_mel(waveform[None], sample_rate=sample_rate, hop=hop, bands=bands.shape[1])[0]  # (frames, bands)
-    # Natural logarithms of amplitudes: half those of energies.
-    lacking = strength * (bands - found) * DIVISOR / 2  # (frames, bands)
-    a_decibel = math.log(10) / 20
-    bank = filterbank(sample_rate, bands.shape[1], waveform.device)  # (bins, bands)
-    # A bin's gain is the mean of those of the bands it is in; bins in none stay as they are.
-    shares = bank / bank.sum(1, keepdim=True).clamp_min(1e-9)
-    gains = shares @ lacking.clamp(-DOWN * a_decibel, UP * a_decibel).t()  # (bins, frames)
+    gains = bin_gains(bands, found, sample_rate=sample_rate, strength=strength).t()  # (bins, frames)
     size = window_length(sample_rate)
     step, window = size // 4, torch.hann_window(size, device=waveform.device)
     spectrum = torch.stft(waveform, size, step, window=window, pad_mode="constant", return_complex=True)
     centres = torch.arange(spectrum.shape[1], device=waveform.device) * step
     frames = (centres // hop).clamp(max=len(bands) - 1)  # (steps,)
     return torch.istft(spectrum * gains[:, frames].exp(), size, step, window=window, length=len(waveform))
+
+
+def bin_gains(bands: Tensor, found: Tensor, *, sample_rate: int, strength: float) -> Tensor:
+    """The gains of the bins of a spectrum.
+
+    Args:
+        bands: ``(frames, bands)``, log energies that are expected, as ``log_mel`` gives them.
+        found: ``(frames, bands)``, those of the speech.
+        sample_rate: in Hz.
+        strength: as for ``post_filter``.
+
+    Returns:
+        ``(frames, bins)``, natural logarithms of amplitudes.
+    """
+    # Natural logarithms of amplitudes: half those of energies.
+    lacking = strength * (bands - found) * DIVISOR / 2  # (frames, bands)
+    a_decibel = math.log(10) / 20
+    bank = filterbank(sample_rate, bands.shape[1], bands.device)  # (bins, bands)
+    # A bin's gain is the mean of those of the bands it is in; bins in none stay as they are.
+    shares = bank / bank.sum(1, keepdim=True).clamp_min(1e-9)
+    return lacking.clamp(-DOWN * a_decibel, UP * a_decibel) @ shares.t()
 
 
 @torch.no_grad()

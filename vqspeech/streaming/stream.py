@@ -30,9 +30,12 @@ from vqspeech.streaming.conditioner import StreamedVoice, look_ahead, pitch_lag
 from vqspeech.streaming.encoder import StreamedEncoder
 from vqspeech.streaming.level import RunningLevel
 from vqspeech.streaming.pitch import RunningPitch
+from vqspeech.streaming.postfilter import StreamedPostFilter
 
 #: Codes that are made together.
 CODES_PER_STEP = 2
+#: Seconds that the post-filter may hold speech back: what it sees of the frame that it filters, and of the next ones.
+POST_FILTER_DELAY = 0.012
 #: Seconds of codes that ``Stream.codes`` keeps.
 _KEPT_SECONDS = 10
 
@@ -42,7 +45,7 @@ class Stream:
 
     What offline conversion takes over the whole recording has a causal form: the level (``streaming.level``), mean and
     deviation of the log-mel bands (``streaming.encoder``), mean and deviation of log-F0 (``streaming.pitch``), the mean
-    of the encoder's vectors (``streaming.codes``).
+    of the encoder's vectors (``streaming.codes``), the post-filter (``streaming.postfilter``).
 
     Args:
         network: in evaluation mode.
@@ -53,6 +56,7 @@ class Stream:
         f0_shift: semitones.
         seed: of the uniform numbers that samples are drawn with.
         temperature: divides the logits.
+        post_filter: strength of the post-filter; 0 for none, and 12 ms less of latency.
 
     Attributes:
         latency: seconds from a sample to the one that stands for it, at most: sample ``i`` of the output is there when
@@ -72,7 +76,9 @@ class Stream:
         f0_shift: float = 0.0,
         seed: int = 0,
         temperature: float = 1.0,
+        post_filter: float = 0.0,
     ) -> None:
+        ranges.SHARE.check(post_filter, "post_filter")
         ranges.SEED.check(seed, "seed")
         ranges.TEMPERATURE.check(temperature, "temperature")
         ranges.SEMITONES.check(f0_shift, "f0_shift")
@@ -100,9 +106,22 @@ class Stream:
         self._uniforms = Uniforms(seed)
         self._restored = network.companding.stream()
 
+        self._post_filter = None
+        if post_filter and config.conditioner.mel_bands:
+            self._post_filter = StreamedPostFilter(
+                sample_rate=self.sample_rate,
+                hop=config.conditioner.hop,
+                bands=config.conditioner.mel_bands,
+                strength=post_filter,
+                behind=self._bank_delay,
+                held=round(POST_FILTER_DELAY * self.sample_rate / config.conditioner.hop),
+            )
+
         ahead = network.encoder.reach[1]
         frame_ahead = look_ahead(conditioner) * config.conditioner.hop
         self._latency = ahead + self._step_length + frame_ahead + self._bank_delay
+        if self._post_filter is not None:
+            self._latency += self._post_filter.delay
         self.latency = self._latency / self.sample_rate
         self.codes: deque[int] = deque(maxlen=round(_KEPT_SECONDS * config.code_rate))
 
@@ -252,7 +271,12 @@ class Stream:
         layers = self._voice.voice.conditioning(frames[None])  # (1, frames, layers, 2 gate)
         numbers = self._uniforms.draw(len(frames) * self._network.config.conditioner.hop)
         classes = self._session.push(layers, numbers[None], self._temperature)[0]
-        return self._restored.push(torch.from_numpy(classes))
+        speech = self._restored.push(torch.from_numpy(classes))
+        if self._post_filter is None:
+            return speech
+        expected = self._voice.voice.mel(frames)  # (frames, bands)
+        assert expected is not None
+        return self._post_filter.push(speech, expected)
 
     def _next_pitch(self, codes: int) -> Tensor:
         """Pitch of the codes whose turn it is as ``codes`` more are there, ``(codes whose turn it is x frames, 3)``."""

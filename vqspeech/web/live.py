@@ -60,6 +60,9 @@ def converse(model: Model, number: int, given: dict[str, Any], connection: Conne
         Abandoned: the client has gone.
         InputError: there is no such voice.
     """
+    from vqspeech.generation.postfilter import STRENGTH
+
+    model.post_filter = STRENGTH  # whatever the last conversion had
     stream = model.stream(**given)
     connection.send(("begun", number, {"latency": stream.latency}))
     taken = made = 0
