@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+import time
 import types
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -70,6 +73,93 @@ def test_ctrl_c_ends_it_as_the_end_of_the_input_does(
         patched.setattr(os, "read", read)
         assert main(["live", "--speaker", "anna", "--raw", "--model", model]) == 0
     assert len(capfdbinary.readouterr()[0]) == len(samples)
+
+
+def test_a_reader_that_leaves_ends_it_as_a_signal_would(
+    tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As in ``vqspeech live --raw | head``."""
+    give(monkeypatch, noise(20_000).tobytes(), tmp_path)
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        assert main(["live", "--speaker", "anna", "--raw", "--model", model]) == 141
+    assert capfd.readouterr().err.startswith("vqspeech live: latency")
+
+
+def test_without_stdin_there_is_one_line(
+    model: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in ``vqspeech live --raw <&-``."""
+    monkeypatch.setattr(sys, "stdin", None)
+    assert main(["live", "--speaker", "anna", "--raw", "--model", model]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+class Devices(types.ModuleType):
+    """Stands for the package sounddevice with a microphone that ends, as one that is unplugged does.
+
+    Args:
+        how: ``silent`` where its callbacks cease, ``inactive`` where PortAudio notices, ``error`` where it raises.
+    """
+
+    class PortAudioError(Exception):
+        """PortAudio's own."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__("sounddevice")
+        devices = self
+
+        class Stream:
+            latency = 0.01
+
+            def __init__(self, *, callback: Any, blocksize: int, **_: object) -> None:
+                self.callback, self.block, self.calls = callback, blocksize, 0
+                self.thread = threading.Thread(target=self.run)
+
+            def __enter__(self) -> Stream:
+                self.thread.start()
+                return self
+
+            def __exit__(self, *_: object) -> None:
+                self.thread.join()
+
+            def run(self) -> None:
+                for _ in range(20):
+                    self.callback(np.zeros((self.block, 1), np.float32), self.block, None, None)
+                    time.sleep(0.001)
+                self.calls = 20
+
+            @property
+            def active(self) -> bool:
+                if how == "error" and self.calls:
+                    raise devices.PortAudioError("Unanticipated host error [PaErrorCode -9999]")
+                return how == "silent" or not self.calls
+
+        self.InputStream = self.OutputStream = Stream
+
+    def query_devices(self, *_: object) -> dict[str, float]:
+        return {"default_samplerate": 16_000.0}
+
+    def check_input_settings(self, *_: object, **__: object) -> None:
+        """All are good."""
+
+    check_output_settings = check_input_settings
+
+
+@pytest.mark.parametrize("how", ["silent", "inactive", "error"])
+def test_a_microphone_that_stops_is_one_line_and_an_error(
+    how: str, model: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "sounddevice", Devices(how))
+    monkeypatch.setattr("vqspeech.cli.common.sound._STOPPED", 0.3)
+    assert main(["live", "--speaker", "anna", "--model", model]) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if "advice" not in line and "keep up" not in line]
+    assert lines[-1].startswith("vqspeech live: the sound device")
+    assert "host error" in lines[-1] if how == "error" else "has stopped" in lines[-1]
+    assert "converted" in lines[-2]
+    assert "Traceback" not in "".join(lines)
 
 
 def test_a_recording_enrols(

@@ -1,7 +1,7 @@
 """``vqspeech live`` between virtual sound devices: what went in is compared with what came out, by the clock.
 
 It needs a processor core to itself for half a minute, so it runs only when asked: ``VQSPEECH_SOUND=1 tools/test.sh
-tests/cli/test_live_devices.py``.
+tests/cli/test_live_devices.py``; ``VQSPEECH_SOUND_SECONDS=600`` makes that ten minutes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 RATE = 16_000
-SECONDS = 8
+SECONDS = int(os.environ.get("VQSPEECH_SOUND_SECONDS", "8"))
 #: Seconds from end to end, at most.
 MARK = 0.2
 
@@ -139,8 +139,10 @@ def test_what_is_said_is_heard_within_200_ms(server: dict[str, str], tmp_path: P
     (source, source_began), (target, target_began) = heard.stop(), made.stop()
     if float(said_at_the_end.split("load ")[1].split()[0]) > 0.8:
         pytest.skip(f"this machine is too busy: {said_at_the_end}")
+    # Of a long run the first minute: whoever plays and records there drifts afterwards.
+    compared = min(60, SECONDS)
     first, second = (
-        envelope(waveform, at, began, SECONDS) for waveform, at in ((source, source_began), (target, target_began))
+        envelope(waveform, at, began, compared) for waveform, at in ((source, source_began), (target, target_began))
     )
     scores = [float(np.corrcoef(first[: len(first) - lag], second[lag : len(first)])[0, 1]) for lag in range(600)]
     report = f"{np.argmax(scores)} ms, correlation {max(scores):.2f}: {log.read_text()}"
@@ -148,3 +150,4 @@ def test_what_is_said_is_heard_within_200_ms(server: dict[str, str], tmp_path: P
         Path(os.environ["VQSPEECH_REPORT"]).write_text(report)
     assert max(scores) > 0.5, report
     assert np.argmax(scores) <= 1000 * MARK, report
+    assert " 0 dropouts" in said_at_the_end, report

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 
@@ -121,3 +122,68 @@ def test_a_ring_keeps_the_latest() -> None:
         ring.write(np.arange(begin, begin + 5, dtype=np.float32))
         first = max(0, ring.end - 7)
         assert np.array_equal(ring.read(first, ring.end), np.arange(first, ring.end))
+
+
+def test_a_microphone_whose_buffer_fills_up_late_makes_nothing_late_for_long(echo: Echo) -> None:
+    conversion = LiveConversion(echo, block=BLOCK, cushion=0.03)
+    samples = np.arange(1, 4001, dtype=np.float32)
+    ahead = 4 * BLOCK
+    played = [conversion.exchange(samples[:BLOCK])]
+    conversion.hear(samples[BLOCK : BLOCK + ahead])  # all at once
+    for begin in range(BLOCK + ahead, len(samples), BLOCK):
+        conversion.hear(samples[begin : begin + BLOCK])
+        wait_for(conversion)
+        played.append(conversion.play(BLOCK))
+    made = np.concatenate(played)
+    delay = round(conversion.delay * RATE)
+    assert np.array_equal(made[500:900], samples[500 - delay : 900 - delay])
+    assert np.array_equal(made[2100:], samples[2100 + ahead - delay : len(made) + ahead - delay])
+    assert conversion.dropouts == 0
+    conversion.close()
+
+
+class Noted(Echo):
+    """Notes the scheduling of the thread that converts."""
+
+    policy: int | None = None
+
+    def push(self, waveform: np.ndarray) -> np.ndarray:
+        self.policy = os.sched_getscheduler(0)
+        return super().push(waveform)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setscheduler"), reason="the system has no real-time scheduling")
+def test_real_time_is_asked_for_in_the_threads_that_carry_sound_alone() -> None:
+    converter = Noted()
+    conversion = LiveConversion(converter, block=BLOCK, real_time=True)
+    policies: list[int] = []
+
+    def callback() -> None:
+        play(conversion, np.ones(BLOCK, np.float32))
+        policies.append(os.sched_getscheduler(0))
+
+    thread = threading.Thread(target=callback)
+    thread.start()
+    thread.join(20)
+    conversion.close()
+    real = os.SCHED_RR | os.SCHED_RESET_ON_FORK
+    assert converter.policy in ((real, os.SCHED_RR) if conversion.real_time else (os.SCHED_OTHER,))
+    assert policies == [converter.policy]
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setscheduler"), reason="the system has no real-time scheduling")
+def test_where_real_time_is_not_permitted_or_wanted_conversion_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError("not permitted")
+
+    monkeypatch.setattr(os, "sched_setscheduler", refuse)
+    for wanted in (True, False):
+        converter = Noted()
+        conversion = LiveConversion(converter, block=BLOCK, real_time=wanted)
+        play(conversion, np.ones(2 * BLOCK, np.float32))
+        conversion.close()
+        assert not conversion.real_time
+        assert conversion.error is None
+        assert converter.policy == os.SCHED_OTHER
+        assert converter.pushed == 2 * BLOCK

@@ -53,6 +53,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="keep level, normalisation and pitch range as --enrol has them (one speaker, one microphone)",
     )
+    parser.add_argument(
+        "--no-real-time",
+        action="store_true",
+        help="do not ask the system to schedule conversion before other programs (sound devices only)",
+    )
     add_f0(parser)
     add_model(parser)
     add_sampling(parser, precision="int8")
@@ -67,6 +72,8 @@ def run(options: argparse.Namespace) -> int:
         return 0
     if options.speaker is None:
         raise InputError("the following arguments are required: --speaker", hint="vqspeech live --help")
+    if options.raw and (sys.stdin is None or sys.stdout is None):
+        raise InputError("--raw without stdin or stdout", hint="vqspeech live --raw < in.s16 > out.s16")
     if options.freeze and options.enrol is None:
         raise InputError("--freeze keeps what --enrol has found", hint="give --enrol, too")
     device = None if options.raw else SoundDevice(options.input, options.output, 16_000)
@@ -75,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
     if device is None:
         _convert_pipe(stream)
     else:
-        _convert_device(device, stream)
+        _convert_device(device, stream, real_time=not options.no_real_time)
     return 0
 
 
@@ -129,13 +136,13 @@ def _convert_pipe(stream: ResampledStream) -> None:
         _say(_advice(busy / seconds))
 
 
-def _convert_device(device: object, stream: ResampledStream) -> None:
+def _convert_device(device: object, stream: ResampledStream, *, real_time: bool) -> None:
     """From microphone to loudspeaker."""
     from vqspeech.cli.common.sound import SoundDevice
     from vqspeech.streaming.live import LiveConversion
 
     assert isinstance(device, SoundDevice)
-    conversion = LiveConversion(stream, block=device.block)
+    conversion = LiveConversion(stream, block=device.block, real_time=real_time)
     advised = said = False
 
     def report(of_device: float) -> None:
@@ -145,7 +152,8 @@ def _convert_device(device: object, stream: ResampledStream) -> None:
             _say(
                 f"latency {1000 * (conversion.delay + of_device):.0f} ms: {1000 * stream.latency:.0f} of the model, "
                 f"{1000 * (conversion.delay - stream.latency):.0f} of buffers, {1000 * of_device:.0f} of the device; "
-                "Ctrl-C ends"
+                + ("real-time priority; " if conversion.real_time else "")
+                + "Ctrl-C ends"
             )
         if conversion.seconds > 1 and conversion.load > _FULL and not advised:
             advised = True

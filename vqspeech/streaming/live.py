@@ -7,6 +7,7 @@ slow for a moment does not stay late.
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from typing import Protocol
@@ -14,12 +15,16 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from vqspeech.streaming.priority import CALLBACK, CONVERSION, ask_for_real_time
+
 #: Seconds for which the thread may be late: it waits for a processor, or for the interpreter.
 CUSHION = 0.03
 #: Seconds of input that may wait; more is left out, since it is too late for all of it.
 _BACKLOG = 1.0
-#: Seconds by which microphone and loudspeaker may come apart.
+#: Seconds by which microphone and loudspeaker may come apart for a moment.
 _DRIFT = 0.1
+#: Seconds of output after which what the microphone was ahead all the time is made up for.
+_SETTLED = 1.0
 #: Seconds of input that are converted at a time, so that a backlog is left in small steps.
 _BITE = 0.05
 
@@ -68,6 +73,7 @@ class LiveConversion:
         converter: at the rate of the sound device.
         block: most samples of one callback.
         cushion: seconds for which the thread may be late.
+        real_time: ask the system to schedule this thread, and those that hand in and take, before others.
 
     Attributes:
         delay: seconds from a sample to the one that stands for it, without those of the sound device.
@@ -75,9 +81,10 @@ class LiveConversion:
         seconds: of input that was converted.
         busy: seconds that took.
         error: what ended the thread, if anything did.
+        real_time: whether that was permitted.
     """
 
-    def __init__(self, converter: Converter, *, block: int, cushion: float = CUSHION) -> None:
+    def __init__(self, converter: Converter, *, block: int, cushion: float = CUSHION, real_time: bool = False) -> None:
         rate = converter.sample_rate
         self._converter, self._rate = converter, rate
         self._delay = round((converter.latency + cushion) * rate) + block
@@ -90,7 +97,11 @@ class LiveConversion:
         self._taken = 0  # of what was heard
         self._now: int | None = None  # the place of the input that counts as the present
         self._dry = False
+        self._block, self._ahead, self._played = block, 0, 0
         self._news, self._over = threading.Event(), False
+        self.real_time, self._asks, self._asked = False, real_time, threading.local()
+        if real_time:
+            gc.freeze()  # the model's objects, which a collection in the middle would look through
         self._thread = threading.Thread(target=self._convert, name="vqspeech-live", daemon=True)
         self._thread.start()
 
@@ -105,17 +116,25 @@ class LiveConversion:
 
     def hear(self, samples: NDArray[np.float32]) -> None:
         """Hand in what the microphone gave, ``(samples,)``. Never waits."""
+        self._hurry(CALLBACK)
         self._heard.write(samples)
         self._news.set()
 
     def play(self, count: int) -> NDArray[np.float32]:
         """Take ``count`` samples to play. Never waits.
 
-        Microphone and loudspeaker may have clocks of their own; what is played jumps when they are ``_DRIFT`` apart.
+        Microphone and loudspeaker may have clocks of their own, and buffers that fill up late: what is played jumps
+        when they are ``_DRIFT`` apart, or when the microphone was more than a block ahead for all of ``_SETTLED``.
         """
+        self._hurry(CALLBACK)
         now = self._heard.end - count
         if self._now is None or abs(now - self._now) > _DRIFT * self._rate:
-            self._now = now
+            self._now, self._ahead, self._played = now, 0, 0
+        self._ahead = min(self._ahead, now - self._now) if self._played else now - self._now
+        self._played += count
+        if self._played >= _SETTLED * self._rate:
+            self._now += self._ahead if self._ahead > self._block else 0
+            self._played = 0
         begin = self._now - self._delay
         self._now += count
         played = np.zeros(count, np.float32)
@@ -142,7 +161,15 @@ class LiveConversion:
         """Share of real time that conversion took."""
         return self.busy / self.seconds if self.seconds else 0.0
 
+    def _hurry(self, level: int) -> bool:
+        """Ask for real-time scheduling the first time that a thread comes by."""
+        if self._asks and not hasattr(self._asked, "level"):
+            self._asked.level = level
+            return ask_for_real_time(level)
+        return False
+
     def _convert(self) -> None:
+        self.real_time = self._hurry(CONVERSION)
         bite = max(1, round(_BITE * self._rate))
         try:
             while True:
