@@ -20,8 +20,9 @@
 #   7  RESULTS.md
 #
 # More options: --changes and --second-changes "K=V ..." (of the numbers of stages 3 and 4), --share S (of the readers'
-# utterances that the map is learnt on), --tokens N (of each phone, for ABX), --recordings N (for robustness), --speakers "...",
-# --development "..." and --report "..." (readers), --threads N (to train with), --data DIR, --exp DIR, --tag NAME.
+# utterances that the map is learnt on), --tokens N (of each phone, for ABX), --recordings N (for robustness),
+# --speakers "...", --development "..." and --report "..." (readers), --threads N (to train with), --data DIR,
+# --exp DIR, --tag NAME.
 set -euo pipefail
 recipe=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$recipe/path.sh"
@@ -37,6 +38,7 @@ changes=
 second_changes=
 share=0.22
 tokens=10
+recordings=50
 speakers="19 26 27 32 118 163 226 332 460 669 1088 1867 1898 1970 2416 3242 3526 3947 4680 5789 6848 7312 7859 8629"
 # Never trained on by any packaged model: women and men.
 # shellcheck disable=SC2034  # read by ${!part}

@@ -261,7 +261,8 @@ class Trainer(Generic[NetworkT, MetricsT]):
     def _signals(self) -> Iterator[None]:
         """Let the step in hand end before a signal to stop is obeyed; a second Ctrl-C ends at once.
 
-        Any other second signal does not: Slurm sends SIGUSR1, SIGTERM and SIGTERM again while a checkpoint is written.
+        Any other second signal does not: Slurm sends SIGUSR1, SIGTERM and SIGTERM again while a checkpoint is written,
+        and after it, while the process ends: one that would be killed by them is left to ignore them.
         """
         first = 0.0
 
@@ -277,7 +278,8 @@ class Trainer(Generic[NetworkT, MetricsT]):
             yield
         finally:
             for number, handler in before.items():
-                signal.signal(number, handler)
+                ending = self.stop_signal is not None and handler is signal.SIG_DFL
+                signal.signal(number, signal.SIG_IGN if ending else handler)
 
 
 def _same_or_new(config: Path, task: TrainingTask[Any, Any]) -> None:
