@@ -21,6 +21,8 @@ import pytest
 import soundfile
 import torch
 
+from vqspeech import api
+from vqspeech.codes.joined import MappedCodes
 from vqspeech.model.checkpoint import save_model
 from vqspeech.model.vqvae import VQVAE
 from vqspeech.training.config import read_preset
@@ -62,7 +64,14 @@ def joined(exp: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def expected(corpus: Path) -> dict[str, bytes]:
+def nightly() -> None:
+    """Skip what takes minutes: before the fixtures that a module shares, which take their time, too."""
+    if not os.environ.get("VQSPEECH_NIGHTLY"):
+        pytest.skip("takes minutes: tests/nightly.sh runs it")
+
+
+@pytest.fixture(scope="module")
+def expected(nightly: None, corpus: Path) -> dict[str, bytes]:
     """What this machine makes."""
     ended = run(corpus, corpus / "local", "--nj", "2")
     assert ended.returncode == 0, ended.stderr
@@ -87,6 +96,18 @@ def test_an_engine_that_is_none(corpus: Path, tmp_path: Path) -> None:
     ended = run(corpus, tmp_path, "--engine", "kubernetes")
     assert ended.returncode == 2
     assert "--engine takes local, slurm or ray" in ended.stderr
+
+
+def test_this_machine_encodes_and_joins(corpus: Path, tmp_path: Path) -> None:
+    rows = (corpus / "rows.jsonl").read_text().splitlines(keepends=True)[:40]
+    (tmp_path / "rows.jsonl").write_text("".join(rows))
+    (tmp_path / "model").symlink_to(corpus / "model")
+    ended = run(tmp_path, tmp_path / "exp", "--nj", "2", "--shards", "2")
+    assert ended.returncode == 0, ended.stderr
+    found = joined(tmp_path / "exp")
+    assert json.loads(found["codes.json"])["utterances"] == 40
+    alone = api.load(corpus / "model").encode(corpus / "1.wav")
+    assert MappedCodes(tmp_path / "exp/codes")["u5"].tolist() == alone.tolist()
 
 
 def free_port() -> int:
