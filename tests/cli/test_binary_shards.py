@@ -7,17 +7,20 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
+from collections.abc import Callable, Sequence
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from numpy.typing import NDArray
 
-from vqspeech import codes
+from vqspeech import api, codes
 from vqspeech.cli.main import main
 from vqspeech.datadir import DataDir, Utterance
+from vqspeech.encoding import shards
 
 RATE = 16_000
 #: What a job array or torchrun would set, and the test's own surroundings may.
@@ -115,42 +118,40 @@ def test_another_model_begins_again(corpus: Path, model: str, multiband_model: s
     join(out, tmp_path / "joined")
 
 
-def test_killed_at_random_again_and_again(corpus: Path, model: str, tmp_path: Path) -> None:
+def test_killed_at_random_again_and_again(
+    corpus: Path,
+    model: str,
+    tmp_path: Path,
+    start: Callable[[list[str]], BaseProcess],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A process that is killed with SIGKILL or SIGTERM wherever it is; the files are those of an unbroken run."""
-    script = (
-        "import sys, time, numpy\n"
-        "from vqspeech import api\n"
-        "from vqspeech.cli.main import main\n"
-        "from vqspeech.encoding import shards\n"
-        "shards._PIECE_ROWS = 2\n"
-        "whole = api.Model.encode_waveforms\n"
-        "def slow(self, waveforms):\n"
-        "    time.sleep(0.05)\n"
-        "    return whole(self, waveforms)\n"
-        "api.Model.encode_waveforms = slow\n"
-        "print('up', flush=True)\n"
-        "sys.exit(main(sys.argv[1:]))\n"
-    )
+    whole = api.Model.encode_waveforms
+
+    def slow(self: api.Model, waveforms: Sequence[NDArray[np.float32]]) -> list[NDArray[np.int32]]:
+        time.sleep(0.05)
+        return whole(self, waveforms)
+
     out = tmp_path / "killed"
     words = ["encode", str(corpus / "rows.jsonl"), "--out", str(out), "--model", model, "--shards", "4"]
     chance = random.Random(0)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     kills = 0
-    for _ in range(12):
-        process = subprocess.Popen(
-            [sys.executable, "-c", script, *words], env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
-        assert process.stdout is not None
-        process.stdout.readline()
-        # The first ones come to their work slowly: wait until something is being written.
-        deadline = time.monotonic() + 60
-        while process.poll() is None and time.monotonic() < deadline and not list(out.glob(".*.part")):
-            time.sleep(0.01)
-        time.sleep(chance.uniform(0, 0.4))
-        process.send_signal(chance.choice([signal.SIGKILL, signal.SIGTERM]))
-        if process.wait() == 0:
-            break
-        kills += 1
+    with monkeypatch.context() as patched:
+        patched.setattr(shards, "_PIECE_ROWS", 2)
+        patched.setattr(api.Model, "encode_waveforms", slow)
+        for _ in range(12):
+            process = start(words)
+            assert process.pid is not None
+            # Wait until something is being written.
+            deadline = time.monotonic() + 60
+            while process.is_alive() and time.monotonic() < deadline and not list(out.glob(".*.part")):
+                time.sleep(0.01)
+            time.sleep(chance.uniform(0, 0.4))
+            os.kill(process.pid, chance.choice([signal.SIGKILL, signal.SIGTERM]))
+            process.join()
+            if process.exitcode == 0:
+                break
+            kills += 1
     assert kills >= 2
     assert main(words) == 0
     assert encode(corpus / "rows.jsonl", tmp_path / "whole", model, "--shards", "4") == 0
