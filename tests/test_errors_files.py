@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from vqspeech.errors import InputError, MissingExtraError, decoding
+from vqspeech.errors import InputError, MissingExtraError, decoding, located
 from vqspeech.files import atomic_open, atomic_path, locked, path_in
 
 
@@ -46,6 +46,13 @@ def test_an_error_keeps_its_parts() -> None:
         3,
         "add the path",
     )
+
+
+@pytest.mark.parametrize(("part", "line"), [("", "a.json: is 3 (take 2)"), ("row 7", "a.json: row 7: is 3 (take 2)")])
+def test_an_error_of_a_check_names_the_file_that_is_checked(part: str, line: str) -> None:
+    with pytest.raises(InputError) as raised, located(Path("a.json"), part):
+        raise InputError("is 3", where="period", hint="take 2")
+    assert str(raised.value) == line
 
 
 def test_a_file_appears_when_the_block_ends(tmp_path: Path) -> None:

@@ -83,6 +83,21 @@ def warn_renamed(
 
 
 @contextmanager
+def located(where: str | os.PathLike[str] | None, part: str = "") -> Iterator[None]:
+    """Say of an ``InputError`` in which file it is: the check that raises it does not see where its values are from.
+
+    Args:
+        where: the file, in place of what the error names.
+        part: the part of the file, such as ``row 3``.
+    """
+    try:
+        yield
+    except InputError as error:
+        problem = f"{part}: {error.problem}" if part else error.problem
+        raise InputError(problem, where=where, hint=error.hint) from None
+
+
+@contextmanager
 def decoding(
     problem: str, *, where: str | os.PathLike[str] | None = None, line: int | None = None, hint: str | None = None
 ) -> Iterator[None]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from vqspeech import ranges
 from vqspeech.cli.common.model import model_path
 from vqspeech.cli.common.prior import read_utt2spk
-from vqspeech.errors import InputError
+from vqspeech.errors import InputError, located
 
 if TYPE_CHECKING:
     from vqspeech.codes import Codes
@@ -94,9 +94,7 @@ def _collect(parts: list[Codes], utt2spk: dict[str, str], names: tuple[str, ...]
     if len(sequences) < sum(len(part.sequences) for part in parts):
         raise InputError("an utterance occurs in two archives", where=where, hint="name each archive once")
     info = parts[0].info
-    try:
+    with located(where):
         return CodeData.collect(
             sequences, utt2spk or None, codes=info.codebook_size, made_by=info.checksum, names=names
         )
-    except InputError as error:
-        raise InputError(error.problem, where=where, hint=error.hint) from None

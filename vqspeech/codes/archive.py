@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from vqspeech import ranges
 from vqspeech.codes.lines import ResumableLines
-from vqspeech.errors import InputError, decoding
+from vqspeech.errors import InputError, decoding, located
 from vqspeech.files import atomic_open, sidecar_path
 
 PathLike = str | os.PathLike[str]
@@ -120,12 +120,10 @@ def read_numbers(where: Path, names: Sequence[str], example: str) -> dict[str, A
 
 def check_info(info: CodeInfo, where: PathLike | None) -> CodeInfo:
     """Return ``info``; raises InputError where a value is out of range."""
-    try:
+    with located(where):
         ranges.CODEBOOK.check(info.codebook_size, "codebook_size")
         ranges.FRAME_PERIOD.check(info.frame_period, "frame_period")
         ranges.OFFSET.check(info.offset, "offset")
-    except InputError as error:
-        raise InputError(error.problem, where=where, hint=error.hint) from None
     return info
 
 

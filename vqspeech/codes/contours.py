@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from vqspeech import ranges
 from vqspeech.codes.archive import PathLike, decode_line, read_numbers
 from vqspeech.codes.lines import ResumableLines
-from vqspeech.errors import InputError
+from vqspeech.errors import InputError, located
 from vqspeech.files import sidecar_path
 
 #: Largest F0 that is taken for one, in Hz.
@@ -156,9 +156,7 @@ def _read_times(where: Path) -> FrameTimes:
 
 def _checked(times: FrameTimes, where: Path | None) -> FrameTimes:
     """Return ``times``; raises InputError where a value is out of range."""
-    try:
+    with located(where):
         ranges.FRAME_PERIOD.check(times.frame_period, "frame_period")
         ranges.OFFSET.check(times.offset, "offset")
-    except InputError as error:
-        raise InputError(error.problem, where=where, hint=error.hint) from None
     return times

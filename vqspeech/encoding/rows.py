@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from vqspeech.codes.binary import id_fault
-from vqspeech.errors import InputError, MissingExtraError, decoding
+from vqspeech.errors import InputError, MissingExtraError, decoding, located
 from vqspeech.files import atomic_open
 from vqspeech.pipes import Pipe, recording
 
@@ -284,10 +284,8 @@ class _Parquet:
             for batch in self.file.iter_batches(_BATCH, row_groups=[group], columns=self.columns):
                 low, high = max(begin - first, 0), min(end - first, batch.num_rows)
                 for number, values in enumerate(batch.slice(low, max(high - low, 0)).to_pylist(), first + low + 1):
-                    try:
+                    with located(self.path, f"row {number}"):
                         row = _row(values)
-                    except InputError as error:
-                        raise InputError(f"row {number}: {error.problem}", where=self.path, hint=error.hint) from None
                     yield row
                 first += batch.num_rows
 
