@@ -12,5 +12,6 @@ echo "tests/nightly.sh: $cases cases of each kind, seed $seed"
 status=0
 VQSPEECH_FUZZ_CASES=$cases VQSPEECH_FUZZ_SEED=$seed .venv/bin/python -m pytest tests/fuzz || status=$?
 VQSPEECH_NIGHTLY=1 .venv/bin/python -m pytest tests/egs/test_large_corpus.py -rs || status=$?
+VQSPEECH_NIGHTLY=1 .venv/bin/python -m pytest tests/packaging -rs || status=$?
 tests/nightly_recipes.sh || status=$?
 exit "$status"
