@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
+import random
 import shutil
 import signal
 import socket
@@ -13,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +25,9 @@ import soundfile
 import torch
 
 from vqspeech import api
+from vqspeech.cli.main import main
 from vqspeech.codes.joined import MappedCodes
+from vqspeech.encoding import shards as encoding_shards
 from vqspeech.model.checkpoint import save_model
 from vqspeech.model.vqvae import VQVAE
 from vqspeech.training.config import read_preset
@@ -108,6 +113,68 @@ def test_this_machine_encodes_and_joins(corpus: Path, tmp_path: Path) -> None:
     assert json.loads(found["codes.json"])["utterances"] == 40
     alone = api.load(corpus / "model").encode(corpus / "1.wav")
     assert MappedCodes(tmp_path / "exp/codes")["u5"].tolist() == alone.tolist()
+
+
+def test_fifty_kills_of_four_shards(
+    corpus: Path, expected: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four jobs side by side, one of them killed at any moment, most often while it encodes, and started again."""
+    if not os.environ.get("VQSPEECH_NIGHTLY"):
+        pytest.skip("takes minutes: tests/nightly.sh runs it; tests/cli/test_binary_shards.py kills a few")
+    seed = int(os.environ.get("VQSPEECH_FUZZ_SEED", "0"))
+    chance = random.Random(seed)
+    monkeypatch.setattr(encoding_shards, "_PIECE_SECONDS", 10.0)  # a kill costs less, and meets more
+    kills = rounds = 0
+    while kills < 50:
+        rounds += 1
+        shards = tmp_path / f"round{rounds}" / "shards"
+        kills += encode_while_killing(corpus, shards, chance, 50 - kills)
+        assert main(["join", str(shards), str(shards.parent / "codes")]) == 0
+        assert joined(shards.parent) == expected, f"seed {seed}, round {rounds}, {kills} kills"
+
+
+def encode_while_killing(corpus: Path, shards: Path, chance: random.Random, most: int) -> int:
+    """Make four shards, killing their jobs at most so many times; how many kills there were."""
+    words = ["encode", str(corpus / "rows.jsonl"), "--out", str(shards), "--model", str(corpus / "model")]
+    fork = multiprocessing.get_context("fork")  # a job does not come to its work sooner than a kill otherwise
+    running: dict[int, tuple[BaseProcess, int]] = {}
+    missing, kills = {1, 2, 3, 4}, 0
+
+    def job(shard: int) -> None:
+        with Path(os.devnull).open("w") as sys.stdout:
+            os._exit(main([*words, "--shards", "4", "--shard", str(shard)]))
+
+    def written(shard: int) -> int:
+        log = shards / f".codes.{shard:05}-of-00004.log"
+        with suppress(FileNotFoundError):
+            return log.stat().st_size
+        return 0
+
+    try:
+        while missing:
+            for shard in missing - running.keys():
+                running[shard] = (fork.Process(target=job, args=(shard,)), written(shard))
+                running[shard][0].start()
+            time.sleep(chance.uniform(0, 0.5))
+            at_work = [shard for shard, (_, before) in running.items() if written(shard) != before]
+            if kills < most and (at_work or chance.random() < 0.03):
+                victim, _ = running[chance.choice(at_work or sorted(running))]
+                assert victim.pid is not None
+                os.kill(victim.pid, chance.choice([signal.SIGKILL, signal.SIGTERM]))
+                victim.join()
+                kills += victim.exitcode != 0
+            for shard, (process, _) in list(running.items()):
+                if not process.is_alive():
+                    del running[shard]
+                    if process.exitcode == 0:
+                        missing.discard(shard)
+                    else:
+                        assert process.exitcode in (-signal.SIGKILL, -signal.SIGTERM, 143), process.exitcode
+    finally:
+        for process, _ in running.values():
+            process.kill()
+            process.join()
+    return kills
 
 
 def free_port() -> int:
