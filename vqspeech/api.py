@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, BinaryIO, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -34,8 +35,9 @@ from vqspeech.model.vqvae import VQVAE
 from vqspeech.pitch import INTONATIONS, SEMITONE, TYPICAL_DEVIATION, Intonation, frame_f0, relative, statistics
 from vqspeech.streaming import Stream
 
-#: A file, ``-`` for stdin, a ``vqspeech.pipes.Pipe``, or a waveform ``(samples,)`` at the model's sample rate.
-Recording: TypeAlias = str | os.PathLike[str] | ArrayLike
+#: A file, open or by its path, ``-`` for stdin, a ``vqspeech.pipes.Pipe``, or a waveform ``(samples,)`` at the model's
+#: sample rate.
+Recording: TypeAlias = str | os.PathLike[str] | BinaryIO | ArrayLike
 #: What makes the waveform.
 Through: TypeAlias = Literal["decoder", "mel"]
 #: Called with samples drawn and samples to be drawn.
@@ -164,8 +166,8 @@ class Model:
         Raises:
             InputError: it cannot be read, is empty or holds NaN, or ``start`` and ``end`` are not a part of it.
         """
-        if isinstance(recording, str | os.PathLike):
-            source = recording if isinstance(recording, str) else Path(recording)
+        if isinstance(recording, str | os.PathLike | io.IOBase):
+            source = Path(recording) if isinstance(recording, os.PathLike) else recording
             waveform = audio.read(source, rate=self.sample_rate, start=start, end=end)
         else:
             waveform = np.asarray(recording, np.float32)

@@ -8,8 +8,8 @@ vqspeech encode rows.jsonl --out exp/shards --shards 64 --shard 3    one of 64 b
 vqspeech encode rows.jsonl --out exp/shards --shards     which of how many a Slurm array or torchrun says
 
 With --shards, SRC is one data directory, folder (at any depth) or manifest: rows of path, start, end and id in .jsonl
-or .parquet, or lhotse's cuts. A shard that is there, of this model and these recordings, is not made again, and one
-that was interrupted goes on.
+or .parquet, or lhotse's cuts or folder of Shar. A shard that is there, of this model and these recordings, is not made
+again, and one that was interrupted goes on.
 """
 
 from __future__ import annotations

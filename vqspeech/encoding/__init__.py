@@ -5,7 +5,8 @@
 """
 
 from vqspeech.encoding.place import place_of_this_job
-from vqspeech.encoding.rows import Row, Rows, open_rows
+from vqspeech.encoding.rows import Row, Rows
 from vqspeech.encoding.shards import Outcome, encode_shard
+from vqspeech.encoding.sources import open_rows
 
 __all__ = ["Outcome", "Row", "Rows", "encode_shard", "open_rows", "place_of_this_job"]

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from vqspeech.codes.binary import id_fault
+from vqspeech.encoding.member import Member
 from vqspeech.errors import InputError, MissingExtraError, decoding, located
 from vqspeech.files import atomic_open
 from vqspeech.pipes import Pipe, recording
@@ -38,18 +39,20 @@ class Row:
 
     Attributes:
         id: of the utterance.
-        recording: a path, or a ``vqspeech.pipes.Pipe``.
+        recording: a path, a ``vqspeech.pipes.Pipe``, or a recording in a tar file.
         start: seconds into it; None for its beginning.
         end: seconds into it; None for its end.
     """
 
     id: str
-    recording: str
+    recording: str | Member
     start: float | None = None
     end: float | None = None
 
     def identity(self) -> tuple[object, ...]:
         """What makes it another one: where it is, which part of it, how long the file is; not when it was written."""
+        if isinstance(self.recording, Member):
+            return self.id, str(self.recording), self.recording.size, self.start, self.end
         try:
             size = None if isinstance(self.recording, Pipe) else Path(self.recording).stat().st_size
         except (OSError, ValueError):
@@ -70,35 +73,6 @@ class Rows(Protocol):
         Raises:
             InputError: a row that makes no sense; it names file and line.
         """
-
-
-def open_rows(source: str | os.PathLike[str], out: Path) -> Rows:
-    """The rows of a data directory, a folder of recordings at any depth, or a manifest.
-
-    Args:
-        source: a manifest is ``.jsonl`` (rows with ``path``, ``start``, ``end`` and ``id``, or lhotse's cuts, as it is
-            or ``.gz``) or ``.parquet`` with columns of these names. Paths are relative to the working directory.
-        out: where a folder's recordings are listed, once for all jobs.
-
-    Raises:
-        InputError: it is nothing of that kind.
-    """
-    path = Path(source)
-    if (path / "wav.scp").is_file():
-        return _DataDirectory(path)
-    if path.is_dir():
-        return _Lines(_listing(path, out), _json_row)
-    if not path.exists():
-        raise InputError("no such file or folder", where=path, hint="check the path")
-    if path.name.endswith(".parquet"):
-        return _Parquet(path)
-    if path.name.endswith((".jsonl", ".ndjson")):
-        return _Lines(path, _json_row)
-    if path.name.endswith((".jsonl.gz", ".ndjson.gz")):
-        return _CompressedLines(path, _json_row)
-    raise InputError(
-        "no source of rows", where=path, hint="give a data directory, a folder, or a manifest: .jsonl or .parquet"
-    )
 
 
 def lines_of(path: Path, shard: int, shards: int) -> Iterator[tuple[int, bytes]]:
@@ -135,7 +109,7 @@ def _number(path: Path, place: int) -> int:
     return number
 
 
-class _Lines:
+class Lines:
     """A text file with a row a line."""
 
     def __init__(self, path: Path, parse: Callable[[bytes], Row]) -> None:
@@ -143,72 +117,78 @@ class _Lines:
 
     @property
     def described(self) -> str:
+        """See ``Rows``."""
         return f"{self.path.name}, {self.path.stat().st_size} bytes"
 
     def stretch(self, shard: int, shards: int) -> Iterator[Row]:
+        """See ``Rows``."""
         for place, raw in lines_of(self.path, shard, shards):
             try:
                 row = self.parse(raw)
             except InputError as error:
-                raise _in_line(error, self.path, _number(self.path, place)) from None
+                raise in_line(error, self.path, _number(self.path, place)) from None
             yield row
 
 
-class _CompressedLines(_Lines):
+class CompressedLines(Lines):
     """The same compressed: lines are counted, for nobody can begin in the middle."""
 
     def stretch(self, shard: int, shards: int) -> Iterator[Row]:
+        """See ``Rows``."""
         with (
             decoding("no gzip file", where=self.path, hint="copy it again from its source"),
             gzip.open(self.path, "rb") as file,
         ):
-            count = sum(1 for _ in _whole_lines(file, self.path))
+            count = sum(1 for _ in whole_lines(file, self.path))
         begin, end = count * (shard - 1) // shards, count * shard // shards
         with (
             decoding("no gzip file", where=self.path, hint="copy it again from its source"),
             gzip.open(self.path, "rb") as file,
         ):
-            for number, raw in islice(enumerate(_whole_lines(file, self.path), 1), begin, end):
+            for number, raw in islice(enumerate(whole_lines(file, self.path), 1), begin, end):
                 if not raw.strip():
                     continue
                 try:
                     row = self.parse(raw)
                 except InputError as error:
-                    raise _in_line(error, self.path, number) from None
+                    raise in_line(error, self.path, number) from None
                 yield row
 
 
-def _whole_lines(file: Any, path: Path) -> Iterator[bytes]:
+def whole_lines(file: Any, path: Path) -> Iterator[bytes]:
+    """The lines of a file; raises InputError at one that is too long."""
     while raw := file.readline(_LONGEST_LINE):
         if len(raw) == _LONGEST_LINE and not raw.endswith(b"\n"):
-            raise InputError(f"a line of more than {_LONGEST_LINE} bytes", where=path, hint=_ROW_HINT)
+            raise InputError(f"a line of more than {_LONGEST_LINE} bytes", where=path, hint=ROW_HINT)
         yield raw
 
 
-def _in_line(error: InputError, path: Path, line: int) -> InputError:
+def in_line(error: InputError, path: Path, line: int) -> InputError:
+    """The same error, of a line of a file."""
     return InputError(error.problem, where=path, line=line, hint=error.hint)
 
 
-_ROW_HINT = 'a row is {"path": "a.flac", "start": 0.0, "end": 7.5, "id": "a"}, of which only path must be there'
+ROW_HINT = 'a row is {"path": "a.flac", "start": 0.0, "end": 7.5, "id": "a"}, of which only path must be there'
 
 
-def _json_row(raw: bytes) -> Row:
-    with decoding("no JSON", hint=_ROW_HINT):
+def json_row(raw: bytes) -> Row:
+    """The row that a line of JSON is, ours or lhotse's cut; raises InputError if it is none."""
+    with decoding("no JSON", hint=ROW_HINT):
         values = json.loads(raw)
     if not isinstance(values, dict):
-        raise InputError("no object", hint=_ROW_HINT)
+        raise InputError("no object", hint=ROW_HINT)
     return _cut(values) if "recording" in values else _row(values)
 
 
 def _row(values: dict[str, Any]) -> Row:
     path, name = values.get("path"), values.get("id")
     if not isinstance(path, str) or not path or path == "-" or "\0" in path:
-        raise InputError(f"path is {path!r}"[:200], hint=_ROW_HINT)
+        raise InputError(f"path is {path!r}"[:200], hint=ROW_HINT)
     start, end = _time(values, "start"), _time(values, "end")
     if name is None:
         name = Path(path).stem
         if start is not None or end is not None:
-            raise InputError("a part of a recording without an id", hint=_ROW_HINT)
+            raise InputError("a part of a recording without an id", hint=ROW_HINT)
     if not isinstance(name, str):
         raise InputError(f"id is {name!r}"[:200], hint="ids are text")
     return _checked(Row(name, path, start, end))
@@ -232,6 +212,18 @@ def _cut(values: dict[str, Any]) -> Row:
     return _checked(Row(name, source["source"]) if whole else Row(name, source["source"], start, start + length))
 
 
+def cut_of(raw: bytes, member: Member) -> Row:
+    """The cut of a line whose recording lies in a tar file."""
+    with decoding("not a cut as lhotse writes it", hint="copy the Shar again from its source"):
+        values = json.loads(raw)
+        name, start, length = values["id"], float(values["start"]), float(values["duration"])
+        recorded = values.get("recording")
+        whole = start == 0 and (recorded is None or abs(length - float(recorded["duration"])) < 1e-3)
+        if not (isinstance(name, str) and 0 <= start < math.inf and 0 < length < math.inf):
+            raise ValueError("its id, start or duration makes no sense")
+    return _checked(Row(name, member) if whole else Row(name, member, start, start + length))
+
+
 def _time(values: dict[str, Any], name: str) -> float | None:
     value = values.get(name)
     if value is None:
@@ -249,7 +241,7 @@ def _checked(row: Row) -> Row:
     return row
 
 
-class _Parquet:
+class Parquet:
     """A Parquet file; only row groups of the stretch are read."""
 
     def __init__(self, path: Path) -> None:
@@ -267,9 +259,11 @@ class _Parquet:
 
     @property
     def described(self) -> str:
+        """See ``Rows``."""
         return f"{self.path.name}, {self.path.stat().st_size} bytes"
 
     def stretch(self, shard: int, shards: int) -> Iterator[Row]:
+        """See ``Rows``."""
         metadata = self.file.metadata
         total, first = metadata.num_rows, 0
         begin, end = total * (shard - 1) // shards, total * shard // shards
@@ -290,7 +284,7 @@ class _Parquet:
                 first += batch.num_rows
 
 
-class _DataDirectory:
+class DataDirectory:
     """A Kaldi data directory: ``wav.scp``, and ``segments`` where it has them, in their order."""
 
     def __init__(self, path: Path) -> None:
@@ -300,10 +294,12 @@ class _DataDirectory:
 
     @property
     def described(self) -> str:
+        """See ``Rows``."""
         sizes = [file.stat().st_size for file in (self.scp, self.segments) if file.is_file()]
         return f"{self.path.name}, {' and '.join(map(str, sizes))} bytes"
 
     def stretch(self, shard: int, shards: int) -> Iterator[Row]:
+        """See ``Rows``."""
         if not self.has_segments:
             for line in lines_of(self.scp, shard, shards):
                 yield self._made(self.scp, line, lambda key, value: Row(key, recording(value)))
@@ -311,7 +307,7 @@ class _DataDirectory:
         wanted = {
             self._made(self.segments, line, _segment).recording for line in lines_of(self.segments, shard, shards)
         }
-        places: dict[str, str] = {}
+        places: dict[str | Member, str | Member] = {}
         for line in lines_of(self.scp, 1, 1):
             row = self._made(self.scp, line, lambda key, value: Row(key, recording(value)))
             if row.id in wanted:
@@ -336,7 +332,7 @@ class _DataDirectory:
                 raise InputError("nothing follows the id", hint="vqspeech validate finds all faults")
             return _checked(make(words[0], words[1].strip()))
         except InputError as error:
-            raise _in_line(error, path, _number(path, place)) from None
+            raise in_line(error, path, _number(path, place)) from None
 
 
 def _segment(key: str, value: str) -> Row:
@@ -347,7 +343,7 @@ def _segment(key: str, value: str) -> Row:
     return Row(key, words[0], float(words[1]), float(words[2]))
 
 
-def _listing(folder: Path, out: Path) -> Path:
+def listing(folder: Path, out: Path) -> Path:
     """The list of a folder's recordings, made by the first job that needs it."""
     target = out / LISTING
     if target.is_file():

@@ -9,13 +9,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vqspeech.codes.archive import CodeInfo
 from vqspeech.codes.shard import ShardWriter
+from vqspeech.encoding.member import Member
 from vqspeech.encoding.rows import Row, Rows
 from vqspeech.errors import InputError
 
@@ -38,7 +39,7 @@ class Encoder(Protocol):
     def code_info(self) -> CodeInfo:
         """For ``codes.json``."""
 
-    def read(self, recording: str, *, start: float | None, end: float | None) -> NDArray[np.float32]:
+    def read(self, recording: str | BinaryIO, *, start: float | None, end: float | None) -> NDArray[np.float32]:
         """A recording as ``(samples,)``."""
 
     def encode_waveforms(self, waveforms: Sequence[NDArray[np.float32]]) -> list[NDArray[np.int32]]:
@@ -130,7 +131,8 @@ def _encode(
     seconds = 0.0
     for row in rows:
         try:
-            waveform = model.read(row.recording, start=row.start, end=row.end)
+            recording = row.recording.open() if isinstance(row.recording, Member) else row.recording
+            waveform = model.read(recording, start=row.start, end=row.end)
             seconds += len(waveform) / model.sample_rate
             piece.append((row, waveform))
         except InputError as fault:
