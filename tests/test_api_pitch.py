@@ -97,3 +97,21 @@ def test_a_model_without_pitch_converts_as_ever(tmp_path: Path) -> None:
 def test_pitch_of_another_shape_is_refused(model: vqspeech.Model, shape: tuple[int, ...]) -> None:
     with pytest.raises(InputError, match="pitch of shape"):
         model.decode([1, 2], "anna", pitch=np.zeros(shape))
+
+
+def test_spectra_are_warped_towards_the_f0_of_the_voice(tmp_path: Path) -> None:
+    front = ("model.encoder.front_end=log-mel", "model.encoder.mel_hop=32", "model.encoder.mel_bands=20")
+    model = make(tmp_path, *CHANGES, *front, "model.encoder.strides=[2]", "model.encoder.f0_warp=1")
+    anna, bert = 200.3, 109.9  # Hz, of the means in their statistics
+    model.network.speaker_stats.pitch[:, 0] = torch.tensor([anna, bert]).log()
+    plain = make(tmp_path / "plain", *CHANGES, *front, "model.encoder.strides=[2]")
+    plain.network.load_state_dict(model.network.state_dict())
+    waveform = model.read(glide(low=anna - 10, high=anna + 10))
+    # A voice of the source's F0 leaves the spectra; another's does not; nor does a model that warps nothing.
+    codes, pitch = model.adapt(waveform, "anna")
+    assert (codes == plain.encode_waveform(waveform, "anna")).mean() > 0.9
+    np.testing.assert_array_equal(pitch, model.pitch(waveform, "anna"))
+    lower, _ = model.adapt(waveform, "bert", f0="target")
+    assert (lower != plain.encode_waveform(waveform, "bert")).mean() > 0.2
+    np.testing.assert_array_equal(lower, model.encode_waveform(waveform, "bert"))
+    np.testing.assert_array_equal(plain.adapt(waveform, "bert")[0], plain.encode_waveform(waveform, "bert"))

@@ -1,6 +1,6 @@
 """Put a trained model, and its prior if it has one, where the package ships them, in half the size.
 
-  .venv/bin/python tools/package_model.py EXP/decoder EXP/prior [--mean-shift S] [--unigram-prior W]
+  .venv/bin/python tools/package_model.py EXP/decoder EXP/prior [--mean-shift S] [--unigram-prior W] [--f0-warp S]
   .venv/bin/python tools/package_model.py EXP --name units
 
 Writes vqspeech/pretrained/ and vqspeech/pretrained/prior/, or vqspeech/pretrained/NAME/; the cards there are written by
@@ -28,6 +28,7 @@ def main() -> None:
     parser.add_argument("--name", default=DEFAULT, help="of the packaged model; default: default")
     parser.add_argument("--mean-shift", type=float, help="for model.quantizer.mean_shift, chosen on development data")
     parser.add_argument("--unigram-prior", type=float, help="for model.quantizer.unigram_prior, likewise")
+    parser.add_argument("--f0-warp", type=float, help="for model.encoder.f0_warp, likewise")
     parser.add_argument("--out", type=Path, help="default: the package's own")
     options = parser.parse_args()
     out = options.out or (PRETRAINED if options.name == DEFAULT else PRETRAINED / options.name)
@@ -37,7 +38,10 @@ def main() -> None:
     quantizer = msgspec.structs.replace(
         model.config.quantizer, **{name: value for name, value in chosen.items() if value is not None}
     )
-    model.config = msgspec.structs.replace(model.config, quantizer=quantizer)
+    encoder = model.config.encoder
+    if options.f0_warp is not None:
+        encoder = msgspec.structs.replace(encoder, f0_warp=options.f0_warp)
+    model.config = msgspec.structs.replace(model.config, quantizer=quantizer, encoder=encoder)
     save_model(model, out, half=True)
     if options.prior is None:
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeAlias
 
@@ -28,6 +28,7 @@ from vqspeech.model.checkpoint import checksum, codes_checksum, load_model, mode
 from vqspeech.model.chunking import encode_chunked
 from vqspeech.model.conditioner import PITCH_FEATURES
 from vqspeech.model.external import frames_of, on_frames
+from vqspeech.model.frequency_warp import f0_factor, warp_spectra
 from vqspeech.model.packaged import find_model
 from vqspeech.model.packed_encoder import PackedEncoder
 from vqspeech.model.speaker_conditioning import Voice
@@ -216,9 +217,45 @@ class Model:
             return penalised_codes(self.vectors(waveform).cpu().numpy(), self.codebook, penalty=duration_penalty)
         if speaker is None:
             return self.encode_waveforms([waveform])[0]
-        vectors = self.vectors(waveform)
+        return self._adapted_codes(
+            waveform, speaker, self.f0(waveform) if self.network.config.encoder.f0_warp else None
+        )
+
+    @torch.no_grad()
+    def adapt(
+        self, waveform: NDArray[np.float32], speaker: str, *, f0: Intonation = "source", f0_shift: float = 0.0
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32] | None]:
+        """The codes and the intonation of what ``read`` gave, brought to a voice: what ``decode`` takes to convert it.
+
+        Args:
+            waveform: what ``read`` gave.
+            speaker: the voice, as for ``decode``.
+            f0: as for ``pitch``.
+            f0_shift: as for ``pitch``.
+
+        Returns:
+            As ``encode_waveform`` and ``pitch``; F0 is computed once for both.
+
+        Raises:
+            InputError: as ``encode_waveform`` and ``pitch``.
+        """
+        takes_pitch = self._takes_pitch(f0, f0_shift)
+        track = self.f0(waveform) if takes_pitch or self.network.config.encoder.f0_warp else None
+        pitch = None if track is None else self.relative_pitch(track, speaker, f0=f0, f0_shift=f0_shift)
+        return self._adapted_codes(waveform, speaker, track), pitch
+
+    def _adapted_codes(
+        self, waveform: NDArray[np.float32], speaker: str, track: NDArray[np.float32] | None
+    ) -> NDArray[np.int32]:
+        """The codes of a recording with its F0, brought to a voice."""
+        share, alter, blend = self.network.config.encoder.f0_warp, None, self._blend(speaker)
+        target = self.network.speaker_stats.log_f0(blend)
+        if share and target is not None and track is not None and track.any():
+            source = statistics(track, self.f0_times.frame_period).mean
+            alter = partial(warp_spectra, factor=f0_factor(source, target, share))
+        vectors = self.vectors(waveform, alter)
         speech = audio.speech_mask(waveform, self.sample_rate, hop=self.network.config.code_hop)
-        codes = self.network.adapted_codes(vectors, torch.from_numpy(speech).to(self._device), self._blend(speaker))
+        codes = self.network.adapted_codes(vectors, torch.from_numpy(speech).to(self._device), blend)
         return self._numpy(codes)
 
     def encode_many(self, recordings: Sequence[Recording]) -> list[NDArray[np.int32]]:
@@ -273,13 +310,22 @@ class Model:
         return codes.cpu().numpy().astype(np.int32)
 
     @torch.no_grad()
-    def vectors(self, waveform: NDArray[np.float32]) -> Tensor:
-        """The encoder's output for what ``read`` gave, ``(samples,)`` -> ``(frames, dimension)``, not quantised."""
+    def vectors(self, waveform: NDArray[np.float32], alter: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+        """The encoder's output, not quantised.
+
+        Args:
+            waveform: what ``read`` gave, ``(samples,)``.
+            alter: applied to the power spectra of a log-mel front end, see ``vqspeech.melspectrogram.log_mel``.
+
+        Returns:
+            ``(frames, dimension)``.
+        """
         network = self.network
         hop = network.config.code_hop
         padded = np.pad(waveform, (0, -len(waveform) % hop))
         shaped = network.companding.preemphasise(torch.from_numpy(padded)[None]).to(self._device)
-        z = encode_chunked(network.encoder, shaped, hop=hop, block=_BLOCK_SECONDS * self.sample_rate // hop * hop)
+        block = _BLOCK_SECONDS * self.sample_rate // hop * hop
+        z = encode_chunked(network.encoder, shaped, hop=hop, block=block, alter=alter)
         return z[0].t()
 
     def pitch(
@@ -516,14 +562,8 @@ class Model:
         """
         self.voice(speaker)
         waveform = self.read(recording)
-        spoken = self.decode(
-            self.encode_waveform(waveform, speaker),
-            speaker,
-            pitch=self.pitch(waveform, speaker, f0=f0, f0_shift=f0_shift),
-            seed=seed,
-            temperature=temperature,
-            progress=progress,
-        )
+        codes, pitch = self.adapt(waveform, speaker, f0=f0, f0_shift=f0_shift)
+        spoken = self.decode(codes, speaker, pitch=pitch, seed=seed, temperature=temperature, progress=progress)
         return spoken[: len(waveform)]
 
     def stream(

@@ -49,11 +49,20 @@ def _loud(levels: list[float]) -> float:
     return -80 + 0.5 * (ordered[int(np.ceil(0.95 * len(ordered) - 1e-9)) - 1] + 0.5)
 
 
-def vectors(network: VQVAE, waveform: np.ndarray, speech_of_frame: list[bool]) -> torch.Tensor:
+def vectors(
+    network: VQVAE, waveform: np.ndarray, speech_of_frame: list[bool], warp_of_frame: list[float]
+) -> torch.Tensor:
     """``(codes, dimension)`` of a waveform at the working level, with running moments of its log-mel bands."""
+
+    def warped(power: torch.Tensor) -> torch.Tensor:
+        bins = np.arange(power.shape[2])
+        rows = zip(power[0].numpy(), warp_of_frame, strict=True)
+        return torch.from_numpy(np.array([np.interp(bins / warp, bins, row) for row, warp in rows]))[None].float()
+
     encoder, config = network.encoder, network.config
     shaped = network.companding.preemphasise(torch.from_numpy(waveform)[None])
-    frames = log_mel(shaped, sample_rate=RATE, hop=config.encoder.mel_hop, bands=config.encoder.mel_bands)[0].numpy()
+    hop, bands = config.encoder.mel_hop, config.encoder.mel_bands
+    frames = log_mel(shaped, sample_rate=RATE, hop=hop, bands=bands, alter=warped)[0].numpy()
     prior, most = (seconds * RATE / config.encoder.mel_hop for seconds in (1.0, 8.0))
     mean, variance = average_moments(config)
     count, rows = prior, []
@@ -92,10 +101,15 @@ def codes(network: VQVAE, z: torch.Tensor, speech_of_code: list[bool], voice: di
     return torch.tensor(made)
 
 
-def pitch(network: VQVAE, waveform: np.ndarray, steps: list[tuple[int, int, int]], rms: float) -> torch.Tensor:
-    """Pitch of frames: for each step, the sample it ends at, the first frame whose turn it is, and how many are."""
+def pitch(
+    network: VQVAE, waveform: np.ndarray, steps: list[tuple[int, int, int]], rms: float
+) -> tuple[torch.Tensor, dict[int, float]]:
+    """Pitch of frames: for each step, the sample it ends at, the first frame whose turn it is, and how many are.
+
+    Also the running mean of log-F0 after each step.
+    """
     hop = network.config.conditioner.hop
-    window, logs, rows = round(0.24 * RATE), [], []
+    window, logs, rows, means = round(0.24 * RATE), [], [], {}
     for end, first, count in steps:
         piece = np.concatenate([np.zeros(window), waveform[:end]])[-window:].astype(float)
         peak = np.abs(piece - piece.mean()).max()
@@ -123,7 +137,8 @@ def pitch(network: VQVAE, waveform: np.ndarray, steps: list[tuple[int, int, int]
         for value in f0:
             z = np.clip((np.log(value) - mean) / deviation, -4, 4) if value else 0.0
             rows.append([z, float(value > 0), 1.0])
-    return torch.tensor(rows, dtype=torch.float32)
+        means[end] = mean
+    return torch.tensor(rows, dtype=torch.float32), means
 
 
 def post_filtered(
@@ -175,16 +190,12 @@ def convert(network: VQVAE, waveform: np.ndarray, voice: dict[int, float], *, se
     aligned, speech = levelled(padded, ends[grouped - 1 :: grouped], period=grouped * step / RATE, rms=rms)
     flags = [bool(speech[(n + 1) // grouped - 1]) if (n + 1) // grouped else False for n in range(len(ends))]
 
-    def flag_at(sample: int) -> bool:
-        """Of the step in which so many samples are there for the first time."""
-        return flags[min(len(flags) - 1, max(0, -(-(sample - first) // step)))]
+    def step_of(sample: int) -> int:
+        """The step in which so many samples are there for the first time."""
+        return min(len(flags) - 1, max(0, -(-(sample - first) // step)))
 
     window_ahead = (256 - config.encoder.mel_hop) // 2 + config.encoder.mel_hop
     count = total // config.encoder.mel_hop
-    of_frames = [flag_at(n * config.encoder.mel_hop + window_ahead) for n in range(count)]
-    z = vectors(network, aligned[: total // hop * hop], of_frames)
-    of_codes = [flag_at((n + 1) * hop + ahead) for n in range(len(z))]
-    made = codes(network, z, of_codes, voice)
     turns, coded = [], 0
     for end in ends:
         there = max(0, (end - ahead) // hop)
@@ -193,7 +204,16 @@ def convert(network: VQVAE, waveform: np.ndarray, voice: dict[int, float], *, se
             if stop > begin:
                 turns.append((end, begin, stop - begin))
             coded = there
-    rows = pitch(network, aligned, turns, rms)
+    rows, means = pitch(network, aligned, turns, rms)
+    target = float(network.speaker_stats.blended(voice).pitch[0])
+    of_frames, warps = [], []
+    for n in range(count):
+        place = step_of(n * config.encoder.mel_hop + window_ahead)
+        of_frames.append(flags[place])
+        mean = next((means[end] for end in reversed(ends[:place]) if end in means), np.log(150))
+        warps.append(float(np.clip(np.exp(config.encoder.f0_warp * (target - mean)), 1 / 1.3, 1.3)))
+    z = vectors(network, aligned[: total // hop * hop], of_frames, warps)
+    made = codes(network, z, [flags[step_of((n + 1) * hop + ahead)] for n in range(len(z))], voice)
     used = min(len(made), len(rows) // scale)
     values = network.quantizer.lookup(made[None, :used])
     sounding = network.voice(voice)

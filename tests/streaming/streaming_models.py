@@ -24,6 +24,7 @@ _MODULATED: dict[str, Any] = {
 KINDS: dict[str, dict[str, Any]] = {
     "modulated": _MODULATED,
     "unadapted": {**_MODULATED, "quantizer": {"mean_shift": 0.0, "unigram_prior": 0.0}},
+    "warped": {**_MODULATED, "encoder": {**_MODULATED["encoder"], "f0_warp": 0.7}},
     "bands": {**_MODULATED, "decoder": {"bands": 4}},
     "plain": {"encoder": {"dilations": [1, -2]}, "conditioner": {"dilations": [2, -1, 1, -3]}},
     "instance": {"encoder": {"instance_norm": True}},

@@ -27,7 +27,7 @@ def spoken(kind: str, waveform: np.ndarray, sizes: list[int], **options: object)
     return np.concatenate([*pieces, stream.finish()])
 
 
-@pytest.mark.parametrize("kind", ["modulated", "plain", "bands"])
+@pytest.mark.parametrize("kind", ["modulated", "warped", "plain", "bands"])
 @settings(max_examples=6)
 @given(
     seconds=st.floats(0.05, 0.6),
@@ -41,7 +41,7 @@ def test_push_by_push_is_what_all_at_once_is(kind: str, seconds: float, sizes: l
     assert np.array_equal(spoken(kind, waveform, sizes, seed=seed, post_filter=0.5), whole)
 
 
-@pytest.mark.parametrize("kind", ["modulated", "bands"])
+@pytest.mark.parametrize("kind", ["modulated", "warped", "bands"])
 @pytest.mark.parametrize(("seconds", "seed"), [(0.5, 3), (0.31, 5)])
 def test_it_is_what_the_slow_reference_makes_of_the_whole_recording(kind: str, seconds: float, seed: int) -> None:
     waveform = speech_like(seconds, seed)

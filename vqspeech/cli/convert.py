@@ -67,5 +67,5 @@ def _speeches(
     for source, target in wanted:
         with faults.caught():
             waveform = model.read(source.recording, start=source.start, end=source.end)
-            pitch = model.pitch(waveform, voice, f0=options.f0, f0_shift=options.f0_shift)
-            yield Speech(model.encode_waveform(waveform, voice), len(waveform), target, pitch)
+            codes, pitch = model.adapt(waveform, voice, f0=options.f0, f0_shift=options.f0_shift)
+            yield Speech(codes, len(waveform), target, pitch)

@@ -39,7 +39,9 @@ def apply_chunked(
     return torch.cat(chunks, -1)
 
 
-def encode_chunked(encoder: Encoder, waveform: Tensor, *, hop: int, block: int) -> Tensor:
+def encode_chunked(
+    encoder: Encoder, waveform: Tensor, *, hop: int, block: int, alter: Callable[[Tensor], Tensor] | None = None
+) -> Tensor:
     """What ``encoder(waveform)`` is, up to rounding, in memory that does not grow by a network's activations.
 
     Log-mel bands are computed block by block, normalised over the whole recording, and then encoded block by block.
@@ -50,19 +52,20 @@ def encode_chunked(encoder: Encoder, waveform: Tensor, *, hop: int, block: int) 
         waveform: ``(1, time)``, pre-emphasised, a multiple of ``hop``.
         hop: samples per code.
         block: samples at a time, a multiple of ``hop``.
+        alter: applied to the power spectra of each block, as for ``Encoder.forward``.
 
     Returns:
         ``(1, dimension, codes)``; the same to the bit for what is no longer than a block.
     """
     config = encoder.config
     if config.instance_norm:
-        return encoder(waveform)
+        return encoder(waveform, alter)
     context = -(-encoder.context // hop) * hop
     if config.front_end != "log-mel":
         return apply_chunked(encoder, waveform, block=block, context=context, scale=1 / hop)
     frame = config.mel_hop
     bands = apply_chunked(
-        lambda piece: encoder.log_mel(piece).transpose(1, 2),
+        lambda piece: encoder.log_mel(piece, alter).transpose(1, 2),
         waveform,
         block=block,
         context=-(-window_length(encoder.sample_rate) // hop) * hop,

@@ -79,6 +79,8 @@ class EncoderConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         input_norm: normalise each band of the log-mel front end over the utterance, which removes the microphone.
         instance_norm: normalise each channel over the utterance, which removes much of the speaker.
         frame_norm: normalise each vector before the quantiser (LayerNorm without parameters).
+        f0_warp: how far a recording's spectra are scaled towards the F0 of the voice that it is converted to, see
+            ``vqspeech.model.frequency_warp``; 0 not at all, 1 all the way. Needs ``conditioner.pitch``.
         source: of ``front_end: external``, the codes that the decoder was trained on.
     """
 
@@ -93,6 +95,7 @@ class EncoderConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     input_norm: bool = False
     instance_norm: bool
     frame_norm: bool
+    f0_warp: Fraction = 0.0
     source: ExternalCodes | None = None
 
     @property
@@ -247,6 +250,12 @@ class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
             self._check_external(where)
         elif not self.encoder.strides:
             raise InputError("model.encoder.strides is empty", where=where, hint="give one stride a convolution")
+        if self.encoder.f0_warp and not (self.encoder.front_end == "log-mel" and self.conditioner.pitch):
+            raise InputError(
+                "model.encoder.f0_warp needs log-mel spectra and pitch",
+                where=where,
+                hint="set it to 0, or model.encoder.front_end=log-mel and model.conditioner.pitch=true",
+            )
         if self.conditioner.mel_bands and self.conditioner.cepstra:
             raise InputError(
                 "model.conditioner.mel_bands and model.conditioner.cepstra are two auxiliary heads",

@@ -66,6 +66,13 @@ class SpeakerStatsTable(nn.Module):
         """Whether those of all these speakers are there."""
         return bool((self.unigrams[list(speakers)].sum(1) > 0).all())
 
+    def log_f0(self, shares: Mapping[int, float]) -> float | None:
+        """The mean of log-F0 of a blend of speakers, shares adding up to 1; None where one of theirs is not there."""
+        means = self.pitch[list(shares), 0].tolist()
+        if not all(means):
+            return None
+        return sum(mean * share for mean, share in zip(means, shares.values(), strict=True))
+
     def update(self, speaker: int, vectors: Tensor, quantizer: Quantizer, speech: Tensor | None = None) -> None:
         """Compute the statistics of a speaker.
 

@@ -7,6 +7,7 @@ They begin with those of average speech (``vqspeech.streaming.average_speech``).
 
 from __future__ import annotations
 
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -18,6 +19,7 @@ from torch import Tensor
 from vqspeech.errors import InputError
 from vqspeech.melspectrogram import LEAST_SPREAD, log_mel, log_mel_windows, window_length
 from vqspeech.model.encoder import StridedConvolution
+from vqspeech.model.frequency_warp import warp_spectra
 from vqspeech.model.vqvae import VQVAE
 from vqspeech.streaming.average_speech import average_moments
 from vqspeech.streaming.layers import StreamedConvolution, streamed_blocks
@@ -68,29 +70,33 @@ class StreamedEncoder:
     def _frames(self, seconds: float) -> float:
         return seconds * self._rate / self._config.mel_hop
 
-    def enrol(self, samples: NDArray[np.float32], speech: NDArray[np.bool_]) -> None:
+    def enrol(self, samples: NDArray[np.float32], speech: NDArray[np.bool_], *, warp: float = 1.0) -> None:
         """Begin with the moments of a recording.
 
         Args:
             samples: ``(samples,)`` at the working level.
             speech: ``(steps,)``, of as many samples each as divide the recording evenly.
+            warp: factor on the frequency axis, see ``vqspeech.model.frequency_warp``.
         """
         if not self._config.input_norm:
             return
         hop, bands = self._config.mel_hop, self._config.mel_bands
         shaped = self._network.companding.preemphasise(torch.from_numpy(samples)[None].to(self._device))
-        frames = log_mel(shaped, sample_rate=self._rate, hop=hop, bands=bands)[0].cpu().numpy().astype(np.float64)
+        alter = None if warp == 1 else partial(warp_spectra, factor=warp)
+        bands_of = log_mel(shaped, sample_rate=self._rate, hop=hop, bands=bands, alter=alter)[0]  # (frames, bands)
+        frames = bands_of.cpu().numpy().astype(np.float64)
         steps = np.arange(len(frames)) * len(speech) // max(1, len(frames))
         for row, counts in zip(frames, speech[steps] if len(speech) else [], strict=False):
             if counts:
                 self._moments.update(row)
 
-    def push(self, samples: NDArray[np.float32], *, speech: bool) -> Tensor:
+    def push(self, samples: NDArray[np.float32], *, speech: bool, warp: float = 1.0) -> Tensor:
         """Take samples at the working level.
 
         Args:
             samples: ``(samples,)``.
             speech: whether they are; moments are of speech alone.
+            warp: factor on the frequency axis of the frames that they complete.
 
         Returns:
             ``(vectors, dimension)``.
@@ -98,7 +104,7 @@ class StreamedEncoder:
         waveform = torch.from_numpy(samples)[None].to(self._device)
         shaped = self._network.companding.preemphasise(waveform, self._previous)[0]
         self._previous = waveform[:, -1:]
-        rows = self._log_mel(shaped, speech=speech) if self._mel else shaped[:, None]
+        rows = self._log_mel(shaped, speech=speech, warp=warp) if self._mel else shaped[:, None]
         for strided in self._strided:
             rows = F.leaky_relu(strided.push(rows), 0.1)  # (time / strides so far, channels)
         for block in self._blocks:
@@ -108,7 +114,7 @@ class StreamedEncoder:
         z = self._network.encoder.projection(rows.t()[None]).float()[0].t()  # (vectors, dimension)
         return F.layer_norm(z, (self._config.dimension,)) if self._config.frame_norm else z
 
-    def _log_mel(self, shaped: Tensor, *, speech: bool) -> Tensor:
+    def _log_mel(self, shaped: Tensor, *, speech: bool, warp: float) -> Tensor:
         """The frames whose windows are complete, ``(frames, bands)``."""
         config, window = self._config, window_length(self._rate)
         skipped = min(self._skip, len(shaped))
@@ -118,7 +124,12 @@ class StreamedEncoder:
         if not count:
             return shaped.new_zeros(0, config.mel_bands)
         frames = log_mel_windows(
-            self._samples[None], count, sample_rate=self._rate, hop=config.mel_hop, bands=config.mel_bands
+            self._samples[None],
+            count,
+            sample_rate=self._rate,
+            hop=config.mel_hop,
+            bands=config.mel_bands,
+            alter=None if warp == 1 else partial(warp_spectra, factor=warp),
         )[0]
         self._samples = self._samples[count * config.mel_hop :].clone()
         return self._normalised(frames, speech=speech) if config.input_norm else frames

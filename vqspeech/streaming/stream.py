@@ -23,6 +23,7 @@ from vqspeech.errors import InputError
 from vqspeech.generation.engine import Engine
 from vqspeech.generation.uniforms import Uniforms
 from vqspeech.model.conditioner import PITCH_FEATURES
+from vqspeech.model.frequency_warp import f0_factor
 from vqspeech.model.vqvae import VQVAE
 from vqspeech.pitch import SEMITONE, TYPICAL_DEVIATION, Intonation
 from vqspeech.streaming.codes import StreamedQuantizer
@@ -94,7 +95,7 @@ class Stream:
         self._encoder = StreamedEncoder(network)
         self._quantizer = StreamedQuantizer(network)
         self._pitch = None
-        if config.conditioner.pitch and f0 != "target":
+        if config.conditioner.pitch and (f0 != "target" or config.encoder.f0_warp):
             self._pitch = RunningPitch(self.sample_rate, config.conditioner.hop, config.audio.rms)
         self._pitch_lag = pitch_lag(conditioner)
         # What a voice that comes in the middle has to be given first: all that its next frames depend on.
@@ -188,9 +189,9 @@ class Stream:
         if self._pushed:
             raise InputError("this stream has begun", hint="enrol before the first push")
         levelled, speech = self._level.enrol(samples)
-        self._encoder.enrol(levelled, speech)
         if self._pitch is not None:
             self._pitch.enrol(levelled)
+        self._encoder.enrol(levelled, speech, warp=self._warp)
 
     @torch.inference_mode()
     def push(self, waveform: ArrayLike) -> NDArray[np.float32]:
@@ -255,7 +256,7 @@ class Stream:
         levelled = self._level.push(samples)
         if self._pitch is not None:
             self._pitch.push(levelled)
-        vectors = self._encoder.push(levelled, speech=self._level.speech)  # (codes, dimension)
+        vectors = self._encoder.push(levelled, speech=self._level.speech, warp=self._warp)  # (codes, dimension)
         if not len(vectors):
             return np.zeros(0, np.float32)
         codes = self._quantizer.push(vectors, speech=self._level.speech)  # (codes,)
@@ -278,6 +279,14 @@ class Stream:
         assert expected is not None
         return self._post_filter.push(speech, expected)
 
+    @property
+    def _warp(self) -> float:
+        """Factor on the frequency axis that brings the F0 so far to the voice's, see ``model.frequency_warp``."""
+        share = self._network.config.encoder.f0_warp
+        if not share or self._pitch is None or self._target_f0 is None:
+            return 1.0
+        return f0_factor(self._pitch.statistics.mean, self._target_f0, share)
+
     def _next_pitch(self, codes: int) -> Tensor:
         """Pitch of the codes whose turn it is as ``codes`` more are there, ``(codes whose turn it is x frames, 3)``."""
         scale = self._network.conditioner.frames_per_code
@@ -285,6 +294,8 @@ class Stream:
         if self._pitch is None or end == begin:
             return torch.zeros(end - begin, PITCH_FEATURES, device=self._device)
         frames = self._pitch.frames(begin, end - begin)
+        if self._f0 == "target":
+            frames[:] = 0
         if self._f0 == "flat":
             frames[:, 0] = 0
         return torch.from_numpy(frames).to(self._device)
@@ -306,6 +317,7 @@ class Stream:
         """Draw in this voice from now on."""
         self._speaker, shares = speaker, self._blend(speaker)
         self._quantizer.set_voice(shares)
+        self._target_f0 = self._network.speaker_stats.log_f0(shares)
         deviation = float(self._network.speaker_stats.blended(shares).pitch[1])
         self._semitones = self._f0_shift * SEMITONE / (deviation or TYPICAL_DEVIATION)
         self._voice = StreamedVoice(self._network.voice(shares))

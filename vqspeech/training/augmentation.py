@@ -16,6 +16,8 @@ import math
 import torch
 from torch import Tensor
 
+from vqspeech.model.frequency_warp import warp_spectra
+
 #: Largest warping factor, up or down.
 WARP = 1.25
 #: Spread of the equaliser at its knots, in dB, and how many knots there are.
@@ -51,19 +53,9 @@ class SpectralAugmentation:
         return power
 
     def _warped(self, power: Tensor) -> Tensor:
-        batch, frames, bins = power.shape
-        factor = WARP ** (2 * torch.rand(batch, 1, device=power.device) - 1)
+        factor = WARP ** (2 * torch.rand(len(power), 1, device=power.device) - 1)
         factor = torch.where(_chance(power, self.warp)[:, :, 0], factor, torch.ones_like(factor))
-        # Above the highest frequency the last bin is repeated.
-        position = (torch.arange(bins, device=power.device) / factor).clamp(max=bins - 1)  # (batch, bins)
-        low = position.floor().long()
-        high = (low + 1).clamp(max=bins - 1)
-        part = (position - low)[:, None]  # (batch, 1, bins)
-
-        def at(index: Tensor) -> Tensor:
-            return power.gather(2, index[:, None].expand(batch, frames, bins))
-
-        return at(low) * (1 - part) + at(high) * part
+        return warp_spectra(power, factor)
 
     def _equaliser(self, power: Tensor) -> Tensor:
         """``(batch, 1, bins)`` factors on power."""

@@ -80,9 +80,15 @@ def _check(model: VQVAE, trained: VQVAE, where: str) -> None:
     quantizer = msgspec.structs.replace(model.config.quantizer, codes=trained.config.quantizer.codes)
     # A head that only trains the others may come or go.
     conditioner = msgspec.structs.replace(trained.config.conditioner, features=model.config.conditioner.features)
+    # What conversion does before the encoder is none of training's.
+    encoder = msgspec.structs.replace(trained.config.encoder, f0_warp=model.config.encoder.f0_warp)
     wanted = msgspec.to_builtins(
         msgspec.structs.replace(
-            trained.config, quantizer=quantizer, conditioner=conditioner, decoder=model.config.decoder
+            trained.config,
+            encoder=encoder,
+            quantizer=quantizer,
+            conditioner=conditioner,
+            decoder=model.config.decoder,
         )
     )
     for section, values in msgspec.to_builtins(model.config).items():

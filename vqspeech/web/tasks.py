@@ -116,9 +116,7 @@ class Tasks:
         progress(0, 1, "encoding")
         waveform = model.read(load_samples(folder / SOURCE))
         progress(0, 1, "encoding")
-        pitch = model.pitch(waveform, speaker, f0=f0, f0_shift=f0_shift)
-        progress(0, 1, "encoding")
-        codes = model.encode_waveform(waveform, speaker)
+        codes, pitch = model.adapt(waveform, speaker, f0=f0, f0_shift=f0_shift)
         model.post_filter = STRENGTH if post_filter is None else post_filter
         spoken = model.decode(
             codes, speaker, pitch=pitch, seed=seed, temperature=temperature, progress=_stage(progress, "speaking")

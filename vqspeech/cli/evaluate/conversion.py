@@ -245,9 +245,11 @@ def _convert(options: argparse.Namespace, model: Model, pairs: Sequence[Pair]) -
                     waveform = audio.resample(pair.source.read(), audio.SAMPLE_RATE, model.sample_rate)
                     levelled = model.read(waveform)
                     # A reconstruction is of the codes as they are, not adapted.
-                    voice = None if pair.source.speaker == target else target
-                    codes = model.encode_waveform(levelled, voice) if given is None else given[pair.source.name]
-                    pitch = model.pitch(levelled, target, f0=options.f0)
+                    if given is None and pair.source.speaker != target:
+                        codes, pitch = model.adapt(levelled, target, f0=options.f0)
+                    else:
+                        codes = model.encode_waveform(levelled) if given is None else given[pair.source.name]
+                        pitch = model.pitch(levelled, target, f0=options.f0)
                     if given is not None and pitch is not None:
                         pitch = _fitted(pitch, model.frames_of(len(codes)) * model.network.conditioner.frames_per_code)
                     made.append(Speech(codes, len(levelled), str(paths[pair.name]), pitch))
