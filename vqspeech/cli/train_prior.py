@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> None:
         return PriorTask(preset, train, dev, devices.rank)
 
     task, devices = precision.build(preset, make, options.out, devices)
-    result = Trainer(task, options.out, devices).run()
+    result = Trainer(task, options.out, devices).run(ends_process=True)
     if devices.leads:
         write_card(options.out / "checkpoints" / "best", preset, train, result)
         print(f"{options.out}/checkpoints/best: {result.bits:.3f} bits per code on held-out codes")

@@ -82,6 +82,6 @@ def run(options: argparse.Namespace) -> None:
         return UnitsTask(preset, train, dev, targets=targets, teacher=teacher, initialise_from=begin, rank=devices.rank)
 
     task, devices = precision.build(preset, make, options.out, devices)
-    result = Trainer(task, options.out, devices).run()
+    result = Trainer(task, options.out, devices).run(ends_process=True)
     if devices.leads:
         print(f"{options.out}/checkpoints/best: {result.accuracy:.1%} of masked clusters, {result.masked:.3f} nats")

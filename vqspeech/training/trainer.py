@@ -87,8 +87,12 @@ class Trainer(Generic[NetworkT, MetricsT]):
         """The checkpoint to resume from."""
         return self.out / "checkpoints" / "last.pt"
 
-    def run(self) -> MetricsT:
+    def run(self, *, ends_process: bool = False) -> MetricsT:
         """Train to the last step.
+
+        Args:
+            ends_process: the process ends with a run that a signal has stopped: signals to stop that come later, as
+                Slurm's do, are ignored from then on, so that they do not replace its exit status.
 
         Returns:
             The measures of the final weights.
@@ -101,9 +105,9 @@ class Trainer(Generic[NetworkT, MetricsT]):
         with ExitStack() as stack:
             if self.devices.leads:
                 stack.enter_context(locked(self.out / "checkpoints"))
-            return self._run()
+            return self._run(ends_process=ends_process)
 
-    def _run(self) -> MetricsT:
+    def _run(self, *, ends_process: bool) -> MetricsT:
         self._resume()
         module = self.devices.share(self.model)
         if self.config.compile:
@@ -111,7 +115,7 @@ class Trainer(Generic[NetworkT, MetricsT]):
         began = time.monotonic() - self.seconds
         evaluated = saved = reported = time.monotonic()
         reported_step, wait = self.step, EVALUATE_EVERY
-        with Log(self.out, self.devices.leads, self.step) as log, self._signals():
+        with Log(self.out, self.devices.leads, self.step) as log, self._signals(ends_process=ends_process):
             speakers = f"{len(self.task.speakers)} speakers; " if self.task.speakers else ""
             log.line(f"{self._size()}; {speakers}step {self.step} of {self.config.steps}")
             while self.step < self.config.steps and not self._stopping():
@@ -258,11 +262,11 @@ class Trainer(Generic[NetworkT, MetricsT]):
         return f"parameters: {listed}; {self.devices.device}, {self.config.precision}"
 
     @contextmanager
-    def _signals(self) -> Iterator[None]:
+    def _signals(self, *, ends_process: bool) -> Iterator[None]:
         """Let the step in hand end before a signal to stop is obeyed; a second Ctrl-C ends at once.
 
         Any other second signal does not: Slurm sends SIGUSR1, SIGTERM and SIGTERM again while a checkpoint is written,
-        and after it, while the process ends: one that would be killed by them is left to ignore them.
+        and after it, while the process ends (``ends_process``): it ignores them then.
         """
         first = 0.0
 
@@ -278,8 +282,8 @@ class Trainer(Generic[NetworkT, MetricsT]):
             yield
         finally:
             for number, handler in before.items():
-                ending = self.stop_signal is not None and handler is signal.SIG_DFL
-                signal.signal(number, signal.SIG_IGN if ending else handler)
+                ignored = ends_process and self.stop_signal is not None and handler is signal.SIG_DFL
+                signal.signal(number, signal.SIG_IGN if ignored else handler)
 
 
 def _same_or_new(config: Path, task: TrainingTask[Any, Any]) -> None:
