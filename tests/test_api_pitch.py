@@ -16,6 +16,7 @@ from vqspeech.model.vqvae import VQVAE
 from vqspeech.training.config import read_preset
 
 RATE = 16_000
+SAMPLE = Path(__file__).parent.parent / "egs" / "quickstart" / "sample"
 CHANGES = (
     "model.conditioner.block=modulated",
     "model.conditioner.pitch=true",
@@ -115,3 +116,14 @@ def test_spectra_are_warped_towards_the_f0_of_the_voice(tmp_path: Path) -> None:
     assert (lower != plain.encode_waveform(waveform, "bert")).mean() > 0.2
     np.testing.assert_array_equal(lower, model.encode_waveform(waveform, "bert"))
     np.testing.assert_array_equal(plain.adapt(waveform, "bert")[0], plain.encode_waveform(waveform, "bert"))
+
+
+@pytest.mark.parametrize(("name", "speaker"), [("slt-001", "bdl"), ("slt-002", "p226"), ("rms-001", "slt")])
+def test_the_packaged_model_speaks_at_the_f0_of_the_voice(name: str, speaker: str) -> None:
+    """Women to men and back: the codes hold the source's F0, and may not give it to the conversion."""
+    model = vqspeech.load()
+    spoken = model.convert(SAMPLE / f"{name}.flac", speaker)
+    track = model.f0(spoken)
+    target = model.network.speaker_stats.log_f0({model.speakers.index(speaker): 1.0})
+    assert target is not None
+    assert abs(float(np.median(np.log(track[track > 0]))) - target) < 0.2

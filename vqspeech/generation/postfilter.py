@@ -17,7 +17,7 @@ from vqspeech.generation.conditioning import ConditioningPlan
 from vqspeech.melspectrogram import DIVISOR, filterbank, log_mel, window_length
 
 #: How much of the difference is made up for, unless asked otherwise (measured: egs/default_model/RESULTS.md).
-STRENGTH = 0.5
+STRENGTH = 0.7
 #: Most amplification and most attenuation of a band, in dB.
 UP, DOWN = 6.0, 15.0
 #: Seconds that are filtered at a time.

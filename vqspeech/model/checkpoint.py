@@ -149,11 +149,12 @@ def checksum(folder: str | os.PathLike[str]) -> str:
 def codes_checksum(folder: str | os.PathLike[str]) -> str:
     """SHA-256 of all that decides which codes a recording has: which model made these codes.
 
-    Models that differ in their decoders and voices alone share it.
+    Models that differ in their decoders and voices alone share it; so do those that bring recordings to a voice
+    otherwise (``f0_warp``).
     """
     folder = Path(folder)
     config = read_config(folder / "config.yaml", ModelConfig)
-    settings = [_told(config.audio), _told(config.encoder)]
+    settings = [_told(config.audio), _told(msgspec.structs.replace(config.encoder, f0_warp=0.0))]
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for name, tensor in sorted(read_tensors(folder / "model.safetensors").items()):
         if name.startswith("encoder.") or name == "quantizer.codebook":

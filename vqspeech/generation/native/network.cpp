@@ -21,7 +21,7 @@ struct EightBits {
     int inputs, gates, logits;
 };
 constexpr EightBits kOneBand{1.02f, 0.75f, 0.75f, 3, 2, 1};
-constexpr EightBits kSeveralBands{0.75f, 0.75f, 1.0f, 1, 2, 1};
+constexpr EightBits kSeveralBands{0.75f, 0.75f, 1.0f, 1, 2, 2};
 
 // Words along a row of the skip product: long enough that scaling the accumulators is little beside it.
 constexpr int kSkipWords = 64;
