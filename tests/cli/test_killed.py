@@ -35,15 +35,18 @@ def folder(tmp_path: Path) -> Path:
 def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file that gets a line for each recording that is encoded, which takes a while."""
     log = tmp_path / "log"
-    whole = api.Model.encode_waveform
 
-    def slow(self: api.Model, waveform: Any, *given: Any, **named: Any) -> Any:
-        with log.open("a") as file:
-            file.write(f"{len(waveform)}\n")
-        time.sleep(0.03)
-        return whole(self, waveform, *given, **named)
+    def slow(whole: Callable[..., Any]) -> Callable[..., Any]:
+        def slowly(self: api.Model, waveform: Any, *given: Any, **named: Any) -> Any:
+            with log.open("a") as file:
+                file.write(f"{len(waveform)}\n")
+            time.sleep(0.03)
+            return whole(self, waveform, *given, **named)
 
-    monkeypatch.setattr(api.Model, "encode_waveform", slow)
+        return slowly
+
+    for name in ("encode_waveform", "adapt"):
+        monkeypatch.setattr(api.Model, name, slow(getattr(api.Model, name)))
     return log
 
 

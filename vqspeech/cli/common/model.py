@@ -59,7 +59,7 @@ def add_post_filter(parser: argparse._ActionsContainer) -> None:
         "--post-filter",
         type=ranges.SHARE,
         metavar="S",
-        help="how far speech is brought to the spectrum expected of its codes, 0 to 1; default: 0.5",
+        help="how far speech is brought to the spectrum expected of its codes, 0 to 1; default: 0.7",
     )
 
 
