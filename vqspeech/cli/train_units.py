@@ -39,7 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="initialise_from",
         type=model_path,
         metavar="MODEL",
-        help="begin with the encoder of this unit model, which may have fewer blocks or more",
+        help="begin with the encoder of this unit model, and of an experiment with the blocks behind it; it may have "
+        "fewer blocks or more",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N; default: auto")
     parser.add_argument("--threads", type=ranges.WORKERS, metavar="N", help="CPU threads; default: all cores")
@@ -62,6 +63,7 @@ def run(options: argparse.Namespace) -> None:
     from vqspeech.training.units.config import UnitsPreset, read_units_preset
     from vqspeech.training.units.targets import cepstral_targets
     from vqspeech.training.units.task import UnitsTask
+    from vqspeech.training.units.trained_layers import TrainedLayers
 
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -71,7 +73,7 @@ def run(options: argparse.Namespace) -> None:
     train = cached_pack(options.data, options.out / "train.pack", audio)
     dev = cached_pack(options.dev, options.out / "dev.pack", audio)
     teacher = None if options.targets is None else load_model(options.targets)
-    begin = None if options.initialise_from is None else load_model(options.initialise_from)
+    begin = None if options.initialise_from is None else TrainedLayers.read(options.initialise_from)
     targets = None
     if teacher is None:
         cache = options.out / "targets.safetensors"

@@ -21,6 +21,7 @@ from vqspeech.training.units.config import UnitsPreset
 from vqspeech.training.units.network import MaskedPredictor
 from vqspeech.training.units.targets import CepstralClusters, label_pack
 from vqspeech.training.units.task import UnitsTask
+from vqspeech.training.units.trained_layers import TrainedLayers
 
 TRAIN, DEV = make_pack({"ann": [3.0, 2.0], "bob": [3.0]}), make_pack({"ann": [2.0], "cyd": [2.0]}, seed=5)
 
@@ -137,13 +138,37 @@ def test_a_run_begins_with_the_layers_of_another_that_is_deeper_or_not() -> None
     begun = teacher()
     for dilations in ("[1]", "[1, 2]", "[1, 2, 4]"):
         preset = small_preset(f"model.encoder.dilations={dilations}")
-        encoder = UnitsTask(preset, TRAIN, DEV, teacher=begun, initialise_from=begun).model.model.encoder
+        encoder = UnitsTask(
+            preset, TRAIN, DEV, teacher=begun, initialise_from=TrainedLayers(begun.encoder)
+        ).model.model.encoder
         own = dict(encoder.named_parameters())
         for name, tensor in begun.encoder.named_parameters():
             if name in own and not name.startswith("projection."):
                 assert own[name].equal(tensor), name
     with pytest.raises(InputError, match="another encoder"):
-        UnitsTask(small_preset("model.encoder.channels=16"), TRAIN, DEV, teacher=begun, initialise_from=begun)
+        UnitsTask(
+            small_preset("model.encoder.channels=16"),
+            TRAIN,
+            DEV,
+            teacher=begun,
+            initialise_from=TrainedLayers(begun.encoder),
+        )
+
+
+def test_the_blocks_behind_the_encoder_are_carried_over_wherever_it_ends(tmp_path: Path) -> None:
+    runner = trainer(tmp_path, small_preset("training.predictor=[4, 1]", "training.average=0"))
+    runner.run()
+    begun = TrainedLayers.read(tmp_path)
+    first = runner.model
+    stack = [*first.model.encoder.blocks, *first.blocks]
+    for dilations, predictor in (("[1]", "[2, 4, 1]"), ("[1, 2]", "[4, 1]"), ("[1, 2, 4]", "[1, 2]"), ("[1]", "[2]")):
+        preset = small_preset(f"model.encoder.dilations={dilations}", f"training.predictor={predictor}")
+        second = UnitsTask(preset, TRAIN, DEV, teacher=teacher(), initialise_from=begun).model
+        assert second.token.equal(first.token)
+        for ours, theirs in zip([*second.model.encoder.blocks, *second.blocks], stack, strict=False):
+            assert all(a.equal(b) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True))
+    for name, tensor in first.model.encoder.strided.named_parameters():
+        assert dict(second.model.encoder.strided.named_parameters())[name].equal(tensor)
 
 
 @pytest.mark.parametrize(

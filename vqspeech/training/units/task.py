@@ -15,7 +15,6 @@ from torch.optim import Adam, Optimizer
 
 from vqspeech.errors import InputError
 from vqspeech.model.checkpoint import load_model, save_model
-from vqspeech.model.encoder import Encoder
 from vqspeech.model.residual import ModulatedBlock
 from vqspeech.model.vqvae import VQVAE
 from vqspeech.training.augmentation import SpectralAugmentation
@@ -26,6 +25,7 @@ from vqspeech.training.units.config import UnitsPreset, UnitsTraining
 from vqspeech.training.units.dataset import TargetSegments, UnitsBatch
 from vqspeech.training.units.masking import draw_mask
 from vqspeech.training.units.network import MaskedPredictor
+from vqspeech.training.units.trained_layers import TrainedLayers, save_predictor
 
 #: Held-out batches evaluated each time.
 HELD_OUT_BATCHES = 4
@@ -62,7 +62,7 @@ class UnitsTask:
         dev: speech to evaluate on.
         targets: of both, ``(positions,)`` each, see ``vqspeech.training.units.targets``; None with a teacher.
         teacher: an earlier model, whose units are predicted; it encodes each segment without mask and augmentation.
-        initialise_from: a model of the same sizes, with whose encoder the run begins.
+        initialise_from: layers of an earlier run, of the same bands and channels, with which this one begins.
         rank: of this process.
 
     Raises:
@@ -81,7 +81,7 @@ class UnitsTask:
         *,
         targets: tuple[NDArray[np.int16], NDArray[np.int16]] | None = None,
         teacher: VQVAE | None = None,
-        initialise_from: VQVAE | None = None,
+        initialise_from: TrainedLayers | None = None,
         rank: int = 0,
     ) -> None:
         self.preset = preset
@@ -95,7 +95,7 @@ class UnitsTask:
         clusters = training.targets.clusters if teacher is None else teacher.config.quantizer.codes
         self.model = MaskedPredictor(preset, clusters)
         if initialise_from is not None:
-            _begin_with(self.model.model.encoder, initialise_from.encoder)
+            initialise_from.copy_to(self.model)
         train_targets, dev_targets = targets or (None, None)
         self.augmentation = SpectralAugmentation(
             warp=training.warp, channel=training.channel, frame_rate=audio.sample_rate / preset.model.encoder.mel_hop
@@ -211,7 +211,8 @@ class UnitsTask:
         """Nothing is a failure."""
 
     def save_best(self, model: MaskedPredictor, folder: Path) -> None:
-        """Write a model directory with a codebook placed on some vectors. ``model`` stays as it is."""
+        """Write a model directory with a codebook placed on some vectors, the predictor beside it. ``model`` stays."""
+        save_predictor(model, folder)
         kept = copy.deepcopy(model.model).cpu().eval()
         place_codebook(kept, self.pack, vectors=QUICK_VECTORS, seed=self.config.seed, iterations=10)
         save_model(kept, folder)
@@ -237,18 +238,3 @@ def _require_same_rate(teacher: VQVAE, preset: UnitsPreset) -> None:
             f"the teacher has {theirs.code_rate:g} units per second, the preset {ours.code_rate:g}",
             hint="take targets of a model of the same rate",
         )
-
-
-@torch.no_grad()
-def _begin_with(encoder: Encoder, trained: Encoder) -> None:
-    """Copy the layers of a trained encoder of fewer blocks or more; the projection is placed in the end."""
-    found = trained.state_dict()
-    for name, tensor in encoder.state_dict().items():
-        if name.startswith("projection."):
-            continue
-        if name in found and found[name].shape == tensor.shape:
-            tensor.copy_(found[name])
-        elif name in found or not name.startswith("blocks."):
-            raise InputError(
-                f"the model to begin with has another encoder: {name}", hint="take one of the same bands and channels"
-            )
