@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 import vqspeech
-from vqspeech import api
 from vqspeech.errors import InputError
+from vqspeech.inference import waveform_encoder
 
 SAMPLE = Path(__file__).parent.parent / "egs/quickstart/sample"
 
 
 def test_the_packaged_model_on_recordings_and_parts_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "_TOGETHER_SECONDS", 3)
+    monkeypatch.setattr(waveform_encoder, "_TOGETHER_SECONDS", 3)
     model = vqspeech.load()
     generator = np.random.default_rng(0)
     speech = [model.read(path) for path in sorted(SAMPLE.glob("*.flac"))]

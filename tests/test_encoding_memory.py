@@ -23,6 +23,7 @@ import re, sys
 from pathlib import Path
 import torch
 from vqspeech import api
+from vqspeech.inference import waveform_encoder
 from vqspeech.model.checkpoint import save_model
 from vqspeech.model.vqvae import VQVAE
 from vqspeech.training.config import read_preset
@@ -37,7 +38,7 @@ network.quantizer.start(torch.randn(2000, 32))
 save_model(network, folder)
 model = api.load(folder)
 model.encode_waveform(torch.randn(RATE).numpy())  # what the first call loads and keeps
-api._BLOCK_SECONDS = int(block)
+waveform_encoder._BLOCK_SECONDS = int(block)
 Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
 before = kilobytes("VmRSS")
 codes = model.encode(recording)

@@ -35,8 +35,9 @@ MAY_IMPORT = {
     | {"audio", "companding", "datadir", "devices", "melspectrogram", "model", "pitch", "slurm_step"}
     | {"torchaudio_import"},
     "evaluation": GROUND | {"alignment", "audio", "codes", "companding", "datadir", "torchaudio_import"},
+    "inference": GROUND | {"audio", "model", "pitch"},
     "new_voice": GROUND | {"api", "audio", "model", "training"},
-    "api": GROUND | {"audio", "blend", "codes", "devices", "generation", "model", "pitch", "streaming"},
+    "api": GROUND | {"audio", "blend", "codes", "devices", "generation", "inference", "model", "pitch", "streaming"},
 }
 
 

@@ -11,7 +11,7 @@ Without arguments: sets up .venv if needed, then runs ruff, mypy, shellcheck
 and all tests with branch coverage, to the end even where one fails.
 With --gpu: sets up, then runs the tests that need a GPU, and fails without one.
 With arguments: sets up, then runs pytest alone with them, for instance
-  tools/test.sh tests/test_audio.py -k pipe
+  tools/test.sh tests/audio/test_sources.py -k pipe
 EOF
 }
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Callable, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -24,30 +23,22 @@ from vqspeech.generation import EngineName, Precision, make_engine
 from vqspeech.generation.conditioning import ConditioningPlan
 from vqspeech.generation.postfilter import STRENGTH
 from vqspeech.generation.synthesis import synthesise
+from vqspeech.inference.inputs import Recording, checked_codes, checked_pitch, waveform_of
+from vqspeech.inference.intonation import f0_of, relative_pitch, takes_pitch
+from vqspeech.inference.waveform_encoder import WaveformEncoder
 from vqspeech.model.checkpoint import checksum, codes_checksum, load_model, model_folder
-from vqspeech.model.chunking import encode_chunked
 from vqspeech.model.conditioner import PITCH_FEATURES
 from vqspeech.model.external import frames_of, on_frames
-from vqspeech.model.frequency_warp import f0_factor, warp_spectra
 from vqspeech.model.packaged import find_model
-from vqspeech.model.packed_encoder import PackedEncoder
 from vqspeech.model.speaker_conditioning import Voice
 from vqspeech.model.vqvae import VQVAE
-from vqspeech.pitch import INTONATIONS, SEMITONE, TYPICAL_DEVIATION, Intonation, frame_f0, relative, statistics
+from vqspeech.pitch import Intonation
 from vqspeech.streaming import Stream
 
-#: A file, open or by its path, ``-`` for stdin, a ``vqspeech.pipes.Pipe``, or a waveform ``(samples,)`` at the model's
-#: sample rate.
-Recording: TypeAlias = str | os.PathLike[str] | BinaryIO | ArrayLike
 #: What makes the waveform.
 Through: TypeAlias = Literal["decoder", "mel"]
 #: Called with samples drawn and samples to be drawn.
 Progress: TypeAlias = Callable[[int, int], None]
-
-#: Seconds that the encoder sees at a time.
-_BLOCK_SECONDS = 30
-#: Seconds of several recordings that the encoder sees at a time.
-_TOGETHER_SECONDS = 120
 
 
 def load(
@@ -119,7 +110,7 @@ class Model:
 
     def __getstate__(self) -> dict[str, object]:
         """Everything but the engine, which holds memory of its own: another process makes its own."""
-        kept = {name: value for name, value in vars(self).items() if name not in ("engine", "_packed_encoder")}
+        kept = {name: value for name, value in vars(self).items() if name not in ("engine", "_encoder")}
         return kept | {"engine": (self._engine_name, self.engine.precision, self._threads)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -167,16 +158,7 @@ class Model:
         Raises:
             InputError: it cannot be read, is empty or holds NaN, or ``start`` and ``end`` are not a part of it.
         """
-        if isinstance(recording, str | os.PathLike | io.IOBase):
-            source = Path(recording) if isinstance(recording, os.PathLike) else recording
-            waveform = audio.read(source, rate=self.sample_rate, start=start, end=end)
-        else:
-            waveform = np.asarray(recording, np.float32)
-            if waveform.ndim != 1 or not len(waveform):
-                raise InputError(f"a waveform of shape {waveform.shape}", hint="give one channel: (samples,)")
-            if not np.isfinite(waveform).all():
-                raise InputError("a waveform with NaN or infinite samples", hint="mend it")
-            waveform = _part(waveform, self.sample_rate, start, end)
+        waveform = waveform_of(recording, self.sample_rate, start=start, end=end)
         return audio.normalise_level(waveform, self.sample_rate, self.network.config.audio.rms)
 
     def encode(
@@ -196,7 +178,6 @@ class Model:
         """
         return self.encode_waveform(self.read(recording), speaker, duration_penalty=duration_penalty)
 
-    @torch.no_grad()
     def encode_waveform(
         self, waveform: NDArray[np.float32], speaker: str | None = None, *, duration_penalty: float = 0.0
     ) -> NDArray[np.int32]:
@@ -217,11 +198,9 @@ class Model:
             return penalised_codes(self.vectors(waveform).cpu().numpy(), self.codebook, penalty=duration_penalty)
         if speaker is None:
             return self.encode_waveforms([waveform])[0]
-        return self._adapted_codes(
-            waveform, speaker, self.f0(waveform) if self.network.config.encoder.f0_warp else None
-        )
+        track = self.f0(waveform) if self.network.config.encoder.f0_warp else None
+        return self._encoder.adapted(waveform, self._blend(speaker), track)
 
-    @torch.no_grad()
     def adapt(
         self, waveform: NDArray[np.float32], speaker: str, *, f0: Intonation = "source", f0_shift: float = 0.0
     ) -> tuple[NDArray[np.int32], NDArray[np.float32] | None]:
@@ -239,24 +218,10 @@ class Model:
         Raises:
             InputError: as ``encode_waveform`` and ``pitch``.
         """
-        takes_pitch = self._takes_pitch(f0, f0_shift)
-        track = self.f0(waveform) if takes_pitch or self.network.config.encoder.f0_warp else None
+        pitched = takes_pitch(self.network.config, f0, f0_shift)
+        track = self.f0(waveform) if pitched or self.network.config.encoder.f0_warp else None
         pitch = None if track is None else self.relative_pitch(track, speaker, f0=f0, f0_shift=f0_shift)
-        return self._adapted_codes(waveform, speaker, track), pitch
-
-    def _adapted_codes(
-        self, waveform: NDArray[np.float32], speaker: str, track: NDArray[np.float32] | None
-    ) -> NDArray[np.int32]:
-        """The codes of a recording with its F0, brought to a voice."""
-        share, alter, blend = self.network.config.encoder.f0_warp, None, self._blend(speaker)
-        target = self.network.speaker_stats.log_f0(blend)
-        if share and target is not None and track is not None and track.any():
-            source = statistics(track, self.f0_times.frame_period).mean
-            alter = partial(warp_spectra, factor=f0_factor(source, target, share))
-        vectors = self.vectors(waveform, alter)
-        speech = audio.speech_mask(waveform, self.sample_rate, hop=self.network.config.code_hop)
-        codes = self.network.adapted_codes(vectors, torch.from_numpy(speech).to(self._device), blend)
-        return self._numpy(codes)
+        return self._encoder.adapted(waveform, self._blend(speaker), track), pitch
 
     def encode_many(self, recordings: Sequence[Recording]) -> list[NDArray[np.int32]]:
         """The codes of several recordings, each what ``encode`` gives for it alone, to the code.
@@ -272,7 +237,6 @@ class Model:
         """
         return self.encode_waveforms([self.read(recording) for recording in recordings])
 
-    @torch.no_grad()
     def encode_waveforms(self, waveforms: Sequence[NDArray[np.float32]]) -> list[NDArray[np.int32]]:
         """The nearest codes of several of what ``read`` gave, computed together; see ``encode_many``.
 
@@ -282,34 +246,8 @@ class Model:
         Returns:
             One ``(frames,)`` for each.
         """
-        if self.network.config.encoder.front_end != "log-mel":
-            return [self._numpy(self.network.quantizer.nearest(self.vectors(one))) for one in waveforms]
-        hop, together = self.network.config.code_hop, _TOGETHER_SECONDS * self.sample_rate
-        found: list[NDArray[np.int32]] = []
-        packed: list[Tensor] = []
-        for waveform in waveforms:
-            if len(waveform) > together:
-                # Block by block, whatever it comes with: its activations as a whole would take gigabytes per hour.
-                found += map(self._numpy, self._packed_encoder.codes(packed))
-                packed = []
-                found.append(self._numpy(self.network.quantizer.nearest(self.vectors(waveform))))
-                continue
-            padded = torch.from_numpy(np.pad(waveform, (0, -len(waveform) % hop)))
-            packed.append(self.network.companding.preemphasise(padded[None].to(self._device))[0])
-            if sum(map(len, packed)) >= together:
-                found += map(self._numpy, self._packed_encoder.codes(packed))
-                packed = []
-        return [*found, *map(self._numpy, self._packed_encoder.codes(packed))]
+        return self._encoder.nearest(waveforms)
 
-    @cached_property
-    def _packed_encoder(self) -> PackedEncoder:
-        return PackedEncoder(self.network)
-
-    @staticmethod
-    def _numpy(codes: Tensor) -> NDArray[np.int32]:
-        return codes.cpu().numpy().astype(np.int32)
-
-    @torch.no_grad()
     def vectors(self, waveform: NDArray[np.float32], alter: Callable[[Tensor], Tensor] | None = None) -> Tensor:
         """The encoder's output, not quantised.
 
@@ -320,13 +258,7 @@ class Model:
         Returns:
             ``(frames, dimension)``.
         """
-        network = self.network
-        hop = network.config.code_hop
-        padded = np.pad(waveform, (0, -len(waveform) % hop))
-        shaped = network.companding.preemphasise(torch.from_numpy(padded)[None]).to(self._device)
-        block = _BLOCK_SECONDS * self.sample_rate // hop * hop
-        z = encode_chunked(network.encoder, shaped, hop=hop, block=block, alter=alter)
-        return z[0].t()
+        return self._encoder.vectors(waveform, alter)
 
     def pitch(
         self,
@@ -362,9 +294,7 @@ class Model:
 
     def f0(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
         """F0 of what ``read`` gave, ``(samples,)`` -> ``(frames x frames per code,)`` in Hz, 0 where unvoiced."""
-        config = self.network.config
-        count = -(-len(waveform) // config.code_hop) * self.network.conditioner.frames_per_code
-        return frame_f0(waveform, self.sample_rate, hop=config.conditioner.hop, count=count)
+        return f0_of(waveform, self.network)
 
     def relative_pitch(
         self, track: NDArray[np.float32], speaker: str, *, f0: Intonation = "source", f0_shift: float = 0.0
@@ -383,16 +313,9 @@ class Model:
         Raises:
             InputError: as ``pitch``.
         """
-        config = self.network.config
-        if not self._takes_pitch(f0, f0_shift):
+        if not takes_pitch(self.network.config, f0, f0_shift):
             return None
-        frames = relative(track, statistics(track, config.conditioner.hop / self.sample_rate))
-        if f0 == "flat":
-            frames[:, 0] = 0
-        if f0_shift:
-            deviation = float(self.network.speaker_stats.blended(self._blend(speaker)).pitch[1])
-            frames[:, 0] += f0_shift * SEMITONE / (deviation or TYPICAL_DEVIATION) * frames[:, 1]
-        return frames
+        return relative_pitch(track, self.network, self._blend(speaker), f0=f0, f0_shift=f0_shift)
 
     def decode(
         self,
@@ -464,7 +387,7 @@ class Model:
             raise InputError(f"{len(pitches)} pitch contours for {len(sequences)} sequences", hint="give one for each")
         plans = []
         for codes, name, given in zip(sequences, names, pitches, strict=True):
-            checked = self._on_frames(self._checked(codes))
+            checked = self._on_frames(codes)
             plans.append(
                 ConditioningPlan(self.network, checked, self.voice(name), self._checked_pitch(given, len(checked)))
             )
@@ -496,30 +419,17 @@ class Model:
         """Pitch as ``(frames, 3)`` float32 where the network is; None for a model that it does not condition."""
         if pitch is None or not self.network.config.conditioner.pitch:
             return None
-        frames = np.asarray(pitch, np.float32)
-        wanted = (codes * self.network.conditioner.frames_per_code, PITCH_FEATURES)
-        if frames.shape != wanted or not np.isfinite(frames).all():
-            raise InputError(f"pitch of shape {frames.shape}, not {wanted}", hint="take it from Model.pitch")
-        return torch.from_numpy(frames).to(self._device)
+        shape = codes * self.network.conditioner.frames_per_code, PITCH_FEATURES
+        return torch.from_numpy(checked_pitch(pitch, shape)).to(self._device)
+
+    def _on_frames(self, codes: ArrayLike) -> Tensor:
+        """Codes, one per frame of the model, as ``(frames,)`` int64 where the network is."""
+        config = self.network.config
+        return torch.from_numpy(on_frames(checked_codes(codes, config.quantizer.codes), config)).to(self._device)
 
     def frames_of(self, codes: int) -> int:
         """How many frames of the model so many codes last: as many, but for a model of another system's codes."""
         return frames_of(codes, self.network.config)
-
-    def _on_frames(self, codes: Tensor) -> Tensor:
-        if self.network.config.encoder.source is None:
-            return codes
-        return torch.from_numpy(on_frames(codes.cpu().numpy(), self.network.config)).to(self._device)
-
-    def _checked(self, codes: ArrayLike) -> Tensor:
-        """Codes as ``(frames,)`` int64, where the network is."""
-        sequence = np.asarray(codes)
-        size = self.network.config.quantizer.codes
-        if sequence.ndim != 1 or not len(sequence) or not np.issubdtype(sequence.dtype, np.integer):
-            raise InputError("codes must be integers of shape (frames,)", hint="encode a recording")
-        if sequence.min() < 0 or sequence.max() >= size:
-            raise InputError(f"a code outside 0 to {size - 1}", hint="decode with the model that made the codes")
-        return torch.from_numpy(sequence.astype(np.int64)).to(self._device)
 
     def voice(self, speaker: str) -> Voice:
         """Conditioning of the decoder on a voice: a speaker's, or a blend of several.
@@ -596,7 +506,7 @@ class Model:
             ...         play(stream.push(chunk))
             ...     play(stream.finish())
         """
-        self._takes_pitch(f0, f0_shift)
+        takes_pitch(self.network.config, f0, f0_shift)
         return Stream(
             self.network,
             self.engine,
@@ -608,22 +518,6 @@ class Model:
             temperature=temperature,
             post_filter=self.post_filter,
         )
-
-    def _takes_pitch(self, f0: Intonation, f0_shift: float) -> bool:
-        """Whether pitch conditions a conversion.
-
-        Raises:
-            InputError: no such intonation, or a shift that the model cannot make.
-        """
-        if f0 not in INTONATIONS:
-            raise InputError(f"no f0 {f0!r}", hint=f"use {', '.join(INTONATIONS)}")
-        taken = self.network.config.conditioner.pitch and f0 != "target"
-        if f0_shift and not taken:
-            raise InputError(
-                f"an f0_shift of {f0_shift:g} semitones, but pitch does not condition this conversion",
-                hint="use a model with pitch, and f0 source or flat",
-            )
-        return taken
 
     def speaker_index(self, name: str) -> int:
         """The place of a voice among ``speakers``.
@@ -639,15 +533,10 @@ class Model:
         shares = parse_voice(speaker, self.speakers, where=self.folder)
         return {self.speakers.index(name): share for name, share in shares.items()}
 
+    @cached_property
+    def _encoder(self) -> WaveformEncoder:
+        return WaveformEncoder(self.network)
+
     @property
     def _device(self) -> torch.device:
         return self.network.quantizer.codebook.device
-
-
-def _part(waveform: NDArray[np.float32], rate: int, start: float | None, end: float | None) -> NDArray[np.float32]:
-    """The samples from ``start`` to ``end`` seconds; as of a file, up to half a second past the end is its end."""
-    length = len(waveform) / rate
-    first, last = 0.0 if start is None else start, length if end is None else end
-    if not (0 <= first < min(last, length) and last <= length + 0.5):
-        raise InputError(f"lasts {length:.3f} s, asked for {first:g} s to {last:g} s", hint="ask for a part of it")
-    return waveform[round(first * rate) : max(round(first * rate) + 1, round(last * rate))]

@@ -50,7 +50,7 @@ def gemm_rate() -> float:
 
 def multiply_adds(model: Any) -> float:
     """Of the encoder's products and the search, per second of speech."""
-    packed = model._packed_encoder
+    packed = model._encoder._packed
     rate, total, fineness = model.network.config.code_rate, 0.0, 1
     for stride, _, product in reversed(packed.strided):
         total += product.weight.numel() * fineness
