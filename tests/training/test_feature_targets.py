@@ -15,10 +15,11 @@ import vqspeech
 from vqspeech.cli.main import main
 from vqspeech.errors import InputError
 from vqspeech.model.checkpoint import load_model
+from vqspeech.model.packaged import find_model
 from vqspeech.torchaudio_import import torchaudio
 from vqspeech.training.config import FeatureConfig
-from vqspeech.training.feature_targets import HOP, FeatureTargets
-from vqspeech.training.feature_targets import RATE as MODEL_RATE
+from vqspeech.training.feature_targets import FeatureTargets
+from vqspeech.training.feature_teachers import UNITS, TorchaudioTeacher
 from vqspeech.training.vqvae_task import VQVAETask
 from vqspeech.training.warm_start import initialise_from
 
@@ -58,15 +59,33 @@ def test_each_frame_has_the_features_of_its_time(weights: Path, rate: int, hop: 
     model = small_hubert().eval()
     model.load_state_dict(torch.load(weights))
     with torch.no_grad():
-        resampled = torchaudio.functional.resample(waveform, rate, MODEL_RATE)
+        resampled = torchaudio.functional.resample(waveform, rate, TorchaudioTeacher.rate)
         layers, _ = model.extract_features(resampled)  # type: ignore[operator]
     own = layers[1].numpy().astype(np.float64)
     own = (own - own.mean(2, keepdims=True)) / np.sqrt(own.var(2, keepdims=True) + 1e-5)
     # The middle of the 400 samples that each frame of the model sees, in seconds, and of the frames wanted.
-    times = (np.arange(own.shape[1]) * HOP + 200) / MODEL_RATE
+    times = (np.arange(own.shape[1]) * TorchaudioTeacher.hop + 200) / TorchaudioTeacher.rate
     wanted = (np.arange(waveform.shape[1] // hop) + 0.5) * hop / rate
     expected = np.stack([[np.interp(wanted, times, row[:, d]) for d in range(DIMENSION)] for row in own])
     assert found.shape == (2, waveform.shape[1] // hop, DIMENSION)
+    torch.testing.assert_close(found.double(), torch.from_numpy(expected.transpose(0, 2, 1)), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("rate", "hop"), [(16000, 64), (16000, 640), (8000, 64)])
+def test_those_of_a_unit_model_are_its_blocks_outputs(rate: int, hop: int) -> None:
+    config = FeatureConfig(model=UNITS, layer=3, weight=1.0)
+    waveform = torch.randn(2, rate // 2) / 10
+    found = FeatureTargets(config, find_model(UNITS), sample_rate=rate, hop=hop)(waveform)
+    model = load_model(find_model(UNITS))
+    resampled = torchaudio.functional.resample(waveform, rate, 16000)
+    with torch.no_grad():
+        hidden = model.encoder.hidden(model.encoder.features(model.companding.preemphasise(resampled)))[3]
+    own = hidden.transpose(1, 2).numpy().astype(np.float64)  # (batch, units, channels)
+    own = (own - own.mean(2, keepdims=True)) / np.sqrt(own.var(2, keepdims=True) + 1e-5)
+    times = (np.arange(own.shape[1]) + 0.5) / 50  # the middle of each unit, in seconds
+    wanted = (np.arange(waveform.shape[1] // hop) + 0.5) * hop / rate
+    expected = np.stack([[np.interp(wanted, times, row[:, d]) for d in range(own.shape[2])] for row in own])
+    assert found.shape == expected.transpose(0, 2, 1).shape
     torch.testing.assert_close(found.double(), torch.from_numpy(expected.transpose(0, 2, 1)), atol=1e-4, rtol=1e-4)
 
 
@@ -77,7 +96,7 @@ def test_they_teach_the_encoder(weights: Path) -> None:
     hop = preset.model.conditioner.hop
     targets = FeatureTargets(CONFIG, weights, sample_rate=RATE, hop=hop)
     task = VQVAETask(preset, pack, pack, features=targets)
-    before = [p.clone() for p in targets.model.parameters()]
+    before = [p.clone() for p in targets.teacher.network.parameters()]
     optimizer = torch.optim.Adam(task.model.parameters(), lr=0.01)
     errors = []
     for step in range(30):
@@ -89,7 +108,7 @@ def test_they_teach_the_encoder(weights: Path) -> None:
         errors.append(float(terms["features"]))
     assert all(p.grad is not None and float(p.grad.abs().sum()) > 0 for p in task.model.encoder.parameters())
     assert errors[-1] < 0.9 * errors[0]
-    assert all(torch.equal(old, new) for old, new in zip(before, targets.model.parameters(), strict=True))
+    assert all(torch.equal(old, new) for old, new in zip(before, targets.teacher.network.parameters(), strict=True))
 
 
 def test_by_the_command_and_without_the_head_afterwards(weights: Path, tmp_path: Path) -> None:
@@ -123,6 +142,7 @@ def test_what_will_not_do_is_one_line(weights: Path, tmp_path: Path) -> None:
     assert "no such file" in problem(CONFIG, tmp_path / "absent.pth")
     assert "not the weights" in problem(CONFIG, noise)
     assert "not the weights of hubert_base" in problem(CONFIG, other)
+    assert "layer is 8" in problem(FeatureConfig(model=UNITS, layer=8, weight=1.0), find_model(UNITS))
     assert "layer is 9" in problem(msgspec.structs.replace(CONFIG, layer=9), weights)
     torch.save([1, 2], other)
     assert "not the weights of hubert_base" in problem(CONFIG, other)
@@ -135,3 +155,11 @@ def test_a_preset_names_head_and_model_together() -> None:
     pack = make_pack()
     with pytest.raises(InputError, match="another model's features"):
         VQVAETask(make_preset(*WITH_FEATURES), dataclasses.replace(pack), pack)
+
+
+def test_the_head_has_as_many_values_as_the_features(weights: Path) -> None:
+    preset, pack = make_preset(*WITH_FEATURES, "model.conditioner.features=15"), make_pack()
+    targets = FeatureTargets(CONFIG, weights, sample_rate=RATE, hop=preset.model.conditioner.hop)
+    with pytest.raises(InputError, match="is 15, the model's features have 16") as caught:
+        VQVAETask(preset, pack, pack, features=targets)
+    assert caught.value.hint == "set model.conditioner.features=16"

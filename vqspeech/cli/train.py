@@ -42,11 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_foreign(parser.add_argument_group("codes of other systems"))
     parser.add_argument(
         "--features",
-        type=Path,
-        metavar="FILE",
-        help="weights of the HuBERT, WavLM or wav2vec 2.0 whose features the codes learn to predict, as torchaudio's "
-        "bundles store them; the preset says which: training.features={model: hubert_base, layer: 9, weight: 1} "
-        "model.conditioner.features=768",
+        type=model_path,
+        metavar="MODEL",
+        help="whose features the codes learn to predict: a unit model by name or folder, or the file of weights of a "
+        "HuBERT, WavLM or wav2vec 2.0 as torchaudio's bundles store them; the preset says which: "
+        "training.features={model: hubert_base, layer: 9, weight: 1} model.conditioner.features=768, or of units "
+        "{model: units, layer: 7, weight: 1} and 256",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N; default: auto")
     parser.add_argument("--threads", type=ranges.WORKERS, metavar="N", help="CPU threads; default: all cores")

@@ -35,12 +35,14 @@ class FeatureConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """Features of a self-supervised model that a head beside the mel head learns to predict.
 
     Attributes:
-        model: which, by the name that ``torchaudio.models`` has for it.
+        model: which, by the name that ``torchaudio.models`` has for it, or ``units`` for a unit model of this package.
         layer: whose output is predicted; of HuBERT base, 9 follows phones best (Hsu et al. 2021, figure 3).
         weight: of the error, of features normalised to mean 0 and variance 1 in each frame.
     """
 
-    model: Literal["hubert_base", "hubert_large", "hubert_xlarge", "wavlm_base", "wavlm_large", "wav2vec2_base"]
+    model: Literal[
+        "units", "hubert_base", "hubert_large", "hubert_xlarge", "wavlm_base", "wavlm_large", "wav2vec2_base"
+    ]
     layer: Annotated[int, Meta(ge=1, le=64)]
     weight: NonNegative
 

@@ -107,6 +107,12 @@ class VQVAETask:
             raise InputError(
                 "the preset learns another model's features", hint="give the file of its weights, --features"
             )
+        if features is not None and preset.model.conditioner.features != features.dimension:
+            raise InputError(
+                f"model.conditioner.features is {preset.model.conditioner.features}, the model's features have "
+                f"{features.dimension} values",
+                hint=f"set model.conditioner.features={features.dimension}",
+            )
         training, model = preset.training, preset.model
         self.usage = torch.zeros(model.quantizer.codes)
         self.suspicions = 0
