@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -159,3 +160,18 @@ def test_audio_of_a_kind_that_cannot_be_written_makes_no_folder(
     assert main([*words, "--out", str(tmp_path / "z.mp3")]) == 2
     assert ".wav or .flac" in capsys.readouterr().err
     assert not (tmp_path / "z.mp3").exists()
+
+
+@pytest.mark.parametrize("out", [[], ["--out", "codes.txt"]])
+def test_a_file_whose_name_is_not_utf_8_is_no_id(
+    tmp_path: Path, model: str, out: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As every name beyond ASCII is in an ASCII locale."""
+    monkeypatch.chdir(tmp_path)
+    name = os.fsdecode(b"\xff.wav")
+    shutil.copy(record(tmp_path / "a.wav"), name)
+    assert main(["encode", name, "--model", model, *out]) == 2
+    error = capsys.readouterr().err
+    assert "no UTF-8" in error
+    assert "LC_ALL" in error
+    assert not (tmp_path / "codes.txt").exists()

@@ -206,6 +206,16 @@ def test_a_damaged_archive_is_not_unpacked(kind: str, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_an_encrypted_archive_is_one_line(tmp_path: Path) -> None:
+    content = bytearray(archive(tmp_path / "a", "zip").read_bytes())
+    content[6] |= 1  # the flag of encryption, in the file's header and in the directory
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    (tmp_path / "a").write_bytes(content)
+    with pytest.raises(InputError, match="encrypted"):
+        unpack(tmp_path / "a", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_an_interrupted_unpacking_left_is_no_hindrance(tmp_path: Path) -> None:
     (tmp_path / ".out.unpacking").mkdir()
     (tmp_path / ".out.unpacking" / "half").touch()

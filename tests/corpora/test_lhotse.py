@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,19 @@ def test_manifests(tmp_path: Path, sound: Sound) -> None:
     assert len(everything(prepare(tmp_path / "m"))) == 2
 
 
-def test_one_channel_of_several_is_a_pipe(tmp_path: Path, sound: Sound) -> None:
-    manifests(tmp_path / "m", "all", sound(tmp_path / "a.wav"), channels=2, channel=1)
+@pytest.mark.parametrize("place", ["data", "John's data; touch ran", "$(touch ran)"])
+def test_one_channel_of_several_is_a_pipe(tmp_path: Path, sound: Sound, place: str) -> None:
+    folder = tmp_path / place
+    folder.mkdir()
+    manifests(tmp_path / "m", "all", sound(folder / "a.wav"), channels=2, channel=1)
     (utterance,) = everything(prepare(tmp_path / "m")).values()
-    assert utterance.recording == f"sox {shlex.quote(str(tmp_path / 'a.wav'))} -t wav - remix 2 |"
+    words = shlex.split(utterance.recording.removesuffix("|"))
+    assert words == ["sox", str(folder / "a.wav"), "-t", "wav", "-", "remix", "2"]
+    # The shell, too, sees one name.
+    show = utterance.recording.removesuffix("|").replace("sox", "printf '%s\\n'", 1)
+    shown = subprocess.run(show, shell=True, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert shown.splitlines()[0] == str(folder / "a.wav")
+    assert not (tmp_path / "ran").exists()
 
 
 def test_a_recipe(tmp_path: Path, sound: Sound) -> None:

@@ -28,7 +28,20 @@ def test_statistics_are_those_of_the_codes_of_a_speaker_s_packed_speech() -> Non
         torch.testing.assert_close(model.speaker_stats.blended({speaker: 1.0}).unigram, counts / counts.sum())
 
 
-def test_of_a_long_speaker_pieces_from_begin_to_end_are_heard() -> None:
+def test_silence_of_the_training_speech_moves_no_mean() -> None:
+    """Sources are compared over speech alone, so targets are, too."""
+    model, pack = make_model(), make_pack({"ann": [8 * RATE], "bob": [900], "cyd": [900]})
+    compute_speaker_stats(model, pack)
+    means = model.speaker_stats.means.clone()
+    silent = make_pack({"ann": [8 * RATE], "bob": [900], "cyd": [900]})
+    silent.samples[4 * RATE : 8 * RATE] = 0
+    silence = model.encoder(torch.zeros(1, RATE))[0].t().mean(0)
+    compute_speaker_stats(model, silent)
+    speech = model.speaker_stats.means[0]
+    assert (speech - means[0]).norm() < 0.1 * (silence - means[0]).norm()
+
+
+def test_of_a_long_speaker_parts_from_begin_to_end_count() -> None:
     model, pack = make_model(), make_pack({"ann": [200 * RATE], "bob": [900], "cyd": [900]})
     compute_speaker_stats(model, pack)
     before = model.speaker_stats.means[0].clone()

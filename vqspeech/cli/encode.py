@@ -29,6 +29,7 @@ from vqspeech.cli.common.sources import Source, require_unique, sources
 from vqspeech.cli.common.synthesis import Faults
 from vqspeech.codes.formats import FORMATS
 from vqspeech.errors import InputError
+from vqspeech.files import name_fault
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,6 +86,9 @@ def run(options: argparse.Namespace) -> int:
     def read(source: Source) -> NDArray[np.float32]:
         if source.name.split() != [source.name]:
             raise InputError("a name with white space cannot be an id", where=source.recording, hint="rename it")
+        if fault := name_fault(source.name):
+            hint = "rename it, or set a UTF-8 locale: export LC_ALL=C.UTF-8"
+            raise InputError(f"no id: {fault}", where=source.recording, hint=hint)
         return model.read(source.recording, start=source.start, end=source.end)
 
     archive = options.out

@@ -155,12 +155,12 @@ def dictionary(path: Path | None = None) -> frozenset[str]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
-        raise InputError("no UTF-8 text", where=path, hint="give a list of words, one a line") from error
+        raise InputError("no UTF-8 text", where=path, hint="give a list of words, one per line") from error
     entries = {line.split()[0].partition("(")[0] for line in lines if line.strip()}
     # Words as a normalised transcript has them; an entry of several, such as one with a hyphen, counts as each.
     words = frozenset(word for entry in entries for word in plain_words(entry).split())
     if not words:
-        raise InputError("no words in it", where=path, hint="give a list of words, one a line")
+        raise InputError("no words in it", where=path, hint="give a list of words, one per line")
     return words
 
 
