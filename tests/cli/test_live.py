@@ -14,7 +14,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from vqspeech.cli.common import sound
 from vqspeech.cli.main import main
+from vqspeech.errors import InputError
+from vqspeech.streaming.live import LiveConversion
 
 
 def give(monkeypatch: pytest.MonkeyPatch, data: bytes, folder: Path) -> None:
@@ -126,8 +129,9 @@ class Devices(types.ModuleType):
                 self.thread.join()
 
             def run(self) -> None:
-                for _ in range(20):
-                    self.callback(np.zeros((self.block, 1), np.float32), self.block, None, None)
+                for turn in range(20):
+                    status = types.SimpleNamespace(input_overflow=turn == 3, output_underflow=turn in (5, 7))
+                    self.callback(np.zeros((self.block, 1), np.float32), self.block, None, status)
                     time.sleep(0.001)
                 self.calls = 20
 
@@ -160,6 +164,27 @@ def test_a_microphone_that_stops_is_one_line_and_an_error(
     assert "host error" in lines[-1] if how == "error" else "has stopped" in lines[-1]
     assert "converted" in lines[-2]
     assert "Traceback" not in "".join(lines)
+
+
+def test_what_the_device_loses_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sounddevice", Devices("inactive"))
+    device = sound.SoundDevice(None, None, 16_000)
+    conversion = LiveConversion(Silence(), block=device.block)
+    lost: list[int] = []
+    monkeypatch.setattr(conversion, "lost", lambda: lost.append(1))
+    with pytest.raises(InputError, match="has stopped"):
+        device.run(conversion, lambda _: None)
+    conversion.close()
+    assert len(lost) == 3  # of the microphone one, of the loudspeaker two
+
+
+class Silence:
+    """Converts anything to nothing."""
+
+    sample_rate, latency = 16_000, 0.05
+
+    def push(self, waveform: np.ndarray) -> np.ndarray:
+        return np.zeros(len(waveform), np.float32)
 
 
 def test_a_recording_enrols(

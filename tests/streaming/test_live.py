@@ -71,6 +71,14 @@ def test_a_sample_is_played_the_stated_delay_after_it_came(echo: Echo) -> None:
     conversion.close()
 
 
+def test_what_the_device_itself_lost_is_a_dropout(echo: Echo) -> None:
+    conversion = LiveConversion(echo, block=BLOCK)
+    play(conversion, np.ones(10 * BLOCK, np.float32))
+    conversion.lost()
+    assert conversion.dropouts == 1
+    conversion.close()
+
+
 def test_what_comes_too_late_is_left_out_and_the_rest_stays_in_time(echo: Echo) -> None:
     conversion = LiveConversion(echo, block=BLOCK, cushion=0.03)
     samples = np.arange(1, 1601, dtype=np.float32)
@@ -124,21 +132,47 @@ def test_a_ring_keeps_the_latest() -> None:
         assert np.array_equal(ring.read(first, ring.end), np.arange(first, ring.end))
 
 
-def test_a_microphone_whose_buffer_fills_up_late_makes_nothing_late_for_long(echo: Echo) -> None:
+def served(conversion: LiveConversion, samples: np.ndarray, surge: int, size: int) -> np.ndarray:
+    """Hear and play block by block; ``size`` samples more are heard at ``surge``, or played where it is negative."""
+    heard, played = 0, []
+    while heard + BLOCK <= len(samples):
+        conversion.hear(samples[heard : heard + BLOCK])
+        heard += BLOCK
+        if surge <= heard < surge + BLOCK:
+            conversion.hear(samples[heard : heard + max(0, size)])
+            heard += max(0, size)
+            played += [conversion.play(BLOCK) for _ in range(max(0, -size) // BLOCK)]
+        wait_for(conversion)
+        played.append(conversion.play(BLOCK))
+    return np.concatenate(played)
+
+
+@pytest.mark.parametrize("surge", [BLOCK, 1000])
+def test_a_microphone_whose_buffer_fills_up_late_makes_nothing_late_for_long(echo: Echo, surge: int) -> None:
     conversion = LiveConversion(echo, block=BLOCK, cushion=0.03)
     samples = np.arange(1, 4001, dtype=np.float32)
     ahead = 4 * BLOCK
-    played = [conversion.exchange(samples[:BLOCK])]
-    conversion.hear(samples[BLOCK : BLOCK + ahead])  # all at once
-    for begin in range(BLOCK + ahead, len(samples), BLOCK):
-        conversion.hear(samples[begin : begin + BLOCK])
-        wait_for(conversion)
-        played.append(conversion.play(BLOCK))
-    made = np.concatenate(played)
+    made = served(conversion, samples, surge, ahead)
     delay = round(conversion.delay * RATE)
-    assert np.array_equal(made[500:900], samples[500 - delay : 900 - delay])
-    assert np.array_equal(made[2100:], samples[2100 + ahead - delay : len(made) + ahead - delay])
+    if surge > BLOCK:  # not at once, since it may be for a moment
+        assert np.array_equal(made[surge : surge + 300], samples[surge - delay : surge + 300 - delay])
+    after = surge + 1100
+    assert np.array_equal(made[after:], samples[after + ahead - delay : len(made) + ahead - delay])
     assert conversion.dropouts == 0
+    conversion.close()
+
+
+@pytest.mark.parametrize("surge", [BLOCK, 1000])
+def test_a_loudspeaker_that_asks_for_more_at_once_leaves_the_cushion_as_it_is(echo: Echo, surge: int) -> None:
+    """As one does that fills its buffer before it starts, or anew after an underrun."""
+    conversion = LiveConversion(echo, block=BLOCK, cushion=0.03)
+    samples = np.arange(1, 4001, dtype=np.float32)
+    more = 4 * BLOCK
+    made = served(conversion, samples, surge, -more)
+    delay = round(conversion.delay * RATE)
+    after = surge + 1100
+    assert np.array_equal(made[after:], samples[after - more - delay : len(made) - more - delay])
+    assert conversion.dropouts <= 1
     conversion.close()
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Latency, load and dropouts of live conversion, by precision, on a simulated clock.
 
-Blocks of 10 ms come as a sound device would bring them; each is converted, and the time that took moves a simulated
+Blocks of 8 ms come as a sound device would bring them; each is converted, and the time that took moves a simulated
 clock: a block begins when it has come and the one before it is done. A dropout is a block that is done after its time,
 ``CUSHION`` later than without any wait. Minutes of speech so take as long as their conversion, not minutes. On a busy
 machine, --clock processor counts the processor's time, as though nothing else ran.
@@ -20,9 +20,8 @@ import torch
 
 import vqspeech
 from vqspeech import audio
+from vqspeech.cli.common.sound import BLOCK
 from vqspeech.streaming.live import CUSHION
-
-BLOCK = 0.01
 
 
 def speech_like(seconds: float, rate: int) -> np.ndarray:

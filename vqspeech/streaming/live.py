@@ -23,8 +23,8 @@ CUSHION = 0.03
 _BACKLOG = 1.0
 #: Seconds by which microphone and loudspeaker may come apart for a moment.
 _DRIFT = 0.1
-#: Seconds of output after which what the microphone was ahead all the time is made up for.
-_SETTLED = 1.0
+#: Seconds of output over which the places of microphone and loudspeaker are compared: at first, and then.
+_FIRST, _SETTLED = 0.25, 0.5
 #: Seconds of input that are converted at a time, so that a backlog is left in small steps.
 _BITE = 0.05
 
@@ -77,7 +77,7 @@ class LiveConversion:
 
     Attributes:
         delay: seconds from a sample to the one that stands for it, without those of the sound device.
-        dropouts: how many times there was nothing to play.
+        dropouts: how many times there was nothing to play, or the device lost something.
         seconds: of input that was converted.
         busy: seconds that took.
         error: what ended the thread, if anything did.
@@ -97,7 +97,10 @@ class LiveConversion:
         self._taken = 0  # of what was heard
         self._now: int | None = None  # the place of the input that counts as the present
         self._dry = False
-        self._block, self._ahead, self._played = block, 0, 0
+        self._block = block
+        # Since places were last compared: how far the microphone was ahead of the loudspeaker, least and most.
+        self._least = self._most = self._played = 0
+        self._until = _FIRST
         self._news, self._over = threading.Event(), False
         self.real_time, self._asks, self._asked = False, real_time, threading.local()
         if real_time:
@@ -121,22 +124,9 @@ class LiveConversion:
         self._news.set()
 
     def play(self, count: int) -> NDArray[np.float32]:
-        """Take ``count`` samples to play. Never waits.
-
-        Microphone and loudspeaker may have clocks of their own, and buffers that fill up late: what is played jumps
-        when they are ``_DRIFT`` apart, or when the microphone was more than a block ahead for all of ``_SETTLED``.
-        """
+        """Take ``count`` samples to play. Never waits."""
         self._hurry(CALLBACK)
-        now = self._heard.end - count
-        if self._now is None or abs(now - self._now) > _DRIFT * self._rate:
-            self._now, self._ahead, self._played = now, 0, 0
-        self._ahead = min(self._ahead, now - self._now) if self._played else now - self._now
-        self._played += count
-        if self._played >= _SETTLED * self._rate:
-            self._now += self._ahead if self._ahead > self._block else 0
-            self._played = 0
-        begin = self._now - self._delay
-        self._now += count
+        begin = self._present(count) - self._delay
         played = np.zeros(count, np.float32)
         first, end = max(0, begin), min(begin + count, self._made.end)
         if end > first:
@@ -145,6 +135,32 @@ class LiveConversion:
         self.dropouts += dry and not self._dry
         self._dry = dry
         return played
+
+    def lost(self) -> None:
+        """Count what the device lost: a buffer of its own ran full, or empty."""
+        self.dropouts += 1
+
+    def _present(self, count: int) -> int:
+        """The place of the input that counts as the present while ``count`` samples are played.
+
+        Microphone and loudspeaker have buffers that fill up in turn (a loudspeaker asks for several blocks at once
+        before it starts) and clocks of their own. The present is where the microphone is when it is at its latest; it
+        jumps there after the first moment, when the two are ``_DRIFT`` apart, and when the microphone was more than a
+        block ahead, or behind, for all of ``_SETTLED``.
+        """
+        ahead = self._heard.end - count - (self._now or 0)
+        if self._now is None or abs(ahead) > _DRIFT * self._rate:
+            self._now, ahead = self._heard.end - count, 0
+            self._played, self._until = 0, _FIRST
+        self._least, self._most = (min(self._least, ahead), max(self._most, ahead)) if self._played else (ahead, ahead)
+        self._played += count
+        if self._played >= self._until * self._rate:
+            if self._until == _FIRST or self._least > self._block or self._most < 0:
+                self._now += self._least
+            self._played, self._until = 0, _SETTLED
+        now = self._now
+        self._now += count
+        return now
 
     def waiting(self) -> float:
         """Seconds of input that wait to be converted."""

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 #: Seconds without a callback after which a device is taken to have stopped.
 _STOPPED = 3.0
-#: Seconds of one callback.
-BLOCK = 0.01
+#: Seconds of one callback: half a step of two codes at 16 kHz, and small enough for the buffers of sound servers, which
+#: are multiples of it.
+BLOCK = 0.008
 
 
 def sound_devices() -> Any:
@@ -93,11 +94,15 @@ class SoundDevice:
             InputError: the device cannot be opened, or stops.
         """
 
-        def hear(taken: NDArray[np.float32], *_: object) -> None:
+        def hear(taken: NDArray[np.float32], _count: int, _time: object, status: Any) -> None:
             self._last = time.monotonic()
+            if status.input_overflow:
+                conversion.lost()
             conversion.hear(taken[:, 0])
 
-        def play(played: NDArray[np.float32], *_: object) -> None:
+        def play(played: NDArray[np.float32], _count: int, _time: object, status: Any) -> None:
+            if status.output_underflow:
+                conversion.lost()
             played[:, 0] = conversion.play(len(played))
 
         # The callback needs the interpreter soon, whatever the thread beside it is at.
