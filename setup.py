@@ -59,6 +59,7 @@ EXTRAS = {
     "abx": ["fastabx>=0.9; python_version >= '3.12'"],
     "parquet": ["pyarrow>=14"],  # manifests of rows
     "onnx": ["onnx>=1.15", "onnxruntime>=1.17"],  # export; running what was exported
+    "hub": ["huggingface_hub>=0.23"],  # models of the Hugging Face Hub
     "ray": ["ray>=2.9"],  # egs/large_corpus
     "docs": ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.27"],
     "dev": [
@@ -77,6 +78,8 @@ EXTRAS = {
         "whisper-normalizer>=0.1",
         "webrtcvad-wheels",
         "onnxruntime>=1.17",
+        "onnx>=1.15",
+        "huggingface_hub>=0.23",
         "fastabx>=0.9; python_version >= '3.12'",
     ],
 }

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from vqspeech.blend import parse_voice, require_speaker
 from vqspeech.codes import CodeInfo, FrameTimes
 from vqspeech.codes.duration_penalty import penalised_codes
 from vqspeech.devices import find_device
-from vqspeech.errors import InputError
+from vqspeech.errors import InputError, MissingExtraError, decoding
 from vqspeech.generation import EngineName, Precision, make_engine
 from vqspeech.generation.conditioning import ConditioningPlan
 from vqspeech.generation.postfilter import STRENGTH
@@ -29,11 +29,15 @@ from vqspeech.inference.waveform_encoder import WaveformEncoder
 from vqspeech.model.checkpoint import checksum, codes_checksum, load_model, model_folder
 from vqspeech.model.conditioner import PITCH_FEATURES
 from vqspeech.model.external import frames_of, on_frames
+from vqspeech.model.hub import download
 from vqspeech.model.packaged import find_model
 from vqspeech.model.speaker_conditioning import Voice
 from vqspeech.model.vqvae import VQVAE
 from vqspeech.pitch import Intonation
 from vqspeech.streaming import Stream
+
+if TYPE_CHECKING:
+    from vqspeech.model.hub_mixin import HubModel
 
 #: What makes the waveform.
 Through: TypeAlias = Literal["decoder", "mel"]
@@ -53,9 +57,9 @@ def load(
     """Load a model.
 
     Args:
-        model: the name of a packaged model (``vqspeech models`` lists them), a model directory or an experiment's
-            folder; the packaged ``default`` if not given. A string is a name first: a folder of the same name is
-            ``./units``, or a ``Path``.
+        model: the name of a packaged model (``vqspeech models`` lists them), a model directory, an experiment's folder
+            or ``hf://owner/name[@revision]``, a repository of the Hugging Face Hub; the packaged ``default`` if not
+            given. A string is a name first: a folder of the same name is ``./units``, or a ``Path``.
         engine: what draws the samples, see ``vqspeech.generation.make_engine``.
         precision: of the native engine's products.
         threads: of the native engine.
@@ -117,6 +121,81 @@ class Model:
         """Make the engine anew."""
         self.__dict__.update(state)
         self.engine = make_engine(self.network.decoder, *state["engine"])
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        pretrained_model_name_or_path: str | os.PathLike[str],
+        *,
+        revision: str | None = None,
+        cache_dir: str | os.PathLike[str] | None = None,
+        token: str | bool | None = None,
+        force_download: bool = False,
+        local_files_only: bool = False,
+        **options: Any,
+    ) -> Model:
+        """A model from a folder on disk or, where there is none of that name, from the Hugging Face Hub.
+
+        Args:
+            pretrained_model_name_or_path: a model directory, for which neither network nor huggingface_hub is needed,
+                or ``owner/name``.
+            revision: branch, tag or commit of the repository.
+            cache_dir: in place of huggingface_hub's cache.
+            token: for private repositories; what ``hf auth login`` stored if not given.
+            force_download: even if it is in the cache.
+            local_files_only: do not use the network.
+            options: as for ``load``: ``engine``, ``precision``, ``threads``, ``post_filter``, ``device``.
+
+        Raises:
+            InputError: as ``load`` and ``vqspeech.model.hub.download``.
+        """
+        folder = Path(pretrained_model_name_or_path)
+        if not folder.is_dir():
+            folder = download(
+                str(pretrained_model_name_or_path),
+                revision=revision,
+                cache_dir=cache_dir,
+                token=token,
+                force_download=force_download,
+                local_files_only=local_files_only,
+            )
+        return load(folder, **options)
+
+    def save_pretrained(self, save_directory: str | os.PathLike[str], **options: Any) -> None:
+        """Write the model directory and its card, as they are sent to the Hub.
+
+        Args:
+            save_directory: made if need be; a card that is there already stays.
+            options: of ``huggingface_hub.ModelHubMixin.save_pretrained``, such as
+                ``model_card_kwargs={"license": "cc-by-4.0"}``.
+
+        Raises:
+            InputError: huggingface_hub is not installed.
+        """
+        self._on_hub().save_pretrained(save_directory, **options)
+
+    def push_to_hub(self, repo_id: str, **options: Any) -> str:
+        """Send the model directory and its card to a repository of the Hugging Face Hub, made if need be.
+
+        Args:
+            repo_id: ``owner/name``.
+            options: of ``huggingface_hub.ModelHubMixin.push_to_hub``, such as ``private`` and ``commit_message``.
+
+        Returns:
+            Where the commit is to be seen.
+
+        Raises:
+            InputError: huggingface_hub is not installed, or the Hub refuses.
+        """
+        with decoding("cannot be sent", where=repo_id, hint="check name, network and `hf auth login`"):
+            return self._on_hub().push_to_hub(repo_id, **options)
+
+    def _on_hub(self) -> HubModel:
+        try:
+            from vqspeech.model.hub_mixin import HubModel
+        except ImportError:
+            raise MissingExtraError("huggingface_hub", extra="hub", purpose="the Hugging Face Hub") from None
+        return HubModel(self.network, self.folder)
 
     @property
     def checksum(self) -> str:

@@ -7,7 +7,10 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,23 +48,49 @@ def save_model(model: VQVAE, folder: str | os.PathLike[str], *, half: bool = Fal
     Raises:
         OSError: the folder cannot be written or the disk is full.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    _finish_save(folder)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     if half:
         parts = ("conditioner.", "decoder.", "adapters.") if model.speakers else ("encoder.",)
         tensors = {
             name: tensor.half() if _can_be_half(name, tensor, parts) else tensor for name, tensor in tensors.items()
         }
-    with tempfile.TemporaryDirectory(prefix=".saving.", dir=folder) as name:
-        new = Path(name)
+    with _replacing(Path(folder)) as new:
         with atomic_open(new / "config.yaml") as file:
             yaml.safe_dump(msgspec.to_builtins(model.config), file, sort_keys=False)
         with atomic_open(new / "speakers.txt") as file:
             file.writelines(f"{speaker}\n" for speaker in model.speakers)
         with atomic_open(new / "model.safetensors", "wb") as file:
             file.write(save(tensors))  # by ourselves: safetensors' own words for a full disk are no OSError
+
+
+def copy_model(source: str | os.PathLike[str], folder: str | os.PathLike[str]) -> None:
+    """Copy a model directory without its card, byte by byte; as safe as ``save_model``.
+
+    Args:
+        source: a model directory.
+        folder: made if need be.
+
+    Raises:
+        InputError: a file of the source is missing.
+        OSError: the folder cannot be written or the disk is full.
+    """
+    source, folder = model_folder(source), Path(folder)
+    if folder.is_dir() and folder.samefile(source):
+        return
+    with _replacing(folder) as new:
+        for name in _FILES:
+            with (source / name).open("rb") as read, atomic_open(new / name, "wb") as file:
+                shutil.copyfileobj(read, file)
+
+
+@contextmanager
+def _replacing(folder: Path) -> Iterator[Path]:
+    """Yield a folder for the files of a model, which take the places of those in ``folder`` in the end."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _finish_save(folder)
+    with tempfile.TemporaryDirectory(prefix=".saving.", dir=folder) as name:
+        new = Path(name)
+        yield new
         # From this step on the new model counts: a reader moves what the writer no longer could.
         new.rename(folder / _SAVED)
     _finish_save(folder)
@@ -98,7 +127,11 @@ def model_folder(folder: str | os.PathLike[str]) -> Path:
         _finish_save(folder)
     for name in _FILES:
         if not (folder / name).is_file():
-            raise InputError(f"no {name} in it", where=folder, hint="give a model directory or an experiment's folder")
+            raise InputError(
+                f"no {name} in it",
+                where=folder,
+                hint="give a model directory, an experiment's folder or hf://owner/name",
+            )
     return folder
 
 

@@ -1,13 +1,16 @@
 """The models that come with the package, and how they are found by name.
 
 ``default`` lies in ``vqspeech/pretrained/`` itself, every other in a folder of its name there. A name goes before a
-path: a folder of the user's that is called like a packaged model is written ``./units``.
+path: a folder of the user's that is called like a packaged model is written ``./units``. ``hf://owner/name`` is a
+repository of the Hugging Face Hub (``vqspeech.model.hub``), which is asked for in no other case.
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+from vqspeech.model import hub
 
 #: The packaged model that is used where none is named, and the folder of all others.
 PRETRAINED = Path(__file__).parent.parent / "pretrained"
@@ -30,12 +33,18 @@ def packaged_models() -> dict[str, Path]:
 
 
 def find_model(model: str | os.PathLike[str] | None) -> Path:
-    """The folder that is meant by a name or a path; nothing is read there.
+    """The folder that is meant by a name or a path; nothing is read there, but one of the Hub is fetched.
 
     Args:
-        model: a string that is the name of a packaged model means that, any other string and every ``Path`` a folder;
-            None means the default.
+        model: a string that is the name of a packaged model means that, one that begins with ``hf://`` a repository,
+            any other string and every ``Path`` a folder; None means the default.
+
+    Raises:
+        InputError: a repository cannot be fetched.
     """
     if model is None:
         return PRETRAINED
+    if isinstance(model, str) and model.startswith(hub.PREFIX):
+        repository, revision = hub.parse_address(model)
+        return hub.download(repository, revision=revision)
     return packaged_models().get(model, Path(model)) if isinstance(model, str) else Path(model)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vqspeech import ranges
+from vqspeech.errors import InputError
 from vqspeech.model.packaged import find_model
 
 if TYPE_CHECKING:
@@ -14,8 +15,11 @@ if TYPE_CHECKING:
 
 
 def model_path(text: str) -> Path:
-    """The folder that a word of the command line means: of the packaged model of that name, or else of that path."""
-    return find_model(text)
+    """The folder that a word of the command line means: a packaged model's, a repository's or that of this path."""
+    try:
+        return find_model(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +28,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         "--model",
         type=model_path,
         metavar="MODEL",
-        help="name of a packaged model (vqspeech models), model directory or experiment; default: default",
+        help="packaged model (vqspeech models), model directory, experiment or hf://owner/name; default: default",
     )
     parser.add_argument("--device", default="cpu", help="where the networks compute; default: cpu")
 
