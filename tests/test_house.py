@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -87,6 +89,18 @@ def test_converting_needs_no_package_of_training_or_evaluation() -> None:
     check = f"import sys, vqspeech.api; print([name for name in {heavy} if name in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True).stdout
     assert shown.strip() == "[]"
+
+
+def test_the_oldest_python_is_one_number_everywhere() -> None:
+    """Installed under an older one, the package would fail at its first import."""
+    root = PACKAGE.parent
+    (required,) = re.findall(r'python_requires=">=3\.(\d+)"', (root / "setup.py").read_text(encoding="utf-8"))
+    settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    assert settings["ruff"]["target-version"] == f"py3{required}"
+    assert settings["mypy"]["python_version"] == f"3.{required}"
+    assert f"Python 3.{required}" in (root / "README.md").read_text(encoding="utf-8")
+    for file in PACKAGE.rglob("*.py"):
+        ast.parse(file.read_text(encoding="utf-8"), str(file), feature_version=(3, int(required)))
 
 
 def test_every_message_for_the_user_has_a_hint() -> None:

@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from vqspeech.errors import InputError
 from vqspeech.generation import describe_engine, generate, make_engine, native_engine
+from vqspeech.generation.engine import Precision
 from vqspeech.generation.native_engine import NativeEngine
 from vqspeech.generation.torch_engine import TorchEngine
 from vqspeech.model.calibration import measure_activation_peaks
@@ -269,7 +271,11 @@ def test_interrupt_ends_a_long_push_at_once() -> None:
 
 
 def test_engine_is_described() -> None:
-    assert "native" in describe_engine()
+    described = describe_engine()
+    assert described.startswith("native (")
+    for precision in get_args(Precision):
+        able = native_engine.levels(precision)
+        assert f"{precision} by {able[0]}" in described if able else precision not in described
 
 
 class TestWithoutTheExtension:

@@ -277,6 +277,24 @@ def test_intervals_hold_the_mean_and_shrink_with_agreement() -> None:
     assert intervals(rows[:1], ("dnsmos",)).unit is None
 
 
+def test_intervals_are_those_of_every_other_report() -> None:
+    """Against a plain loop over draws of targets: percentiles, moved so that their median is the figure."""
+    generator = np.random.default_rng(0)
+    rows = [
+        PairMetrics("s", f"t{n % 7}", str(n), dnsmos=float(generator.exponential()), duration=1.0) for n in range(40)
+    ]
+    found = intervals(rows, ("dnsmos",), seed=3)
+    weights = np.random.default_rng(3).multinomial(7, np.full(7, 1 / 7), size=1000)
+    drawn = []
+    for counts in weights:
+        values = [row.dnsmos for row in rows for _ in range(counts[int(row.target[1:])]) if row.dnsmos is not None]
+        drawn.append(sum(values) / len(values))
+    low, middle, high = np.quantile(drawn, [0.025, 0.5, 0.975])
+    mean = means(rows)["dnsmos"]
+    assert mean is not None
+    assert found.bounds["dnsmos"] == pytest.approx((mean + low - middle, mean + high - middle))
+
+
 def full_result() -> Result:
     pairs = [
         Pair(recording(source, 0), target, "same" if source == "anna" else "cross", source == "bert")
