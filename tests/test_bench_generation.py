@@ -57,7 +57,7 @@ def test_multiply_adds_are_those_of_the_matrices(size: str, bands: int, bench: M
     wavenet = bench.random_wavenet(bench.SIZES[size])
     weights = sum(p.numel() for n, p in wavenet.named_parameters() if n.endswith("weight") and p.dim() == 2)
     weights -= 0 if wavenet.below is None else wavenet.below.weight.numel()
-    # Not among the products: what is looked up, what is projected once a frame, the last residual, which nobody reads.
+    # Not among the products: what is looked up, what is projected once per frame, the last residual, which is not read.
     weights -= wavenet.embedding.weight.numel() + wavenet.conditioning.weight.numel()
     weights -= wavenet.dilated[0].weight.numel() + wavenet.residual[-1].weight.numel()
     total, reread = bench.macs(wavenet)

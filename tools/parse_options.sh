@@ -16,7 +16,7 @@ _recipe_fault() {
   exit 2
 }
 
-# What the recipe was called with, --stage apart: for telling how to go on.
+# What the recipe was called with, --stage apart: to show how to go on.
 _recipe_words=()
 for ((_i = 1; _i <= $#; _i++)); do
   if [[ ${!_i} == --stage ]]; then

@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-#: Seconds that jobs have to end by themselves after they were told to.
+#: Seconds that jobs have to end by themselves after they were asked to.
 GRACE = 20.0
 #: Lines of a failed job's log that are shown.
 SHOWN = 8

@@ -414,8 +414,8 @@ class Model:
             pitch: intonation, as the method ``pitch`` gives it; None leaves it to the model.
             seed: the same seed gives the same samples.
             temperature: below 1 for calmer, above 1 for livelier sampling; 0 takes the most likely sample always.
-            progress: called with samples drawn and samples to be drawn, a few more than are returned: the pieces
-                that long sequences are cut into begin with some that are not kept.
+            progress: called with samples drawn and samples to be drawn, a few more than are returned: the chunks
+                that long sequences are split into begin with some that are not kept.
 
         Returns:
             ``(frames x hop,)`` float32.

@@ -67,7 +67,7 @@ def require_speaker(name: str, speakers: Sequence[str], *, where: str | os.PathL
     """Refuse a name that is not among the speakers.
 
     Raises:
-        InputError: it tells the nearest names; or as ``require_voices``.
+        InputError: its hint has the nearest names; or as ``require_voices``.
     """
     if name in speakers:
         return

@@ -69,7 +69,7 @@ def de_emphasis(waveform: np.ndarray, coefficient: float, state: float = 0.0) ->
         state: the last sample given back by the call before; 0 at the start.
 
     Returns:
-        ``(time,)`` float64 and the state for the next call, so that a stream can be undone piece by piece.
+        ``(time,)`` float64 and the state for the next call, so that a stream can be undone block by block.
     """
     restored = _accumulate(np.asarray(waveform, np.float64), coefficient, state)
     return restored, float(restored[-1]) if len(restored) else state

@@ -126,13 +126,13 @@ class MediaFile:
         done = 0
         while self._first is not None:
             frame, self._first = self._first, None
-            for piece in self._floats(frame):
-                done += len(piece)
+            for block in self._floats(frame):
+                done += len(block)
                 if done > SECONDS * self.samplerate:
                     raise InputError(
                         f"longer than {SECONDS // 3600} hours", where=self._where, hint="cut it into parts"
                     )
-                yield piece
+                yield block
             if time.monotonic() > self._deadline:
                 raise InputError("takes too long to decode", where=self._where, hint="convert it to WAV first")
             self._first = next(self._decoder, None)
@@ -141,9 +141,9 @@ class MediaFile:
         with self._decoding("damaged", hint="copy it again from its source"):
             if frame.sample_rate != self.samplerate or len(frame.layout.channels) != self.channels:
                 raise ValueError("its rate or its channels change")
-            pieces = [piece.to_ndarray() for piece in self._resampler.resample(frame)]  # (channels, frames) each
-        for piece in pieces:
-            yield np.ascontiguousarray(piece.reshape(self.channels, -1).T, np.float32)
+            blocks = [block.to_ndarray() for block in self._resampler.resample(frame)]  # (channels, frames) each
+        for block in blocks:
+            yield np.ascontiguousarray(block.reshape(self.channels, -1).T, np.float32)
 
     def _decoded(self) -> Iterator[Any]:
         frames = self._container.decode(self._stream)

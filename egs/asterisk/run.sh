@@ -11,7 +11,7 @@
 #   3  pack: one file to train from
 #   4  train --conf, a preset or a YAML file
 #   5  encode
-#   6  report: each voice said again and in the others' voices, across languages; how far the codes tell who speaks
+#   6  report: each voice said again and in the others' voices, across languages; how far the codes give the speaker away
 #   7  RESULTS.md
 #
 # More options: --changes "K=V ..." (of the numbers of --conf), --perturbed-copies N (copies in other voices, as --conf wants),

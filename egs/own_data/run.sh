@@ -3,13 +3,13 @@
 #
 #   egs/own_data/run.sh --recordings DIR [--conf small] [--ngpu 1] [--nj 4] [--stage N] [--stop-stage N]
 #
-# --recordings is a folder with one sub-folder a speaker, which holds recordings of any usual format, at any depth.
+# --recordings is a folder with one sub-folder per speaker, which holds recordings of any usual format, at any depth.
 # Recordings that are added later are taken up when the recipe is run again.
 #
 # Stages:
 #   1  data directories: train, dev, test
 #   2  pack: one file to train from
-#   3  train; --conf is a preset (vqspeech info NAME tells of it) or a YAML file, --changes "K=V ..." alters its numbers
+#   3  train; --conf is a preset (vqspeech info NAME describes it) or a YAML file, --changes "K=V ..." alters its numbers
 #   4  encode everything
 #   5  report: every voice said again, and in the others' voices
 #   6  RESULTS.md

@@ -137,7 +137,7 @@ def test_killed_at_random_again_and_again(
     chance = random.Random(0)
     kills = 0
     with monkeypatch.context() as patched:
-        patched.setattr(shards, "_PIECE_ROWS", 2)
+        patched.setattr(shards, "_BLOCK_ROWS", 2)
         patched.setattr(api.Model, "encode_waveforms", slow)
         for _ in range(12):
             process = start(words)

@@ -45,8 +45,8 @@ def by_jobs(number: int, data: Path, tmp_path: Path, job: Callable[[Path], None]
     """Run a job for each of ``number`` pieces; the folder of the pieces."""
     split = tmp_path / f"split{number}"
     assert main(["split", str(data), str(split), "--into", str(number)]) == 0
-    for piece in range(1, number + 1):
-        job(split / str(piece))
+    for shard in range(1, number + 1):
+        job(split / str(shard))
     return split
 
 
@@ -55,8 +55,8 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_encoding(data: Path, model: str, tmp_path: Path) -> None:
-    def encode(piece: Path) -> None:
-        assert main(["encode", str(piece), "--model", model, "--out", str(piece / "codes.txt")]) == 0
+    def encode(shard: Path) -> None:
+        assert main(["encode", str(shard), "--model", model, "--out", str(shard / "codes.txt")]) == 0
 
     for number in (1, 2, 5):
         split = by_jobs(number, data, tmp_path, encode)
@@ -70,8 +70,8 @@ def test_conversion(data: Path, model: str, tmp_path: Path) -> None:
     for number in (1, 3):
         out = tmp_path / f"out{number}"
 
-        def convert(piece: Path, out: Path = out) -> None:
-            assert main(["convert", "--src", str(piece), "--model", model, "--speaker", "bert", "--out", str(out)]) == 0
+        def convert(shard: Path, out: Path = out) -> None:
+            assert main(["convert", "--src", str(shard), "--model", model, "--speaker", "bert", "--out", str(out)]) == 0
 
         by_jobs(number, data, tmp_path, convert)
     assert len(contents(tmp_path / "out1")) == 5
@@ -85,8 +85,8 @@ def test_alignment(tmp_path: Path) -> None:
     chosen = {"rms-001": texts["rms-001"], "rms-002": "...", "slt-001": texts["slt-001"]}
     DataDir(Utterance(one, one[:3], str(SAMPLE / f"{one}.flac"), text=text) for one, text in chosen.items()).write(data)
 
-    def align(piece: Path) -> None:
-        assert main(["align", str(piece), "--piece", "--jobs", "1"]) == 0
+    def align(shard: Path) -> None:
+        assert main(["align", str(shard), "--shard", "--jobs", "1"]) == 0
 
     for number in (1, 3):
         split = by_jobs(number, data, tmp_path, align)

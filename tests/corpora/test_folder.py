@@ -1,4 +1,4 @@
-"""A plain folder with one sub-folder a speaker."""
+"""A plain folder with one sub-folder per speaker."""
 
 from __future__ import annotations
 

@@ -141,7 +141,8 @@ def test_films_go_on_as_whole_sequences_say() -> None:
     for film in range(3):
         symbols = to_symbols(again[film], actions[film], CODES)
         with torch.no_grad():
-            logits = prior(prior.previous(torch.from_numpy(symbols[None]).long()), torch.tensor([prior.nobody]))[0]
+            previous = prior.previous(torch.from_numpy(symbols[None]).long())
+            logits = prior(previous, torch.tensor([prior.unconditional]))[0]
         likeliest = logits[:, :CODES].argmax(1).numpy().reshape(4, 7)[2:, 1:]
         assert np.array_equal(likeliest, again[film, 2:].reshape(2, 6))
     # A film's draws do not depend on those beside it.

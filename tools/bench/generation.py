@@ -48,7 +48,7 @@ class Case:
     Attributes:
         run: draws so many samples in each stream.
         roof: times real time that the processor allows at most; None where nobody measured it.
-        clock: tells seconds.
+        clock: gives seconds.
         seconds: for a sample of one stream, one number per round.
     """
 

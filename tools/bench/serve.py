@@ -1,7 +1,7 @@
 """Load the server of ``vqspeech serve`` as a crowd would, and say whether it stood it.
 
 Fifty clients at once convert the sample, while five hundred damaged uploads come and others leave in the middle; it
-counts honest requests that were not answered, answers that are no single line, and the memory of all its processes.
+counts well-formed requests that were not answered, answers that are no single line, and the memory of its processes.
 
 Run as ``python tools/bench/serve.py`` (it starts a server of its own on a free port of this machine).
 """
@@ -79,7 +79,7 @@ def post(port: int, query: str, body: bytes, patience: float) -> tuple[int, byte
         return error.code, error.read()
 
 
-def honest(port: int, voice: str, body: bytes, patience: float) -> str:
+def converted(port: int, voice: str, body: bytes, patience: float) -> str:
     """Convert a recording as the page does; one that is refused for want of room tries again."""
     until = time.monotonic() + patience
     while time.monotonic() < until:
@@ -152,7 +152,7 @@ def main() -> int:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/info") as answer:
             voice = json.load(answer)["voices"][0]["name"]
-        print("one conversion first:", honest(port, voice, sound, options.patience))
+        print("one conversion first:", converted(port, voice, sound, options.patience))
         sizes.append(memory(server.pid))
         for turn in range(options.rounds):
             began, first = time.monotonic(), turn * options.hostile
@@ -161,15 +161,15 @@ def main() -> int:
                 ThreadPoolExecutor(16) as bad,
                 ThreadPoolExecutor(4) as gone,
             ):
-                told = [good.submit(honest, port, voice, sound, options.patience) for _ in range(options.clients)]
-                told += [
+                sent = [good.submit(converted, port, voice, sound, options.patience) for _ in range(options.clients)]
+                sent += [
                     bad.submit(hostile, port, voice, damaged(sound, first + number), options.patience)
                     for number in range(options.hostile)
                 ]
-                told += [
+                sent += [
                     gone.submit(leave, port, voice, sound, random.Random(n).random()) for n in range(options.leaving)
                 ]
-            results = Counter(future.result() for future in told)
+            results = Counter(future.result() for future in sent)
             time.sleep(2)
             sizes.append(memory(server.pid))
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/status") as answer:

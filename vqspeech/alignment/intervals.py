@@ -1,4 +1,4 @@
-"""Labelled stretches of time, and what can be wrong with them."""
+"""Labelled intervals of time, and what can be wrong with them."""
 
 from __future__ import annotations
 

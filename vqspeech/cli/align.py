@@ -37,11 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--lexicon", metavar="FILE", help="pronunciations that go first: a word and its phones, one per line"
     )
-    parser.add_argument("--jobs", type=ranges.WORKERS, metavar="N", help="processes (one a core)")
+    parser.add_argument("--jobs", type=ranges.WORKERS, metavar="N", help="processes (one per core)")
     parser.add_argument(
+        "--shard",
         "--piece",
         action="store_true",
-        help="DIR is a piece of a larger one: that nothing in it can be aligned is no error",
+        help="DIR is a shard of a larger one: that nothing in it can be aligned is no error",
     )
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--from-mfa", metavar="DIR", help="take the TextGrids that Montreal Forced Aligner wrote")
@@ -133,7 +134,7 @@ def _forced(data: DataDir, folder: Path, options: argparse.Namespace) -> Found:
     failed = {name: row["failed"] for name, row in done.items() if "failed" in row}
     kept = {name: row for name, row in done.items() if "failed" not in row}
     partial.unlink()
-    if not kept and not (options.piece and failed):
+    if not kept and not (options.shard and failed):
         name, reason = min(failed.items(), default=("no utterance", "the data directory is empty"))
         raise InputError(
             f"not one utterance could be aligned; {name}: {reason}",

@@ -2,7 +2,7 @@
 
 vqspeech sample --seconds 5 --speaker p239 --seed 3 --out s.wav
 vqspeech sample --seconds 5 --speaker p239 --count 16 --out samples/     all in one batch
-vqspeech sample --count 100 --codes-out codes.txt                        codes only, of nobody in particular
+vqspeech sample --count 100 --codes-out codes.txt                        codes only, unconditional
 """
 
 from __future__ import annotations

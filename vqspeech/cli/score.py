@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
         )
     speakers = read_utt2spk(options.utt2spk)
     index = {name: place for place, name in enumerate(prior.speakers)}
-    who = [index.get(speakers.get(name, ""), prior.nobody) for name in sequences]
+    who = [index.get(speakers.get(name, ""), prior.unconditional) for name in sequences]
     bits = code_bits(prior, list(sequences.values()), who)
     lines = [f"{name} {float(each.sum()):.3f} {len(each)}\n" for name, each in zip(sequences, bits, strict=True)]
     if options.out is None:

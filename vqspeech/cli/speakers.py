@@ -1,4 +1,4 @@
-"""List the speakers of a model, one a line."""
+"""List the speakers of a model, one per line."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ what is added later moves nothing that was there before.
 
     vqspeech split data/train data/train/split4 --into 4
 
-writes data/train/split4/1 to data/train/split4/4, stretches of utterances of nearly equal number, in order. What the
+writes data/train/split4/1 to data/train/split4/4, shards of consecutive utterances, of nearly equal number. What the
 jobs make of them, vqspeech join joins again.
 """
 

@@ -1,9 +1,9 @@
-"""The arrays that binary codes consist of: ``.npy`` files of fixed headers, written piece by piece.
+"""The arrays that binary codes consist of: ``.npy`` files of fixed headers, written block by block.
 
 A set of codes called ``codes`` is four files:
 
 - ``codes.npy``: the codes of all utterances one after the other, uint8 for up to 256 codes, then uint16 or uint32;
-- ``codes.index.npy``: a record an utterance: ``offset`` of its first code, ``length`` in codes, ``seconds`` of its
+- ``codes.index.npy``: one record per utterance: ``offset`` of its first code, ``length`` in codes, ``seconds`` of its
   recording, and ``id``, the byte of ``codes.ids`` at which its id begins;
 - ``codes.ids``: ids in UTF-8, a line each;
 - ``codes.json``: what ``codes.txt`` has, too, and how many utterances and codes there are.

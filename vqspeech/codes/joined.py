@@ -151,8 +151,8 @@ def join_shards(
             first += len(part.codes)
     _copy_failed(folder, names, dest / "codes.failed")
     index = open_array(dest / "codes.index.npy", RECORD)
-    pieces = (index["seconds"][place : place + AT_ONCE] for place in range(0, utterances, AT_ONCE))
-    facts = {"utterances": utterances, "codes": codes, "failed": failed, "seconds": math.fsum(map(np.sum, pieces))}
+    blocks = (index["seconds"][place : place + AT_ONCE] for place in range(0, utterances, AT_ONCE))
+    facts = {"utterances": utterances, "codes": codes, "failed": failed, "seconds": math.fsum(map(np.sum, blocks))}
     with atomic_open(dest / "codes.json") as file:
         file.write(json.dumps({**asdict(info), **facts}, indent=2) + "\n")
     joined = MappedCodes(dest)
@@ -194,7 +194,7 @@ def _common(folder: Path, names: list[str]) -> tuple[CodeInfo, int]:
 
 
 def _require_distinct(parts: list[MappedCodes]) -> None:
-    """Refuse an id that is there twice; takes eight bytes an utterance."""
+    """Refuse an id that is there twice; takes eight bytes per utterance."""
     hashes = array("q")
     for part in parts:
         hashes.extend(map(hash, part.ids()))

@@ -68,7 +68,7 @@ class ResumableLines:
                 file.write(self._order)
         self._file = self._partial.open("ab")
         if continues:
-            # A killed writer may have left half a line, which cannot be told from a short one: drop it.
+            # A killed writer may have left half a line, which cannot be distinguished from a short one: drop it.
             whole = self._partial.read_bytes()
             keep = whole.rfind(b"\n") + 1
             self._file.truncate(keep)

@@ -1,7 +1,7 @@
-"""One shard of a set of codes, written piece by piece: killed, the next run goes on behind the last piece.
+"""One shard of a set of codes, written block by block: killed, the next run goes on behind the last block.
 
 While it is being written a shard is two files with a point before their names: ``.part`` with the codes, and ``.log``
-with a line an utterance that has the checksum of its codes. What of them is not whole, or was written by two processes
+with a line per utterance that has the checksum of its codes. What of them is not whole, or was written by two processes
 at once, is found by the checksums and made again. The files of a finished shard take their names one after the other,
 its ``.json`` last.
 """

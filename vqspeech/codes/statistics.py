@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def runs(codes: ArrayLike) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
-    """Maximal stretches of one code.
+    """Maximal runs of one code.
 
     Args:
         codes: shape ``(frames,)``.

@@ -61,7 +61,7 @@ def fetch(url: str, target: Path, *, checksum: str, progress: Progress | None = 
             raise InputError(
                 f"what is at {url} has not the sum {checksum}", where=target, hint="is there a newer version of it?"
             ) from None
-        # The first piece may have come from another version of the file.
+        # The first part may have come from another version of the file.
         _complete(url, part, progress, wait)
         _verify(part, checksum, hint=f"what is at {url} is another file")
     part.replace(target)
@@ -115,7 +115,7 @@ def _complete(url: str, part: Path, progress: Progress | None, wait: float) -> N
 
 
 def _receive(url: str, part: Path, progress: Progress | None) -> bool:
-    """One connection; whether the file is whole after it, as far as its length tells."""
+    """One connection; whether the file is whole after it, judged by its length."""
     have = part.stat().st_size if part.exists() else 0
     headers = {"User-Agent": "vqspeech", "Accept-Encoding": "identity"}
     if have:
@@ -126,7 +126,7 @@ def _receive(url: str, part: Path, progress: Progress | None) -> bool:
         raise InputError("no address of HTTP or HTTPS", where=url, hint="give one that begins with https://") from None
     except urllib.error.HTTPError as error:
         if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and have:
-            return True  # nothing is left to send; the checksum tells whether that is right
+            return True  # nothing is left to send; the checksum shows whether that is right
         raise
     with answer:
         if answer.status != http.HTTPStatus.PARTIAL_CONTENT:

@@ -1,4 +1,4 @@
-"""Any recordings: a folder with one sub-folder a speaker, transcripts (``.txt`` beside the audio) if there are any."""
+"""Any recordings: a folder with one sub-folder per speaker, transcripts (``.txt`` beside the audio) or none."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vqspeech.corpora.parts import Parts
 from vqspeech.datadir import DataDir, Utterance
 from vqspeech.errors import InputError
 
-LAYOUT = "SPEAKER/any-name.wav (or .flac, .mp3 ...), one sub-folder a speaker, with any-name.txt beside it or not"
+LAYOUT = "SPEAKER/any-name.wav (or .flac, .mp3 ...), one sub-folder per speaker, with any-name.txt beside it or not"
 
 
 def prepare(

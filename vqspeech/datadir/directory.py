@@ -18,7 +18,7 @@ from vqspeech.pipes import recording
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """A stretch of speech by one speaker.
+    """A segment of speech by one speaker.
 
     Attributes:
         id: begins with the speaker id (``p225_001``), so that sorting by utterance also sorts by speaker.

@@ -80,11 +80,11 @@ def split(
 
 
 def shards(data: DataDir, number: int) -> list[DataDir]:
-    """Cut a directory into stretches of utterances, in order, their sizes apart by one at most.
+    """Cut a directory into shards of consecutive utterances, their sizes apart by one at most.
 
     Args:
         data: the directory.
-        number: how many shards, at most one an utterance.
+        number: how many shards, at most one per utterance.
 
     Raises:
         InputError: there are fewer utterances than shards wanted.
@@ -112,7 +112,7 @@ def _position(key: str, seed: int) -> float:
 
 
 def _bounds(parts: Mapping[str, float]) -> dict[str, tuple[float, float]]:
-    """Each part's stretch of [0, 1); the last that has a share ends past 1, so that rounding leaves no gap."""
+    """Each part's interval of [0, 1); the last that has a share ends past 1, so that rounding leaves no gap."""
     bounds = {}
     low = 0.0
     for name, share in parts.items():

@@ -26,7 +26,7 @@ def merge_shards(split: Path, target: Path, name: str, *, optional: bool = False
     Raises:
         InputError: a shard has no such table, an utterance is in two of them, or their ``.json`` differ.
     """
-    files = [shard / name for shard in folders_of_pieces(split)]
+    files = [shard / name for shard in folders_of_shards(split)]
     if not optional:
         for file in files:
             if not file.is_file():
@@ -61,7 +61,7 @@ def merge_shards(split: Path, target: Path, name: str, *, optional: bool = False
     return len(lines)
 
 
-def folders_of_pieces(split: Path) -> list[Path]:
+def folders_of_shards(split: Path) -> list[Path]:
     """The folders 1 to N in ``split``.
 
     Raises:

@@ -110,7 +110,7 @@ def _number(path: Path, place: int) -> int:
 
 
 class Lines:
-    """A text file with a row a line."""
+    """A text file with one row per line."""
 
     def __init__(self, path: Path, parse: Callable[[bytes], Row]) -> None:
         self.path, self.parse = path, parse

@@ -1,4 +1,4 @@
-"""One shard of a source turned into codes; whatever ends it, the next run goes on behind the last piece."""
+"""One shard of a source turned into codes; whatever ends it, the next run goes on behind the last block."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from vqspeech.encoding.rows import Row, Rows
 from vqspeech.errors import InputError
 
 #: Seconds of speech, and utterances, that are encoded together and then written: what a kill costs, at most.
-_PIECE_SECONDS, _PIECE_ROWS = 60.0, 256
-#: Recordings that cannot be used and are told of one by one; the rest are in the shard's ``.failed``.
-_TOLD = 10
+_BLOCK_SECONDS, _BLOCK_ROWS = 60.0, 256
+#: Recordings that cannot be used and are named one by one; the rest are in the shard's ``.failed``.
+_NAMED = 10
 
 
 def _ignore(*_: object) -> None:
@@ -127,35 +127,35 @@ def _encode(
 ) -> None:
     if writer.discarded:
         say(f"{writer.path('')}: of other recordings or another model, begun again")
-    piece: list[tuple[Row, NDArray[np.float32] | InputError]] = []
+    block: list[tuple[Row, NDArray[np.float32] | InputError]] = []
     seconds = 0.0
     for row in rows:
         try:
             recording = row.recording.open() if isinstance(row.recording, Member) else row.recording
             waveform = model.read(recording, start=row.start, end=row.end)
             seconds += len(waveform) / model.sample_rate
-            piece.append((row, waveform))
+            block.append((row, waveform))
         except InputError as fault:
-            piece.append((row, fault))
-        if seconds >= _PIECE_SECONDS or len(piece) >= _PIECE_ROWS:
-            _write(model, writer, piece, say)
-            piece, seconds = [], 0.0
+            block.append((row, fault))
+        if seconds >= _BLOCK_SECONDS or len(block) >= _BLOCK_ROWS:
+            _write(model, writer, block, say)
+            block, seconds = [], 0.0
             progress(writer.done, total)
-    _write(model, writer, piece, say)
+    _write(model, writer, block, say)
     progress(writer.done, total)
 
 
 def _write(
     model: Encoder,
     writer: ShardWriter,
-    piece: list[tuple[Row, NDArray[np.float32] | InputError]],
+    block: list[tuple[Row, NDArray[np.float32] | InputError]],
     say: Callable[[str], None],
 ) -> None:
-    made = iter(model.encode_waveforms([found for _, found in piece if not isinstance(found, InputError)]))
-    for row, found in piece:
+    made = iter(model.encode_waveforms([found for _, found in block if not isinstance(found, InputError)]))
+    for row, found in block:
         if isinstance(found, InputError):
             writer.fail(row.id, str(found))
-            if writer.failed <= _TOLD:
+            if writer.failed <= _NAMED:
                 say(f"{row.id}: {found}")
         else:
             writer.append(row.id, next(made), len(found) / model.sample_rate)

@@ -39,7 +39,7 @@ def sample_codes(
         prior: in evaluation mode.
         length: codes of each sequence.
         count: how many sequences.
-        speaker: whose codes they shall be like; nobody's in particular if None or not known to the prior.
+        speaker: whose codes to sample; unconditional if None or not a speaker of the prior.
         prompt: ``(frames,)``, codes that all sequences go on from; they are not repeated in the result.
         seed: the same seed gives the same codes.
         temperature: divides the logits; 0 takes the likeliest code always.
@@ -56,7 +56,7 @@ def sample_codes(
     _check(length=length, count=count, seed=seed, temperature=temperature, top_k=top_k, top_p=top_p)
     device = prior.output.weight.device
     known = speaker is not None and speaker in prior.speakers
-    who = torch.full((count,), prior.speakers.index(str(speaker)) if known else prior.nobody, device=device)
+    who = torch.full((count,), prior.speakers.index(str(speaker)) if known else prior.unconditional, device=device)
     before = torch.tensor([prior.start, *_prompt(prompt, prior.config.codes)], device=device).expand(count, -1)
     numbers = np.stack([Uniforms(((row + 1) << 64) | seed).draw(length) for row in range(count)])
     drawn = np.empty((count, length), np.int32)

@@ -93,15 +93,15 @@ class Generator:
 
     def _speak(self, until: int) -> NDArray[np.float32]:
         """Generate the codes before index ``until``."""
-        pieces = [np.zeros(0, np.float32)]
+        chunks = [np.zeros(0, np.float32)]
         while self._behind < until:
-            pieces.append(self._waveform(self._frames(self._codes[: self._behind + 1 + self.delay])))
+            chunks.append(self._waveform(self._frames(self._codes[: self._behind + 1 + self.delay])))
             self._behind += 1
             if self._behind > self.delay:
                 del self._codes[0]
                 self._behind -= 1
                 until -= 1
-        return np.concatenate(pieces)
+        return np.concatenate(chunks)
 
     @torch.no_grad()
     def _frames(self, window: list[int]) -> Tensor:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-#: Numbers that Philox makes at each step of its counter: four words of 64 bits, two numbers a word.
+#: Numbers that Philox makes at each step of its counter: four words of 64 bits, two numbers per word.
 _STEP = 8
 
 
 class Uniforms:
-    """A sequence of float32 numbers in [0, 1) that depends on ``seed`` only, not on how it is cut into pieces.
+    """A sequence of float32 numbers in [0, 1) that depends on ``seed`` only, not on how it is drawn in parts.
 
     Philox is counter-based (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
 

@@ -65,7 +65,7 @@ def encode_chunked(
         return apply_chunked(encoder, waveform, block=block, context=context, scale=1 / hop)
     frame = config.mel_hop
     bands = apply_chunked(
-        lambda piece: encoder.log_mel(piece, alter).transpose(1, 2),
+        lambda chunk: encoder.log_mel(chunk, alter).transpose(1, 2),
         waveform,
         block=block,
         context=-(-window_length(encoder.sample_rate) // hop) * hop,
@@ -74,7 +74,7 @@ def encode_chunked(
     if config.input_norm:
         bands = normalized(bands.transpose(1, 2)).transpose(1, 2)
     return apply_chunked(
-        lambda piece: encoder.vectors(encoder.hidden(piece)[-1]),
+        lambda chunk: encoder.vectors(encoder.hidden(chunk)[-1]),
         bands,
         block=block // frame,
         context=context // frame,

@@ -105,7 +105,7 @@ class EncoderConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     @property
     def utterance_norm(self) -> bool:
-        """Whether each code depends on the whole utterance, which then cannot be encoded in pieces."""
+        """Whether each code depends on the whole utterance, which then cannot be encoded in chunks."""
         return self.instance_norm or self.input_norm
 
 

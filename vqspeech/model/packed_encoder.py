@@ -1,6 +1,6 @@
 """Many utterances through the encoder at once, whose codes are those of each one alone.
 
-Utterances are laid one after the other in a buffer of rows, a row a code, with rows of zeros between them as wide as
+Utterances are laid one after the other in a buffer, one row per code, with rows of zeros between them as wide as
 any convolution reaches: what a convolution sees past the end of an utterance is the zeros that it would be padded with.
 What depends on the whole utterance (the log-mel front end with its normalisation, instance normalisation) is computed
 for each by itself.

@@ -64,22 +64,22 @@ class Quantizer(nn.Module):
         self.register_buffer("sums", vectors.clone())
         self.register_buffer("started", torch.zeros((), dtype=torch.bool))
 
-    def nearest(self, vectors: Tensor, surcharge: Tensor | None = None) -> Tensor:
+    def nearest(self, vectors: Tensor, penalty: Tensor | None = None) -> Tensor:
         """The code nearest to each vector in Euclidean distance.
 
         Args:
             vectors: ``(n, dimension)``.
-            surcharge: ``(codes,)``, added to the squared distances from each code.
+            penalty: ``(codes,)``, added to the squared distances from each code.
 
         Returns:
             ``(n,)`` int64.
         """
         # |v - e|² = |v|² - 2 v·e + |e|², and |v|² is the same for every code.
         fixed = self.codebook.square().sum(1)  # (codes,)
-        if surcharge is not None:
-            fixed = fixed + surcharge
-        pieces = vectors.split(_AT_ONCE)
-        return torch.cat([torch.addmm(fixed, piece, self.codebook.t(), alpha=-2).argmin(1) for piece in pieces])
+        if penalty is not None:
+            fixed = fixed + penalty
+        tiles = vectors.split(_AT_ONCE)
+        return torch.cat([torch.addmm(fixed, tile, self.codebook.t(), alpha=-2).argmin(1) for tile in tiles])
 
     def lookup(self, codes: Tensor) -> Tensor:
         """``(batch, *positions)`` codes -> ``(batch, dimension, *positions)`` codebook vectors."""
@@ -143,11 +143,11 @@ class Quantizer(nn.Module):
             # One codebook for all processes: its averages are those of the whole batch.
             dist.all_reduce(counts)
             dist.all_reduce(sums)
-        # In units of a code's fair share, so that the averages do not depend on the size of the batch.
-        fair = counts.sum() / self.config.codes
+        # In units of a code's mean_count share, so that the averages do not depend on the size of the batch.
+        mean_count = counts.sum() / self.config.codes
         keep = self.config.decay
-        self.counts.mul_(keep).add_(counts / fair, alpha=1 - keep)
-        self.sums.mul_(keep).add_(sums / fair, alpha=1 - keep)
+        self.counts.mul_(keep).add_(counts / mean_count, alpha=1 - keep)
+        self.sums.mul_(keep).add_(sums / mean_count, alpha=1 - keep)
         if self.config.update == "ema":
             # A quotient of two nearly vanished numbers is meaningless: such a code stays where it is.
             alive = self.counts > 1e-5

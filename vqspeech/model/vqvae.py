@@ -185,11 +185,11 @@ class VQVAE(nn.Module):
                 ``quantize``.
             targets: ``(batch, time + 1)``, the waveform to reconstruct, with the one sample before it.
             speaker: ``(batch,)`` indices.
-            mel: ``(batch, time / conditioner.hop, values)``, what the auxiliary head shall say; None without one.
+            mel: ``(batch, time / conditioner.hop, values)``, targets of the auxiliary head; None without one.
             crop: first frame and number of frames that the decoder predicts; None leaves the decoder out.
             pitch: as for ``frames``.
             alter: as for ``quantize``.
-            features: ``(batch, time / conditioner.hop, conditioner.features)``, what the head of features shall say.
+            features: ``(batch, time / conditioner.hop, conditioner.features)``, targets of the feature head.
 
         Returns:
             The loss terms, and the codes ``(batch, codes)``.

@@ -46,7 +46,7 @@ class StreamedQuantizer:
         self._target = self._stats.blended(shares) if self._stats.computed(list(shares)) else None
         if self._target is not None:
             weight = self._quantizer.config.unigram_prior * self._quantizer.dimension
-            self._surcharge = -weight * self._target.unigram.log()  # (codes,)
+            self._penalty = -weight * self._target.unigram.log()  # (codes,)
 
     def push(self, vectors: Tensor, *, speech: bool) -> Tensor:
         """``(codes, dimension)`` of one step -> ``(codes,)`` int64."""
@@ -61,4 +61,4 @@ class StreamedQuantizer:
             count = self._moments.count
             trust = count / (count + SHRINKAGE * self._rate)
             vectors = vectors + share * trust * (self._target.mean - mean)
-        return self._quantizer.nearest(vectors, self._surcharge)
+        return self._quantizer.nearest(vectors, self._penalty)

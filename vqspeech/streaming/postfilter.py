@@ -101,8 +101,8 @@ class StreamedPostFilter:
     def _filtered(self, count: int) -> NDArray[np.float32]:
         """The next frames, ``(count x hop,)``."""
         reach = self._hop + self._taps - 1
-        pieces = np.lib.stride_tricks.sliding_window_view(self._speech, reach)[:: self._hop][:count]
-        spectra = np.fft.rfft(pieces, self._size)  # (frames, bins)
+        windows = np.lib.stride_tricks.sliding_window_view(self._speech, reach)[:: self._hop][:count]
+        spectra = np.fft.rfft(windows, self._size)  # (frames, bins)
         before, own = (
             np.fft.irfft(spectra * self._spectra[turn : turn + count], self._size)[:, self._taps - 1 : reach]
             for turn in (0, 1)

@@ -239,17 +239,17 @@ class Stream:
 
     def _run(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """Make all steps for which there are samples."""
-        pieces = [np.zeros(0, np.float32)]
+        chunks = [np.zeros(0, np.float32)]
         place = 0
         while self._held + len(samples) - place >= self._due:
             end = place + self._due - self._held
             step = np.concatenate([*self._pending, samples[place:end]])
             self._pending, self._held, self._due, place = [], 0, self._step_length, end
-            pieces.append(self._step(step))
+            chunks.append(self._step(step))
         if place < len(samples):
             self._pending.append(samples[place:].copy())
             self._held += len(samples) - place
-        return np.concatenate(pieces)
+        return np.concatenate(chunks)
 
     def _step(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """Take the samples of a step, and give those of the frames whose context they complete."""

@@ -36,7 +36,7 @@ def perturb_speaker(waveform: NDArray[np.float32], sample_rate: int, rng: np.ran
         voiced = contour[contour > 0]
         # Praat leaves the pitch alone at 0; without a voiced frame there is none to change.
         median = float(np.median(voiced)) * pitch if len(voiced) else 0.0
-        # Praat rearranges voiceless stretches at random, from a generator of its own.
+        # Praat rearranges voiceless segments at random, from a generator of its own.
         run(f"random_initializeWithSeedUnsafelyButPredictably ({rng.integers(1, 2**31)})")
         changed = call(sound, "Change gender", 75.0, 500.0, formants, median, 1.0, 1.0).values[0]
     except parselmouth.PraatError:

@@ -138,7 +138,7 @@ async def _parts(work: Work, folder: Path) -> AsyncIterator[bytes]:
         except Refused as refusal:
             yield _line({"event": "error", "message": refusal.message})
             return
-        except Exception:  # the page is told that it is ours, the terminal what it is
+        except Exception:  # the page shows that it is ours, the terminal what it is
             traceback.print_exc()
             yield _line({"event": "error", "message": INTERNAL})
             return

@@ -1,4 +1,4 @@
-"""The queue before a worker: jobs take their turns, and each is told how many are before it."""
+"""The queue before a worker: jobs take their turns, and each is sent the number of those before it."""
 
 from __future__ import annotations
 

@@ -161,13 +161,13 @@ class LiveDesk:
                     sent.dropped += len(block) // 2
                     continue
                 sent.ahead += len(block) // 2
-                self.worker.tell(number, "push", block)
+                self.worker.send(number, "push", block)
                 continue
             said = _message(message.get("text") or "")
             if said.get("event") == "voice":
-                self.worker.tell(number, "voice", options.voice(said))
+                self.worker.send(number, "voice", options.voice(said))
             elif said.get("event") == "end":
-                self.worker.tell(number, "end", None)
+                self.worker.send(number, "end", None)
                 return
 
     async def _down(self, socket: WebSocket, number: int, sent: _Sent) -> None:

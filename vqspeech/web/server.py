@@ -34,7 +34,7 @@ def serve(
         host: to listen at.
         port: 0 is any that is free.
         token: asked of visitors, see ``vqspeech.web.guard``.
-        say: told where the page is.
+        say: called with the address of the page.
 
     Raises:
         InputError: the model cannot be loaded, or the address cannot be listened at.

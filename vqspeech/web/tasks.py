@@ -88,7 +88,7 @@ class Tasks:
 
         Args:
             order: what, with which options, in which folder.
-            progress: told how far it is.
+            progress: called with how far it is.
 
         Returns:
             What the page shows of it.

@@ -252,7 +252,7 @@ class Worker:
                 self._ended = word in _LAST_WORDS
                 return word, said
 
-    def tell(self, number: int, word: str, said: Any) -> None:
+    def send(self, number: int, word: str, said: Any) -> None:
         """Say something to a job; it must not be more than the pipe holds, or the server waits."""
         assert self._connection is not None
         self._connection.send((word, number, said))

@@ -154,7 +154,7 @@ class ImageTask:
 
     @property
     def speakers(self) -> tuple[str, ...]:
-        """No one speaks."""
+        """There are no speakers."""
         return ()
 
     def optimizers(self) -> list[Optimizer]:

@@ -147,14 +147,14 @@ def _bits(data: dict[str, CodeData], priors: dict[str, Prior]) -> dict[str, dict
             # Each prior numbers the classes by itself.
             of_prior = [_index(prior, held.names[label]) for label in held.speakers]
             row[name] = float(np.concatenate(code_bits(prior, held.sequences, of_prior)).mean())
-            nobody = [prior.nobody] * len(of_prior)
+            nobody = [prior.unconditional] * len(of_prior)
             row[f"{name}, class not given"] = float(np.concatenate(code_bits(prior, held.sequences, nobody)).mean())
         found[part] = row
     return found
 
 
 def _index(prior: Prior, name: str) -> int:
-    return prior.speakers.index(name) if name in prior.speakers else prior.nobody
+    return prior.speakers.index(name) if name in prior.speakers else prior.unconditional
 
 
 def _bits_per_dimension(
@@ -221,11 +221,11 @@ def _recognised(images: ImageSet, arrays: dict[str, Any], count: int) -> dict[st
 
     train, test = images.parts["train"], images.parts["test"]
     some = slice(None, None, 1 + len(train.labels) // TAUGHT)
-    judge = SVC(C=10.0).fit(flat(train.images[some]), train.labels[some])
+    classifier = SVC(C=10.0).fit(flat(train.images[some]), train.labels[some])
     asked = np.arange(len(images.names)).repeat(count)
-    found = {"real test images": float(judge.score(flat(test.images), test.labels))}
+    found = {"real test images": float(classifier.score(flat(test.images), test.labels))}
     for name in ("prior", "unigram", "uniform"):
-        found[f"samples, {name}"] = float(judge.score(flat(arrays[f"sample {name}"]), asked))
+        found[f"samples, {name}"] = float(classifier.score(flat(arrays[f"sample {name}"]), asked))
     return found
 
 

@@ -1,6 +1,6 @@
 """Films as sequences of symbols: for each frame its action, then its codes in raster order.
 
-The prior sees one alphabet: the K codes of the codebook, then the actions. So the package's prior, which knows nothing
+The prior sees one alphabet: the K codes of the codebook, then the actions. So the package's prior, which holds nothing
 but sequences of integers, is given the actions and predicts the codes between them.
 """
 
@@ -66,9 +66,9 @@ def continue_films(
     n, given, *grid = codes.shape
     size = prior.config.codes - len(ACTIONS)
     places, frames = int(np.prod(grid)), actions.shape[1]
-    nobody = torch.full((n,), prior.nobody)
-    told = [to_symbols(film, film_actions[:given], size) for film, film_actions in zip(codes, actions, strict=True)]
-    before = torch.tensor(np.stack(told), dtype=torch.long)
+    nobody = torch.full((n,), prior.unconditional)
+    prompts = [to_symbols(film, film_actions[:given], size) for film, film_actions in zip(codes, actions, strict=True)]
+    before = torch.tensor(np.stack(prompts), dtype=torch.long)
     before = torch.cat([torch.full_like(before[:, :1], prior.start), before], 1)
     numbers = np.stack([Uniforms(((row + 1) << 64) | seed).draw((frames - given) * places) for row in range(n)])
     cache = prior.cache()

@@ -128,7 +128,7 @@ def _tiles(found: dict[str, Any]) -> str:
 
 
 def framed(frames: NDArray[np.uint8], given: int) -> NDArray[np.uint8]:
-    """``(time, rows, columns, 3)`` enlarged, with an edge that tells given frames from generated ones."""
+    """``(time, rows, columns, 3)`` enlarged, with an edge that distinguishes given frames from generated ones."""
     large = frames.repeat(SCALE, 1).repeat(SCALE, 2)
     edged = np.empty((len(large), large.shape[1] + 8, large.shape[2] + 8, 3), np.uint8)
     edged[:given], edged[given:] = GIVEN_EDGE, NEW_EDGE

@@ -132,7 +132,7 @@ def bits(prior: Prior, codes: NDArray[np.int64], films: Films, size: int) -> dic
     found: dict[str, Any] = {"uniform": math.log2(size)}
     for name, actions in (("with actions", films.actions), ("without actions", unknown_actions(films.actions))):
         symbols = [to_symbols(film, of_film, size) for film, of_film in zip(codes, actions, strict=True)]
-        scores = np.stack([frame_bits(one) for one in code_bits(prior, symbols, [prior.nobody] * len(symbols))])
+        scores = np.stack([frame_bits(one) for one in code_bits(prior, symbols, [prior.unconditional] * len(symbols))])
         found[name] = float(scores[:, GIVEN:].mean())
         acted = films.actions[:, GIVEN:] > 0
         found[f"{name}, frames with an action"] = float(scores[:, GIVEN:][acted].mean())
@@ -146,10 +146,10 @@ def commanded(
     commands = ACTIONS[1:5]
     n = len(codes)
     given = codes[:, None, :GIVEN].repeat(len(commands), 1).reshape(n * len(commands), GIVEN, *codes.shape[2:])
-    told = actions.repeat(len(commands), 0)
-    told[:, GIVEN:] = 0
-    told[:, GIVEN] = np.tile([ACTIONS.index(name) for name in commands], n)
-    again = continue_films(prior, given, told, temperature=options.temperature, seed=options.seed + 1)
+    conditions = actions.repeat(len(commands), 0)
+    conditions[:, GIVEN:] = 0
+    conditions[:, GIVEN] = np.tile([ACTIONS.index(name) for name in commands], n)
+    again = continue_films(prior, given, conditions, temperature=options.temperature, seed=options.seed + 1)
     frames = decoded(model, again)
     return frames.reshape(n, len(commands), *frames.shape[1:])
 

@@ -105,7 +105,7 @@ def test_a_perfect_conversion_meets_the_real_target() -> None:
     assert first.similarity_source == pytest.approx(np.cos(1.5), abs=0.01)
     assert second.similarity_source == pytest.approx(np.cos(1.1), abs=0.01)
     assert result.groups["same gender"]["similarity_source"] == first.similarity_source
-    assert result.groups["strangers as sources"]["similarity_source"] == second.similarity_source
+    assert result.groups["unseen speakers as sources"]["similarity_source"] == second.similarity_source
     assert result.columns == ("similarity_target", "similarity_source", "target_wins", "duration")
 
 

@@ -34,29 +34,29 @@ def test_the_longest_copy_is_the_longest_common_substring(train: list[list[int]]
             assert texts[int(utterance[1:])][at : at + length] in text
 
 
-def plain_distance(piece: list[int], stretch: list[int]) -> int:
-    """Fewest edits from some part of a stretch to a piece, one cell of the table at a time."""
-    rows = [[0] * (len(stretch) + 1)]
-    for i, code in enumerate(piece, 1):
+def plain_distance(window: list[int], span: list[int]) -> int:
+    """Fewest edits from some part of a span to a window, one cell of the table at a time."""
+    rows = [[0] * (len(span) + 1)]
+    for i, code in enumerate(window, 1):
         row = [i]
-        for j, other in enumerate(stretch, 1):
+        for j, other in enumerate(span, 1):
             row.append(min(rows[-1][j] + 1, row[-1] + 1, rows[-1][j - 1] + (code != other)))
         rows.append(row)
     return min(rows[-1])
 
 
-@given(piece=codes_of, stretches=st.lists(st.lists(st.integers(0, 2), min_size=9, max_size=9), min_size=1, max_size=5))
-def test_edit_distances_are_those_of_the_plain_table(piece: list[int], stretches: list[list[int]]) -> None:
-    found = edit_distances(array(piece), np.array(stretches, np.int32))
-    assert found.tolist() == [plain_distance(piece, stretch) for stretch in stretches]
+@given(window=codes_of, spans=st.lists(st.lists(st.integers(0, 2), min_size=9, max_size=9), min_size=1, max_size=5))
+def test_edit_distances_are_those_of_the_plain_table(window: list[int], spans: list[list[int]]) -> None:
+    found = edit_distances(array(window), np.array(spans, np.int32))
+    assert found.tolist() == [plain_distance(window, span) for span in spans]
 
 
-@given(train=st.lists(codes_of, min_size=1, max_size=3), piece=codes_of)
-def test_votes_count_the_codes_that_agree(train: list[list[int]], piece: list[int]) -> None:
+@given(train=st.lists(codes_of, min_size=1, max_size=3), window=codes_of)
+def test_votes_count_the_codes_that_agree(train: list[list[int]], window: list[int]) -> None:
     known = training(*train)
-    votes = known.votes(array(piece))
-    padded = np.concatenate((np.full(len(piece) - 1, -1), known.codes, np.full(len(piece) - 1, -1)))
-    expected = [int((padded[i : i + len(piece)] == piece).sum()) for i in range(len(votes))]
+    votes = known.votes(array(window))
+    padded = np.concatenate((np.full(len(window) - 1, -1), known.codes, np.full(len(window) - 1, -1)))
+    expected = [int((padded[i : i + len(window)] == window).sum()) for i in range(len(votes))]
     assert votes.tolist() == expected
 
 
@@ -77,7 +77,7 @@ def test_a_copy_is_found_with_what_was_changed_in_it() -> None:
     assert other.distance > 0.6
 
 
-def test_where_a_piece_was_found_is_told() -> None:
+def test_where_a_window_was_found_is_told() -> None:
     generator = np.random.default_rng(1)
     train = [generator.integers(0, 50, 500).tolist() for _ in range(3)]
     found = nearest([array(train[1][200:300])], training(*train, size=50), width=50)[0]
@@ -85,7 +85,7 @@ def test_where_a_piece_was_found_is_told() -> None:
     assert abs(found.nearest_at - 200) <= 5
 
 
-def test_a_sequence_shorter_than_a_piece_is_one_and_no_match_goes_over_an_utterances_end() -> None:
+def test_a_sequence_shorter_than_a_window_is_one_and_no_match_goes_over_an_utterances_end() -> None:
     known = training([0, 1], [2, 0])
     found = nearest([array([1, 2])], known, width=50)[0]
     assert found.copied == 1

@@ -134,14 +134,14 @@ def test_who_speaks_matters_unless_nobody_is_told(kind: str) -> None:
     prior, codes = make_prior(kind), some_codes()[:1].expand(3, -1)
     previous = prior.previous(codes)
     with torch.no_grad():
-        ann, bob, nobody = prior(previous, torch.tensor([0, 1, prior.nobody]))
+        ann, bob, nobody = prior(previous, torch.tensor([0, 1, prior.unconditional]))
     assert not torch.allclose(ann, bob)
     assert not torch.allclose(ann, nobody)
 
 
 def test_it_may_know_nobody() -> None:
     prior = make_prior(speakers=())
-    assert prior.nobody == 0
+    assert prior.unconditional == 0
     assert prior(torch.zeros(1, 3, dtype=torch.long), torch.tensor([0])).shape == (1, 3, CODES)
 
 

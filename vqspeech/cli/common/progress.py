@@ -35,14 +35,14 @@ def _bar(title: str, unit: str) -> Callable[[int, int], None]:
 
 
 def _lines(title: str, unit: str) -> Callable[[int, int], None]:
-    began = told = time.monotonic()
+    began = shown_at = time.monotonic()
 
     def draw(done: int, total: int) -> None:
-        nonlocal told
+        nonlocal shown_at
         now = time.monotonic()
-        if now - told < EVERY or done >= total > 0:
+        if now - shown_at < EVERY or done >= total > 0:
             return
-        told = now
+        shown_at = now
         left = f", {(now - began) * (total - done) / done / 60:.0f} min left" if 0 < done < total else ""
         of = f" of {total}" if total else ""
         print(f"{title}: {done}{of} {unit}s{left}", file=sys.stderr, flush=True)

@@ -88,7 +88,7 @@ class SoundDevice:
 
         Args:
             conversion: at ``rate``, for blocks of ``block``.
-            report: called four times a second, with the seconds that the device itself takes.
+            report: called four times per second, with the seconds that the device itself takes.
 
         Raises:
             InputError: the device cannot be opened, or stops.

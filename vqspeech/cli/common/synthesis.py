@@ -1,4 +1,4 @@
-"""What ``convert`` and ``decode`` share: many utterances through one engine, each written as soon as it is spoken."""
+"""What ``convert`` and ``decode`` share: many utterances through one engine, each written as soon as it is decoded."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from vqspeech.pitch import INTONATIONS
 if TYPE_CHECKING:
     from vqspeech.api import Model, Through
 
-#: Seconds of speech that a stream has to say in a group of utterances: several of usual length, one after the other.
+#: Seconds of speech per stream in a group of utterances: several of usual length, one after the other.
 _STREAM_SECONDS = 15
 
 
@@ -58,11 +58,11 @@ def add_f0(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True)
 class Speech:
-    """Something to say and where to write it.
+    """Codes to decode and where to write the speech.
 
     Attributes:
         codes: ``(frames,)``.
-        samples: how many to keep of what is said; None for all.
+        samples: how many samples to keep; None for all.
         target: WAV or FLAC file, or ``-``.
         pitch: intonation, as ``Model.pitch`` gives it; None leaves it to the model.
     """
@@ -74,7 +74,7 @@ class Speech:
 
 
 class Targets:
-    """Where each utterance is written, and never over what is there unless told to.
+    """Where each utterance is written, and never over what is there without ``--force``.
 
     Args:
         out: ``--out``: a file, ``-``, a folder, or None for beside the source.
@@ -173,7 +173,7 @@ def synthesise(
 
     Args:
         model: what decodes.
-        speeches: what to say.
+        speeches: what to decode.
         speaker: one voice for all, or one for each.
         seed: as for ``Model.decode``.
         temperature: as for ``Model.decode``.
@@ -212,7 +212,7 @@ def synthesise(
 
 
 def _groups(speeches: Iterable[tuple[Speech, str]], model: Model) -> Iterator[list[tuple[Speech, str]]]:
-    """As many at a time as give each of the engine's streams about ``_STREAM_SECONDS`` to say.
+    """As many at a time as give each of the engine's streams about ``_STREAM_SECONDS``.
 
     Of many, those of like length are drawn together; of too many, an interruption would cost much.
     """

@@ -221,7 +221,7 @@ def _scores(
 
     index = {name: place for place, name in enumerate(prior.speakers)}
     who = [
-        index.get(speakers.get(name, ""), prior.nobody) if options.condition_on_speaker else prior.nobody
+        index.get(speakers.get(name, ""), prior.unconditional) if options.condition_on_speaker else prior.unconditional
         for name in held_out.sequences
     ]
     found = code_bits(prior, list(held_out.sequences.values()), who)
@@ -256,7 +256,7 @@ def _settings(options: argparse.Namespace, model: Model | None) -> dict[str, str
     if options.prior and not options.samples:
         found["drawing"] = (
             f"temperature {options.temperature:g}, top-k {options.top_k or 'all'}, top-p {options.top_p:g}, "
-            f"{'like ' + options.speaker if options.speaker else 'nobody in particular'}"
+            f"{'like ' + options.speaker if options.speaker else 'unconditional'}"
         )
     if model is not None:
         found["voice"] = options.speaker or model.speakers[0]

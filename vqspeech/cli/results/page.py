@@ -36,7 +36,7 @@ def beside_the_paper(phonemes: Found | None, conversion: Found | None, prior: Fo
                 "codes as phonemes, map learnt on the scored part",
                 phonemes,
                 "accuracy_same_part",
-                f"{theirs['accuracy_same_part']} (25 a second, K 128)",
+                f"{theirs['accuracy_same_part']} (25 per second, K 128)",
             ),
             ("always the most likely phoneme", likely, "accuracy_same_part", theirs["most_likely_phone"]),
         ):

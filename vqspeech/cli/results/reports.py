@@ -59,9 +59,9 @@ _PRIOR: Figures = {
     "longest_loop": ("longest loop of all", 1, ""),
     "js_unigram": ("Jensen-Shannon divergence from the data, codes", 1, " bit"),
     "js_bigram": ("the same, pairs of neighbours", 1, " bit"),
-    "copied": ("longest stretch copied from the training codes, mean, in codes", 1, ""),
+    "copied": ("longest span copied from the training codes, mean, in codes", 1, ""),
     "longest_copied": ("longest of all", 1, ""),
-    "edit_distance": ("edits to the nearest training stretch, mean", 100, " %"),
+    "edit_distance": ("edits to the nearest training span, mean", 100, " %"),
     "nearest": ("least of all", 100, " %"),
     "words_per_second": ("recognised words per second", 1, ""),
     "in_dictionary": ("of them in a dictionary", 100, " %"),
@@ -102,9 +102,9 @@ def phonemes(found: Found, name: str) -> Iterator[str]:
     headings = ["system", "accuracy", "same part", "without silence", "PNMI", "bit/s", "paper, same part"]
     compared = []
     for title, figures in ((OURS, found), *beside(found, "baselines", "toplines")):
-        told = {OURS: "accuracy_same_part", SYSTEMS["most_likely_phone"]: "most_likely_phone"}.get(title)
+        reference = {OURS: "accuracy_same_part", SYSTEMS["most_likely_phone"]: "most_likely_phone"}.get(title)
         cells = [text(figures.get(key), 100 if key in ACCURACY else 1) for key in keys]
-        compared.append([title, *cells, text(paper.get(told), 100) if told else "-"])
+        compared.append([title, *cells, text(paper.get(reference), 100) if reference else "-"])
     yield table(headings, compared)
 
 
@@ -163,7 +163,7 @@ def prior(found: Found, name: str) -> Iterator[str]:
 
 
 def _with_least(system: Found) -> Found:
-    """A system's figures, with the least edit distance for the list of all nearest stretches."""
+    """A system's figures, with the least edit distance for the list of all nearest spans."""
     distances = [one["nearest"] for one in (system.get("nearest") or {}).values() if "nearest" in one]
     return {**system, "nearest": min(distances, default=None)}
 

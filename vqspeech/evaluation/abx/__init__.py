@@ -58,7 +58,7 @@ class AbxScore:
     """An ABX error rate.
 
     Attributes:
-        error: in ``[0, 1]``; 0.5 for representations that know nothing.
+        error: in ``[0, 1]``; 0.5 for uninformative representations.
         interval: 95 % bootstrap interval over the speakers of A and B; None with under five of them.
         pairs: ordered pairs of phones that could be compared.
         cells: combinations of pair, context and speakers that could.

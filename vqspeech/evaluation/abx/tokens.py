@@ -1,4 +1,4 @@
-"""What ABX compares, stretches of speech that are a phone or a triphone, and what the comparison yields."""
+"""What ABX compares, segments of speech that are a phone or a triphone, and what the comparison yields."""
 
 from __future__ import annotations
 

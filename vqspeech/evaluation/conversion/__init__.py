@@ -133,7 +133,8 @@ def _grouped(rows: Sequence[PairMetrics]) -> dict[str, list[PairMetrics]]:
         if row.gender:
             groups.setdefault(f"{row.gender} gender", []).append(row)
         if row.seen is not None:
-            groups.setdefault("sources of the training" if row.seen else "strangers as sources", []).append(row)
+            kind = "training" if row.seen else "unseen"
+            groups.setdefault(f"{kind} speakers as sources", []).append(row)
     for row in sorted(rows, key=lambda row: row.target):
         groups.setdefault(f"target {row.target}", []).append(row)
     return groups

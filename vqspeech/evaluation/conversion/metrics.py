@@ -78,7 +78,7 @@ class System:
     """A system, a baseline or a topline, scored on all pairs.
 
     Attributes:
-        rows: one a pair.
+        rows: one per pair.
         mean: figure -> mean over the rows that have it; ``wer`` is errors of all rows by words of all rows.
     """
 
@@ -119,7 +119,7 @@ def intervals(
     Pairs are drawn where there are under five targets.
 
     Args:
-        rows: one a pair.
+        rows: one per pair.
         columns: figures whose mean is wanted.
         seed: of the draw.
         confidence: share of resamples inside an interval.
@@ -131,7 +131,7 @@ def intervals(
     for name in columns:
         values, weights = _weighed(rows, name)
         point = _mean(values, weights)
-        # Draws without a pair that has this figure say nothing.
+        # Draws without a pair that has this figure are left out.
         some = draws.weights @ np.bincount(draws.group, weights=weights, minlength=draws.units) > 0
         drawn = draws.share(values * weights, weights)[some]
         if point is not None and len(drawn):

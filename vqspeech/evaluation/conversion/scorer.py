@@ -165,7 +165,7 @@ class ConversionScorer:
         if silent and self.metric_set.words:
             found.append(
                 f"{silent} of {len(pairs)} sources have no text: their word errors are counted against what "
-                f"{self.metric_set.words.name} hears in the source"
+                f"{self.metric_set.words.name} finds in the source"
             )
         if self.metric_set.cepstra and not any(self.parallel(pair) for pair in pairs):
             found.append("no target has read a source's words: there is no mel-cepstral distortion")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Class of phones -> colour (after Paul Tol, told apart by the colour-blind too; dark enough for text).
+#: Class of phones -> colour (after Paul Tol, distinct to the colour-blind too; dark enough for text).
 CLASS_COLOURS = {
     "vowels": "#4477aa",
     "stops": "#ee6677",

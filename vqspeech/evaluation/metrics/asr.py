@@ -68,7 +68,7 @@ class FasterWhisper(_Counting):
     Args:
         model: a folder with a CTranslate2 model (``model.bin``, ``config.json``, ``tokenizer.json``, a vocabulary), or
             a name such as ``base.en``, which faster-whisper downloads.
-        language: of the speech; models whose name ends in ``.en`` know one alone.
+        language: of the speech; models whose name ends in ``.en`` support one alone.
         threads: how many it may use.
 
     Raises:

@@ -1,6 +1,6 @@
 """Baselines and toplines of the phoneme measures, on the same frames.
 
-Baselines that need no audio are the most frequent phone, codes drawn at random, and the system's own codes a second
+Baselines that need no audio are the most frequent phone, codes drawn at random, and the system's own codes one second
 late (they keep its rate, usage and run lengths, and lose their place). With audio: k-means over MFCCs of the same
 codebook size and rate, and a linear classifier of MFCCs trained on the phones.
 """
@@ -44,7 +44,7 @@ def silent_baselines(test: Frames, train: Frames | None, *, seed: int = 0) -> di
 
 
 def blind_codes(part: Frames, *, seed: int = 0) -> dict[str, Frames]:
-    """Codes that know nothing of what is said at their place: drawn at random with the same usage, and 1 s late.
+    """Codes independent of the phone at their place: drawn at random with the same usage, and 1 s late.
 
     Args:
         part: the system's own.

@@ -168,7 +168,7 @@ class PhonemeResult:
         run_lengths: number of runs of 1, 2, 3 … frames, shape ``(longest run,)``.
         phone_frames: number of phones of 1, 2, 3 … frames, shape ``(longest,)``.
         usage: frames seen, codes that have occurred in them and their perplexity, from beginning to end.
-        baselines: systems that know nothing of the phones, by name.
+        baselines: systems independent of the phones, by name.
         toplines: systems that were taught the phones, by name.
         trade: the codes under rising duration penalties, where asked for.
     """

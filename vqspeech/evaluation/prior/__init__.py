@@ -23,8 +23,8 @@ Progress = Callable[[str, int, int], None]
 
 #: Systems whose nearest training data are sought.
 SEARCHED = ("samples", "ngram", "real")
-#: Seconds of the pieces that are sought in the training data.
-PIECE = 1.0
+#: Seconds of the windows that are looked for in the training data.
+WINDOW = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Result:
         systems: system -> what was found of it; none where no samples were given.
         frames: codes of each compared sequence; 0 without samples.
         frame_period: seconds per code.
-        piece: codes of the pieces that were sought in the training data.
+        window: codes of the windows that were looked for in the training data.
         metric_names: metric -> name of its implementation.
     """
 
@@ -77,7 +77,7 @@ class Result:
     systems: dict[str, System]
     frames: int
     frame_period: float
-    piece: int
+    window: int
     metric_names: dict[str, str]
 
 
@@ -135,7 +135,7 @@ def evaluate(
     def shown(what: str) -> Callable[[int, int], None] | None:
         return None if progress is None else lambda done, total: progress(what, done, total)
 
-    piece = max(1, round(PIECE / frame_period))
+    window = max(1, round(WINDOW / frame_period))
     sequences = {} if compared is None else {name: dict(each) for name, each in compared.systems.items() if each}
     training = Training(train, codebook_size) if sequences else None
     names = [*sequences, *(name for name in recordings or {} if name not in sequences)]
@@ -145,7 +145,7 @@ def evaluate(
         codes: Sequence[Codes] = list(sequences.get(name, {}).values())
         neighbours: dict[str, Neighbour] = {}
         if training and codes and name in SEARCHED:
-            found = nearest(codes, training, width=piece, progress=shown(f"searching, {name}"))
+            found = nearest(codes, training, width=window, progress=shown(f"searching, {name}"))
             neighbours = dict(zip(sequences[name], found, strict=True))
         sounds = (recordings or {}).get(name, {})
         systems[name] = System(
@@ -162,6 +162,6 @@ def evaluate(
         systems=systems,
         frames=compared.frames if compared else 0,
         frame_period=frame_period,
-        piece=piece,
+        window=window,
         metric_names={"recogniser": listener.name} if listener else {},
     )

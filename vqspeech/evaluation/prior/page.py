@@ -24,11 +24,11 @@ _METHOD = {
     "codes as hard": "two to the power of the bits: so many codes, all as likely, would be as hard to foresee",
     "rep-n": "share of a sequence's n-grams that stood earlier in it, for n = 4, 16 and 64 codes",
     "run, longest": "codes in a run of one code: mean, and the longest of all",
-    "loop, longest": "codes in a sequence's longest stretch that repeats itself twice or more on end, runs taken as "
+    "loop, longest": "codes in a sequence's longest span that repeats itself twice or more on end, runs taken as "
     "one: mean over sequences, and the longest of all",
     "JS 1, JS 2": "Jensen-Shannon divergence of codes, and of pairs of them, from the training data's, in bits; even "
     "real codes are not at 0, being few",
-    "copied, longest": "codes in a sequence's longest stretch that training has too, code for code: mean over "
+    "copied, longest": "codes in a sequence's longest span that training has too, code for code: mean over "
     "sequences, and the longest of all",
     "edits, least": "edit distance from each second of a sequence to the nearest training data, in % of its codes: "
     "mean, and the least of all; real held-out utterances are the yardstick",
@@ -112,7 +112,7 @@ def _tiles(result: Result) -> list[tuple[str, str, str]]:
         ours, theirs = report.figures(samples), report.figures(real)
         milliseconds = 1000 * result.frame_period
         for name, meaning, form, factor, unit in (
-            ("copied", "longest stretch found in training", ".0f", milliseconds, " ms"),
+            ("copied", "longest span found in training", ".0f", milliseconds, " ms"),
             ("edit_distance", "edits to the nearest training second", ".0f", 100, " %"),
             ("js_bigram", "JS divergence of pairs", ".3f", 1, ""),
             ("in_dictionary", "words in the dictionary", ".0f", 100, " %"),

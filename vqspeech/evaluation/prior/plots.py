@@ -60,7 +60,7 @@ def run_lengths(result: Result, names: dict[str, str]) -> str:
 
 
 def nearest(result: Result, names: dict[str, str]) -> str:
-    """Longest copied stretch and distance to the nearest training data, a dot a sequence."""
+    """Longest copied span and distance to the nearest training data, one dot per sequence."""
     with plot_style("nearest"):
         figure = new_figure(5.4, 2.6, layout="constrained")
         axes = figure.subplots()
@@ -78,7 +78,7 @@ def nearest(result: Result, names: dict[str, str]) -> str:
                 )
         axes.set_xlim(left=0)
         axes.set_ylim(0, 100)
-        axes.set_xlabel("longest stretch found in training, ms")
+        axes.set_xlabel("longest span found in training, ms")
         axes.set_ylabel("edits to the nearest, %")
         axes.legend(frameon=False, fontsize=8)
         return as_svg(figure, "nearest")

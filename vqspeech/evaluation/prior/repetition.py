@@ -106,7 +106,7 @@ def repeated(codes: Codes, n: int) -> float:
 
 
 def longest_loop(codes: Codes) -> int:
-    """Length in codes of the longest stretch that repeats itself twice or more, one after the other.
+    """Length in codes of the longest span that repeats itself twice or more, one after the other.
 
     Runs of one code count as one symbol here, of any length: a long silence is a long run and no loop, and a loop that
     dwells on a code longer the second time is one.

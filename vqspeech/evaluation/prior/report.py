@@ -78,7 +78,7 @@ def results(result: Result, about: About) -> dict[str, Any]:
             **asdict(about),
             "frame_period": result.frame_period,
             "compared_codes": result.frames,
-            "piece_codes": result.piece,
+            "window_codes": result.window,
         },
     }
 

@@ -94,11 +94,11 @@ class WhisperListener(FasterWhisper):
             condition_on_previous_text=False,
             without_timestamps=True,
         )
-        pieces = list(segments)
+        found = list(segments)
         return Transcript(
-            " ".join(piece.text.strip() for piece in pieces),
-            math.fsum(piece.avg_logprob * (len(piece.tokens) + 1) for piece in pieces),
-            sum(len(piece.tokens) + 1 for piece in pieces),
+            " ".join(segment.text.strip() for segment in found),
+            math.fsum(segment.avg_logprob * (len(segment.tokens) + 1) for segment in found),
+            sum(len(segment.tokens) + 1 for segment in found),
             len(waveform) / audio.SAMPLE_RATE,
         )
 

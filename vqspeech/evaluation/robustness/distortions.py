@@ -58,7 +58,7 @@ def shift_pitch(waveform: Samples, rng: np.random.Generator, *, semitones: float
         voiced = contour[contour > 0]
         if not len(voiced):
             return waveform
-        # Praat rearranges voiceless stretches at random, from a generator of its own.
+        # Praat rearranges voiceless segments at random, from a generator of its own.
         run(f"random_initializeWithSeedUnsafelyButPredictably ({rng.integers(1, 2**31)})")
         median = float(np.median(voiced)) * 2 ** (semitones / 12)
         changed = call(sound, "Change gender", 75.0, 500.0, 1.0, median, 1.0, 1.0).values[0]

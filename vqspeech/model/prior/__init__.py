@@ -47,7 +47,7 @@ class Prior(nn.Module):
         return self.config.codes
 
     @property
-    def nobody(self) -> int:
+    def unconditional(self) -> int:
         """The speaker index for an unknown or withheld speaker."""
         return len(self.speakers)
 
@@ -64,7 +64,7 @@ class Prior(nn.Module):
 
         Args:
             previous: ``(batch, time)`` int64, at ``t`` the code before code ``t``, or ``start``.
-            speaker: ``(batch,)`` indices of ``speakers``, or ``nobody``.
+            speaker: ``(batch,)`` indices of ``speakers``, or ``unconditional``.
             cache: where the last call left off, if this one goes on from there; it is brought up to date.
 
         Returns:

@@ -23,7 +23,7 @@ def code_bits(prior: Prior, sequences: Sequence[ArrayLike], speakers: Sequence[i
     Args:
         prior: in evaluation mode.
         sequences: each ``(frames,)``, whole from their first code on.
-        speakers: index of each one's speaker, or ``prior.nobody``.
+        speakers: index of each one's speaker, or ``prior.unconditional``.
 
     Returns:
         For each sequence ``(frames,)`` float32.

@@ -42,7 +42,7 @@ class CodeData:
     Attributes:
         sequences: each ``(frames,)`` int32, none empty.
         speakers: index of each sequence's speaker among ``names``, or ``len(names)`` for one not among them.
-        names: of the speakers; none if the prior is to know nobody.
+        names: of the speakers; none for an unconditional prior.
         codes: K, size of the codebook.
         made_by: checksum of the model that made the codes; None where that is not known.
     """

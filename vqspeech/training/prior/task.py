@@ -145,8 +145,8 @@ class PriorTask:
         given = np.concatenate(code_bits(model, self.dev.sequences, self.dev.speakers)).mean()
         withheld = given
         if model.speakers:
-            nobody = [model.nobody] * len(self.dev.sequences)
-            withheld = np.concatenate(code_bits(model, self.dev.sequences, nobody)).mean()
+            unconditional = [model.unconditional] * len(self.dev.sequences)
+            withheld = np.concatenate(code_bits(model, self.dev.sequences, unconditional)).mean()
         model.train(training)
         return HeldOutBits(bits=float(given), speaker_gap=float(withheld - given))
 
