@@ -154,5 +154,5 @@ def test_where_the_first_cannot_pack_nobody_waits(tmp_path: Path) -> None:
             (tmp_path / f"said{rank}").write_text(str(error))
 
     assert side_by_side(2, work, seconds=60) == [0, 0]
-    assert "the first process could not pack it" in (tmp_path / "said1").read_text()
+    assert "the first process could not prepare it" in (tmp_path / "said1").read_text()
     assert ".wav" in (tmp_path / "said0").read_text()

@@ -59,7 +59,7 @@ def test_a_pack_of_what_a_data_directory_held_before_is_not_used(tmp_path: Path)
     assert cached_pack(data, cache, audio).recordings == first.recordings
     moved = data.rename(tmp_path / "moved")
     data_directory(moved, ["a-1", "b-1"])
-    assert cached_pack(moved, cache, audio).utterances == ("a-1", "b-1")
+    assert tuple(cached_pack(moved, cache, audio).utterances) == ("a-1", "b-1")
     data_directory(moved, ["a-1", "a-2", "b-1"])
     with pytest.raises(InputError, match="other recordings"):
         cached_pack(moved, cache, audio)
@@ -72,7 +72,7 @@ def test_a_damaged_pack_is_named(tmp_path: Path) -> None:
     data = data_directory(tmp_path / "data", ["a-1", "b-1"])
     write_pack(data, tmp_path / "p.pack", sample_rate=16_000, rms=0.06)
     whole = (tmp_path / "p.pack").read_bytes()
-    for old, new in ((b'"16000"', b'"1e400"'), (b"[2]", b"[1]"), (b'"I64"', b'"X64"'), (b"a-1", b'"""')):
+    for old, new in ((b'"16000"', b'"1e400"'), (b"[2]", b"[1]"), (b'"I64"', b'"X64"'), (b'\\"b', b'"""b')):
         (tmp_path / "bad.pack").write_bytes(whole.replace(old, new, 1))
         with pytest.raises(InputError, match="not a pack"):
             read_pack(tmp_path / "bad.pack")

@@ -1,6 +1,11 @@
 """Pack a data directory into one file to train from: memory-mapped, and readable without any audio library.
 
-Interrupted, the same command goes on where it stopped.
+vqspeech pack data/train train.pack
+vqspeech pack data/train packs/ --shards 64 --shard I     one of 64 files; the folder is then what train --data takes
+vqspeech pack data/train packs/ --shards                  which of how many a Slurm array or torchrun says
+
+Interrupted, the same command goes on where it stopped; a shard that is there, of these recordings, is not made again.
+Any packs of the same options make a folder to train from: utterances of a speaker in several of them belong together.
 """
 
 from __future__ import annotations
@@ -8,16 +13,32 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vqspeech import ranges
 from vqspeech.cli.common.pipes import add_allow_pipes
 from vqspeech.cli.common.renamed import add_renamed
+from vqspeech.errors import InputError
+
+if TYPE_CHECKING:
+    from vqspeech.datadir import DataDir
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("data", type=Path, metavar="DIR", help="data directory")
-    parser.add_argument("out", type=Path, metavar="OUT.pack", help="file to write")
+    parser.add_argument("out", type=Path, metavar="OUT.pack", help="file to write; with --shards a folder")
+    parser.add_argument(
+        "--shards",
+        nargs="?",
+        type=ranges.SHARDS,
+        const=0,
+        metavar="N",
+        help="write N files into the folder OUT; without N as many as the job array has",
+    )
+    parser.add_argument(
+        "--shard", type=ranges.SHARDS, metavar="I", help="which, 1 to N; default: the array's, or all in turn"
+    )
     parser.add_argument("--sample-rate", type=ranges.SAMPLE_RATE, default=16_000, metavar="HZ", help="default: 16000")
     parser.add_argument(
         "--rms", type=ranges.LEVEL, default=0.06, metavar="LEVEL", help="level of active speech; default: 0.06"
@@ -40,22 +61,50 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Pack and say what the pack holds."""
+    from vqspeech.datadir import DataDir
+
+    if options.shards is None and options.shard is None:
+        _write(options, options.data, options.out, "packing")
+        return
+    from vqspeech.cli.common.shards import place
+
+    shard, shards = place(options)
+    if options.out.is_file():
+        raise InputError("shards need a folder to lie in", where=options.out, hint="name a folder")
+    data = DataDir.read(options.data)
+    for number in [shard] if shard else range(1, shards + 1):
+        target = options.out / f"{number:05}-of-{shards:05}.pack"
+        _write(options, data, target, f"shard {number}", stretch=(number, shards), keep=True)
+
+
+def _write(
+    options: argparse.Namespace,
+    data: Path | DataDir,
+    target: Path,
+    doing: str,
+    *,
+    stretch: tuple[int, int] | None = None,
+    keep: bool = False,
+) -> None:
     from vqspeech.cli.common.progress import bar
     from vqspeech.training.pack import write_pack
 
     pack = write_pack(
-        options.data,
-        options.out,
+        data,
+        target,
         sample_rate=options.sample_rate,
         rms=options.rms,
         perturbed_copies=options.perturbed_copies,
         pitch=options.pitch,
         seed=options.seed,
         jobs=options.jobs,
-        progress=bar("packing", "utterance"),
+        stretch=stretch,
+        keep=keep,
+        progress=bar(doing, "utterance"),
     )
     print(
-        f"{options.out}: {len(pack.utterances)} utterances of {len(pack.speakers)} speakers, "
+        f"{target}: {len(pack.utterances)} utterances of {len(pack.speakers)} speakers, "
         f"{pack.seconds / 3600:.2f} h, {len(pack.perturbed)} perturbed copies of each"
-        + (", with pitch" if len(pack.pitch) else "")
+        + (", with pitch" if len(pack.pitch) else ""),
+        flush=True,
     )

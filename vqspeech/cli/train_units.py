@@ -13,6 +13,7 @@ any moment, the same command goes on where it stopped.
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from vqspeech import ranges
@@ -58,7 +59,7 @@ def run(options: argparse.Namespace) -> None:
     from vqspeech.devices import Devices
     from vqspeech.model.checkpoint import load_model
     from vqspeech.training import precision
-    from vqspeech.training.pack_cache import cached_pack
+    from vqspeech.training.pack_cache import cached_pack, in_the_first_process
     from vqspeech.training.trainer import Trainer
     from vqspeech.training.units.config import UnitsPreset, read_units_preset
     from vqspeech.training.units.targets import cepstral_targets
@@ -77,7 +78,10 @@ def run(options: argparse.Namespace) -> None:
     targets = None
     if teacher is None:
         cache = options.out / "targets.safetensors"
-        found = cepstral_targets(cache, {"train": train, "dev": dev}, preset, bar("targets", "utterance"))
+        packs = {"train": train, "dev": dev}
+        make_targets = partial(cepstral_targets, cache, packs, preset)
+        in_the_first_process(partial(make_targets, bar("targets", "utterance")), options.data)
+        found = make_targets()
         targets = found["train"], found["dev"]
 
     def make(preset: UnitsPreset) -> UnitsTask:

@@ -35,7 +35,7 @@ class CodeTrack:
         self, pack: Pack, sequences: Mapping[str, NDArray[np.integer]], source: ExternalCodes, *, hop: int, where: str
     ) -> None:
         self.hop, self.source, self.rate = hop, source, pack.sample_rate
-        self.ends = np.asarray(pack.ends)
+        self.ends = pack.ends[:]
         self.starts = np.concatenate([[0], self.ends[:-1]])
         missing = [name for name in pack.utterances if name not in sequences or not len(sequences[name])]
         if missing:

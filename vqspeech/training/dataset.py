@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
@@ -10,9 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vqspeech.errors import InputError
-from vqspeech.pitch import relative, statistics
+from vqspeech.pitch import PitchStatistics, relative, statistics
 from vqspeech.training.code_track import CodeTrack
-from vqspeech.training.pack import PITCH_HOP, PITCH_UNIT, Pack
+from vqspeech.training.pack import PITCH_HOP, Pack
+from vqspeech.training.pack.speech import Stored
 
 
 @dataclass(frozen=True)
@@ -61,14 +63,18 @@ class PitchTrack:
             raise InputError("the pack holds no pitch", hint="make it again with vqspeech pack --pitch")
         self.pack = pack
         self.hop = hop
-        tenths = [pack.pitch[start // PITCH_HOP : end // PITCH_HOP] for start, end in pack.speaker_ranges]
-        period = PITCH_HOP / pack.sample_rate
-        self.speakers = [statistics(track.astype(np.float32) * PITCH_UNIT, period) for track in tenths]
+        self._speakers: dict[int, PitchStatistics] = {}
+
+    def statistics(self, speaker: int) -> PitchStatistics:
+        """Of a speaker, computed when first asked for: there may be thousands of them, of hours each."""
+        if speaker not in self._speakers:
+            self._speakers[speaker] = statistics(self.pack.speaker_f0(speaker), PITCH_HOP / self.pack.sample_rate)
+        return self._speakers[speaker]
 
     def __call__(self, speaker: int, first: int, count: int, start: int, end: int) -> NDArray[np.float32]:
         """Frames of the ``count`` samples from ``first`` on: ``(count / hop, 3)``."""
         centres = _wrapped(first + self.hop // 2 + self.hop * np.arange(count // self.hop), start, end)
-        return relative(self.pack.f0(centres), self.speakers[speaker])
+        return relative(self.pack.f0(centres), self.statistics(speaker))
 
 
 class Segments:
@@ -173,20 +179,24 @@ def held_out(
         pitch: of the pack; None for a batch without.
         codes: of the pack, in place of the encoder's input; None for an encoder.
     """
-    starts = np.concatenate([[0], pack.ends[:-1]])
+    ends = pack.ends[:]
+    starts = np.concatenate([[0], ends[:-1]])
     turns: dict[str, list[tuple[int, int]]] = {}
-    bounds = pack.speaker_ranges
-    for start, end in zip(starts, pack.ends, strict=True):
-        speaker = next(name for name, (low, high) in zip(pack.speakers, bounds, strict=True) if low <= start < high)
-        if speaker in speakers:
-            turns.setdefault(speaker, []).append((int(start), int(end)))
+    places = {name: index for index, name in enumerate(speakers)}
+    of = np.searchsorted(pack.speaker_ends, starts, side="right")  # (utterances,)
+    for index, name in enumerate(pack.speakers):
+        if name in places:
+            first, last = np.searchsorted(of, [index, index + 1])
+            here = slice(first, min(int(last), int(first) + count))
+            turns[name] = list(zip(starts[here].tolist(), ends[here].tolist(), strict=True))
     longest = max((len(utterances) for utterances in turns.values()), default=0)
-    chosen = [
-        (speakers.index(speaker), *utterances[turn])
+    in_turn = (
+        (places[speaker], *utterances[turn])
         for turn in range(longest)
         for speaker, utterances in turns.items()
         if turn < len(utterances)
-    ][:count]
+    )
+    chosen = list(islice(in_turn, count))
     pieces, contours, tracks = [], [], []
     for index, start, end in chosen:
         first = max(start, (start + end - segment) // 2)
@@ -211,7 +221,7 @@ def _wrapped(index: NDArray[np.int64], start: int, end: int) -> NDArray[np.int64
     return start + (index - start) % (end - start)
 
 
-def _piece(samples: np.ndarray, first: int, count: int, start: int, end: int) -> np.ndarray:
+def _piece(samples: Stored, first: int, count: int, start: int, end: int) -> np.ndarray:
     """``count`` samples as float32 from ``first`` on, going round within [start, end) where there are not enough."""
     if first + count <= end:
         piece = samples[first : first + count]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 from collections.abc import Callable
 from datetime import timedelta
@@ -12,11 +14,14 @@ import torch.distributed as dist
 
 from vqspeech.datadir import DataDir
 from vqspeech.errors import InputError
+from vqspeech.files import atomic_open
 from vqspeech.model.config import AudioConfig
-from vqspeech.training.pack import Pack, read_pack, recordings_of, write_pack
+from vqspeech.training.pack import Pack, pack_files, read_pack, recordings_of, write_pack
 
 #: How long processes wait for the first to pack.
 _PATIENCE = timedelta(days=3)
+#: Recordings whose sizes are looked at where the data directory's own files have not changed since it was packed.
+_LOOKED_AT = 100
 
 
 def cached_pack(
@@ -31,7 +36,8 @@ def cached_pack(
     """Open the speech of ``source`` as a preset wants it.
 
     Args:
-        source: a pack, or a data directory, which is packed into ``cache`` unless it is there already.
+        source: a pack (a file, or a folder of such files), or a data directory, which is packed into ``cache`` unless
+            it is there already.
         cache: where the pack of a data directory goes.
         audio: sample rate and level.
         perturbed_copies: perturbed copies wanted.
@@ -42,7 +48,7 @@ def cached_pack(
         InputError: there is no such thing, the pack was made for another sample rate, level or number of copies, or
             of what the data directory held before.
     """
-    if source.is_dir():
+    if source.is_dir() and not pack_files(source):
         _pack(source, cache, audio, perturbed_copies, pitch, seed)
         source = cache
     if not source.exists():
@@ -69,14 +75,22 @@ def _pack(source: Path, cache: Path, audio: AudioConfig, perturbed_copies: int, 
     def pack() -> None:
         _pack_once(source, cache, audio, perturbed_copies, pitch, seed)
 
-    if dist.is_initialized():
-        _in_the_first(pack, source)
-    else:
-        pack()
+    in_the_first_process(pack, source)
 
 
-def _in_the_first(work: Callable[[], None], source: Path) -> None:
-    """Do something in the first process while the others wait; raises InputError in these where it failed."""
+def in_the_first_process(work: Callable[[], object], source: Path) -> None:
+    """Do something once: of the processes of a distributed run in the first, while the others wait.
+
+    Args:
+        work: what takes longer than a collective of the run may.
+        source: what it is done with, for errors.
+
+    Raises:
+        InputError: in the others, where it failed in the first.
+    """
+    if not dist.is_initialized():
+        work()
+        return
     # A group of its own, whose patience is that of a large corpus: NCCL's ends after ten minutes.
     failure: Exception | None = None
     if dist.get_rank() == 0:
@@ -91,11 +105,15 @@ def _in_the_first(work: Callable[[], None], source: Path) -> None:
     if failure is not None:
         raise failure
     if failed:
-        raise InputError("the first process could not pack it", where=source, hint="its message says why")
+        raise InputError("the first process could not prepare it", where=source, hint="its message says why")
 
 
 def _pack_once(source: Path, cache: Path, audio: AudioConfig, perturbed_copies: int, pitch: bool, seed: int) -> None:
+    seen = cache.with_name(f"{cache.name}.json")
+    stamps = _stamps(source)  # first: what changes while it is read is looked at again
     if cache.exists():
+        if _as_it_was(source, cache, seen):
+            return
         packed = read_pack(cache).recordings
         if packed is not None and packed != recordings_of(DataDir.read(source)):
             raise InputError(
@@ -114,3 +132,34 @@ def _pack_once(source: Path, cache: Path, audio: AudioConfig, perturbed_copies: 
             seed=seed,
             jobs=os.cpu_count() or 1,
         )
+    recordings = [utterance.recording for utterance in DataDir.read(source)]
+    some = recordings[:: -(-len(recordings) // _LOOKED_AT)]
+    with atomic_open(seen) as file:
+        json.dump({"files": stamps, "pack": _stamp(cache), "recordings": _sizes(some)}, file)
+
+
+def _stamps(source: Path) -> dict[str, list[int]]:
+    """Sizes and times of a data directory's own files."""
+    return {name: _stamp(source / name) for name in ("wav.scp", "segments", "utt2spk") if (source / name).is_file()}
+
+
+def _stamp(path: Path) -> list[int]:
+    return [path.stat().st_size, path.stat().st_mtime_ns]
+
+
+def _sizes(recordings: list[str]) -> dict[str, int | None]:
+    return {name: Path(name).stat().st_size if Path(name).is_file() else None for name in recordings}
+
+
+def _as_it_was(source: Path, cache: Path, seen: Path) -> bool:
+    """Whether a data directory is what was packed, as far as can be said in a time that does not grow with it.
+
+    Its own files are those of then, so is the pack, and some recordings that are spread evenly over it have the sizes
+    that they had.
+    """
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+        noted = json.loads(seen.read_bytes())
+        sizes = noted["recordings"]
+        same = (noted["files"], noted["pack"]) == (_stamps(source), _stamp(cache))
+        return bool(same and len(sizes) <= _LOOKED_AT and _sizes(list(sizes)) == sizes)
+    return False

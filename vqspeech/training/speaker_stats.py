@@ -27,8 +27,7 @@ def compute_speaker_stats(model: VQVAE, pack: Pack) -> None:
     for speaker in range(len(model.speakers)):
         first, end = pack.speaker_range(speaker)
         if len(pack.pitch):
-            f0 = pack.f0(np.arange(first, end, PITCH_HOP))  # (values,)
-            found = statistics(f0, PITCH_HOP / pack.sample_rate)
+            found = statistics(pack.speaker_f0(speaker), PITCH_HOP / pack.sample_rate)
             model.speaker_stats.pitch[speaker] = torch.tensor([found.mean, found.deviation])
         if model.config.encoder.external:  # there are no vectors, and nothing is adapted
             continue

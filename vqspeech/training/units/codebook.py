@@ -56,8 +56,7 @@ def place_codebook(model: VQVAE, pack: Pack, *, vectors: int, seed: int, iterati
 
 def _utterances(pack: Pack, hop: int, seed: int) -> Iterator[NDArray[np.float32]]:
     """Utterances in random order, each cut to a whole number of codes."""
-    starts = np.concatenate([[0], pack.ends[:-1]])
-    for index in np.random.default_rng(seed).permutation(len(starts)):
-        start, end = int(starts[index]), int(pack.ends[index])
+    for index in np.random.default_rng(seed).permutation(len(pack.ends)).tolist():
+        start, end = int(pack.ends[index - 1]) if index else 0, int(pack.ends[index])
         if end - start >= hop:
             yield pack.samples[start : end - (end - start) % hop].astype(np.float32) / np.float32(32767)

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from safetensors import safe_open
 from safetensors.numpy import save
 from torch import Tensor
 
@@ -24,6 +23,7 @@ from vqspeech.melspectrogram import cepstra, log_mel, normalized
 from vqspeech.model.config import CEPSTRAL_BANDS, ModelConfig
 from vqspeech.model.quantizer import Quantizer
 from vqspeech.training.pack import Pack
+from vqspeech.training.pack.tensors import map_tensors
 from vqspeech.training.units.config import TargetsConfig, UnitsPreset
 
 #: Called with utterances done and all of them.
@@ -73,7 +73,7 @@ def cepstral_targets(
         progress: called with utterances done and all of them, of each pack.
 
     Returns:
-        The targets of each pack.
+        The targets of each pack, ``(positions,)``, memory-mapped.
 
     Raises:
         InputError: the file is damaged, or of other speech or other clusters.
@@ -86,12 +86,9 @@ def cepstral_targets(
         made = {name: label_pack(pack, preset.model.code_hop, label, progress) for name, pack in packs.items()}
         with atomic_open(cache, "wb") as file:
             file.write(save(made, told))
-    with (
-        decoding("damaged targets", where=cache, hint="remove them, to have them made again"),
-        safe_open(cache, framework="numpy") as stored,
-    ):
-        found = stored.metadata() or {}
-        targets = {name: stored.get_tensor(name) for name in packs}
+    with decoding("damaged targets", where=cache, hint="remove them, to have them made again"):
+        found, targets = map_tensors(cache)
+        targets = {name: targets[name] for name in packs}
     if found != told:
         raise InputError(
             "targets of other speech or of other clusters", where=cache, hint="use another --out, or remove them"
@@ -103,7 +100,7 @@ def _pieces(pack: Pack, hop: int) -> Iterator[tuple[int, int]]:
     """First position of each utterance and the one after its last; very long ones in parts."""
     start = 0
     most = _LONGEST * pack.sample_rate // hop
-    for end in map(int, pack.ends):
+    for end in pack.ends[:].tolist():
         first, last = -(-start // hop), end // hop
         for part in range(first, last, most):
             yield part, min(part + most, last)

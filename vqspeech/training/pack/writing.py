@@ -1,15 +1,4 @@
-"""The pack: all speech of a data directory in one file that is memory-mapped, so that training needs no audio library.
-
-It is a safetensors file, to be read by anything that reads those:
-
-- ``samples``: int16 ``(total,)``, every utterance at the working level, those of a speaker one after another;
-- ``perturbed``: int16 ``(copies, total)``, the same with pitch and formants changed (see ``perturb_speaker``);
-- ``pitch``: int16 ``(ceil(total / PITCH_HOP),)``, F0 in tenths of a hertz, 0 where unvoiced, at the middle of each hop;
-  empty where the pack was made without;
-- ``ends``: int64 ``(utterances,)``, where each utterance ends;
-- ``speaker_ends``: int64 ``(speakers,)``, where each speaker ends;
-- metadata: format, sample rate, level, names of speakers and utterances.
-"""
+"""Speech of a data directory into one file of packed speech."""
 
 from __future__ import annotations
 
@@ -21,10 +10,10 @@ import os
 import shutil
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
@@ -33,122 +22,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqspeech import ranges
-from vqspeech.errors import InputError, decoding
+from vqspeech.errors import InputError
 from vqspeech.files import atomic_open, locked
+from vqspeech.training.pack.file import FORMAT, open_file
+from vqspeech.training.pack.speech import PITCH_HOP, PITCH_UNIT, Pack
 
 if TYPE_CHECKING:
-    from vqspeech.datadir import DataDir
+    from vqspeech.datadir import DataDir, Utterance
 
 P = ParamSpec("P")
-
-_FORMAT = "vqspeech-pack-1"
-#: Samples per value of F0, and its unit.
-PITCH_HOP, PITCH_UNIT = 80, 0.1
-
-
-@dataclass(frozen=True)
-class Pack:
-    """Packed speech, memory-mapped.
-
-    Attributes:
-        samples: int16 ``(total,)``.
-        perturbed: int16 ``(copies, total)``.
-        pitch: int16 ``(ceil(total / PITCH_HOP),)``, or ``(0,)``.
-        ends: int64 ``(utterances,)``.
-        speaker_ends: int64 ``(speakers,)``.
-        sample_rate: in Hz.
-        rms: level of active speech.
-        speakers: names.
-        utterances: ids.
-        recordings: checksum of what it was made of, see ``recordings_of``; None of a pack of an earlier version.
-    """
-
-    samples: NDArray[np.int16]
-    perturbed: NDArray[np.int16]
-    ends: NDArray[np.int64]
-    speaker_ends: NDArray[np.int64]
-    sample_rate: int
-    rms: float
-    speakers: tuple[str, ...]
-    utterances: tuple[str, ...]
-    pitch: NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, np.int16))
-    recordings: str | None = None
-
-    def f0(self, centres: NDArray[np.int64]) -> NDArray[np.float32]:
-        """F0 in Hz at the samples ``centres``, 0 where unvoiced; shape as given."""
-        found: NDArray[np.float32] = self.pitch[centres // PITCH_HOP].astype(np.float32) * np.float32(PITCH_UNIT)
-        return found
-
-    @property
-    def seconds(self) -> float:
-        """Duration of all utterances."""
-        return len(self.samples) / self.sample_rate
-
-    def speaker_range(self, speaker: int) -> tuple[int, int]:
-        """First sample of a speaker and the one after the last."""
-        return int(self.speaker_ends[speaker - 1]) if speaker else 0, int(self.speaker_ends[speaker])
-
-    @property
-    def speaker_ranges(self) -> list[tuple[int, int]]:
-        """``speaker_range`` of every speaker."""
-        return [self.speaker_range(speaker) for speaker in range(len(self.speakers))]
-
-
-def read_pack(path: str | os.PathLike[str]) -> Pack:
-    """Map a pack.
-
-    Raises:
-        InputError: not a pack, or cut short.
-    """
-    hint = "make it again with vqspeech pack"
-    with decoding("not a pack, or cut short", where=path, hint=hint):
-        with Path(path).open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            if length > min(100_000_000, Path(path).stat().st_size):
-                raise InputError("not a pack", where=path, hint=hint)
-            header = json.loads(file.read(length))
-        metadata = header.pop("__metadata__")
-        if metadata["format"] != _FORMAT:
-            raise InputError(f"a pack of format {metadata['format']}, not {_FORMAT}", where=path, hint=hint)
-        # A pack of an earlier version calls its perturbed copies disguises.
-        header = {"perturbed" if name == "disguises" else name: entry for name, entry in header.items()}
-        arrays = {name: _map(Path(path), 8 + length, entry) for name, entry in header.items()}
-        pack = Pack(
-            **arrays,
-            sample_rate=int(metadata["sample_rate"]),
-            rms=float(metadata["rms"]),
-            speakers=tuple(json.loads(metadata["speakers"])),
-            utterances=tuple(json.loads(metadata["utterances"])),
-            recordings=metadata.get("recordings"),
-        )
-        _require_whole(pack)
-        return pack
-
-
-def _require_whole(pack: Pack) -> None:
-    """Whether the parts of a pack fit each other; raises ValueError if they do not."""
-    total = len(pack.samples)
-    for ends, names in ((pack.ends, pack.utterances), (pack.speaker_ends, pack.speakers)):
-        if (
-            ends.shape != (len(names),)
-            or not len(ends)
-            or ends[0] <= 0
-            or ends[-1] != total
-            or (np.diff(ends) <= 0).any()
-        ):
-            raise ValueError("the ends of utterances or speakers make no sense")
-    if pack.samples.shape != (total,) or pack.perturbed.shape[1:] != (total,):
-        raise ValueError("samples and perturbed copies are not of one length")
-    if not (1000 <= pack.sample_rate <= 1_000_000 and 0 < pack.rms <= 1):
-        raise ValueError("no sample rate or level")
-
-
-def _map(path: Path, start: int, entry: dict[str, Any]) -> NDArray[Any]:
-    dtype = {"I16": np.int16, "I64": np.int64}[entry["dtype"]]
-    shape = tuple(entry["shape"])
-    if 0 in shape:
-        return np.zeros(shape, dtype)
-    return np.memmap(path, dtype, "r", start + entry["data_offsets"][0], shape)
 
 
 @dataclass(frozen=True)
@@ -181,16 +63,17 @@ def _load(
     return samples, np.rint(f0 / PITCH_UNIT).astype(np.int16)
 
 
-def recordings_of(data: DataDir) -> str:
-    """What a pack of a data directory is made of: a checksum of its utterances and of the sizes of their recordings.
+def recordings_of(utterances: Iterable[Utterance]) -> str:
+    """What a pack of utterances is made of: a checksum of these and of the sizes of their recordings.
 
     Where the recordings lie is no part of it: they may be moved.
     """
-    rows = [
-        (u.id, u.speaker, u.start, u.end, *_stamp(u.recording)[:1])
-        for u in sorted(data, key=lambda u: (u.speaker.encode(), u.id.encode()))
-    ]
+    rows = [(u.id, u.speaker, u.start, u.end, *_stamp(u.recording)[:1]) for u in _in_order(utterances)]
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+
+def _in_order(utterances: Iterable[Utterance]) -> list[Utterance]:
+    return sorted(utterances, key=lambda u: (u.speaker.encode(), u.id.encode()))
 
 
 def _alone(write: Callable[P, Pack]) -> Callable[P, Pack]:
@@ -206,7 +89,7 @@ def _alone(write: Callable[P, Pack]) -> Callable[P, Pack]:
 
 @_alone
 def write_pack(
-    data: str | os.PathLike[str],
+    data: str | os.PathLike[str] | DataDir,
     target: str | os.PathLike[str],
     *,
     sample_rate: int,
@@ -215,15 +98,17 @@ def write_pack(
     pitch: bool = False,
     seed: int = 0,
     jobs: int = 1,
+    stretch: tuple[int, int] | None = None,
+    keep: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Pack:
-    """Pack a data directory.
+    """Pack a data directory, or a stretch of it.
 
     Interrupted, it goes on where it stopped when called again with the same arguments and recordings: what is done
     lies in ``target.partial/`` until the pack is complete.
 
     Args:
-        data: the data directory.
+        data: the data directory, or where it lies.
         target: the file to write.
         sample_rate: in Hz.
         rms: level of active speech.
@@ -231,6 +116,8 @@ def write_pack(
         pitch: whether to track F0, for models that it conditions.
         seed: of the perturbation.
         jobs: processes at work.
+        stretch: which of how many, from 1: utterances by speaker and id in parts of equal number. None for all.
+        keep: whether a pack that is there already, of these recordings with these options, is left as it is.
         progress: called with utterances done and utterances in all.
 
     Raises:
@@ -245,11 +132,13 @@ def write_pack(
     ranges.COPIES.check(perturbed_copies, "perturbed_copies")
     ranges.SEED.check(seed, "seed")
     ranges.WORKERS.check(jobs, "jobs")
-    read = datadir.DataDir.read(Path(data))
-    utterances = sorted(read, key=lambda u: (u.speaker.encode(), u.id.encode()))
+    where = data.path if isinstance(data, datadir.DataDir) else data
+    utterances = _in_order(data if isinstance(data, datadir.DataDir) else datadir.DataDir.read(Path(data)))
+    if stretch is not None:
+        utterances = _part(utterances, *stretch, where)
     todo = [_Job(u.id, u.speaker, u.recording, u.start, u.end) for u in utterances]
     if not todo:
-        raise InputError("no utterances", where=data, hint="prepare the data directory again")
+        raise InputError("no utterances", where=where, hint="prepare the data directory again")
     order = {
         "sample_rate": sample_rate,
         "rms": rms,
@@ -258,6 +147,12 @@ def write_pack(
         "seed": seed,
         "utterances": [[*dataclasses.astuple(job), *_stamp(job.recording)] for job in todo],
     }
+    recordings = recordings_of(utterances)
+    if keep and Path(target).is_file():
+        found = open_file(Path(target)).pack
+        made_with = (found.sample_rate, found.rms, len(found.perturbed), len(found.pitch) > 0, found.seed)
+        if made_with == (sample_rate, rms, perturbed_copies, pitch, seed) and found.recordings == recordings:
+            return found
     partial_folder = Path(f"{os.fspath(target)}.partial")
     lengths = _resume(partial_folder, order)
     load = partial(_load, rate=sample_rate, rms=rms, copies=perturbed_copies, seed=seed, with_pitch=pitch)
@@ -275,9 +170,17 @@ def write_pack(
             lengths.append(length)
             if progress:
                 progress(len(lengths), len(todo))
-    _assemble(Path(target), partial_folder, todo, lengths, order | {"recordings": recordings_of(read)})
+    _assemble(Path(target), partial_folder, todo, lengths, order | {"recordings": recordings})
     shutil.rmtree(partial_folder)
-    return read_pack(target)
+    return open_file(Path(target)).pack
+
+
+def _part(utterances: list[Utterance], number: int, count: int, data: str | os.PathLike[str] | None) -> list[Utterance]:
+    if count > len(utterances):
+        raise InputError(
+            f"{len(utterances)} utterances cannot be cut into {count} shards", where=data, hint="ask for fewer shards"
+        )
+    return utterances[len(utterances) * (number - 1) // count : len(utterances) * number // count]
 
 
 def _loaded(
@@ -338,16 +241,19 @@ def _resume(folder: Path, order: dict[str, Any]) -> list[int]:
 def _assemble(target: Path, folder: Path, todo: list[_Job], lengths: list[int], order: dict[str, Any]) -> None:
     ends = np.cumsum(lengths, dtype=np.int64)
     last = {job.speaker: index for index, job in enumerate(todo)}
-    speaker_ends = ends[list(last.values())]
+    speaker_utterances = np.array(list(last.values()), np.int64) + 1
+    speaker_ends = ends[speaker_utterances - 1]
+    ids = [job.utterance.encode(errors="surrogateescape") for job in todo]
+    id_ends = np.cumsum([len(one) for one in ids], dtype=np.int64)
     total, copies = int(ends[-1]), int(order["perturbed_copies"])
     header: dict[str, Any] = {
         "__metadata__": {
-            "format": _FORMAT,
+            "format": FORMAT,
             "sample_rate": str(order["sample_rate"]),
             "rms": str(order["rms"]),
             "recordings": order["recordings"],
+            "seed": str(order["seed"]),
             "speakers": json.dumps(list(last)),
-            "utterances": json.dumps([job.utterance for job in todo]),
         }
     }
     pitch = _joined_pitch(folder, lengths) if order["pitch"] else np.zeros(0, np.int16)
@@ -355,20 +261,26 @@ def _assemble(target: Path, folder: Path, todo: list[_Job], lengths: list[int], 
     for name, dtype, shape, size in (
         ("ends", "I64", [len(ends)], 8 * len(ends)),
         ("speaker_ends", "I64", [len(last)], 8 * len(last)),
+        ("speaker_utterances", "I64", [len(last)], 8 * len(last)),
+        ("id_ends", "I64", [len(ids)], 8 * len(ids)),
         ("samples", "I16", [total], 2 * total),
         ("perturbed", "I16", [copies, total], 2 * total * copies),
         ("pitch", "I16", [len(pitch)], 2 * len(pitch)),
+        ("ids", "U8", [int(id_ends[-1])], int(id_ends[-1])),
     ):
         header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [position, position + size]}
         position += size
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     with atomic_open(target, "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text + ends.tobytes() + speaker_ends.tobytes())
+        file.write(struct.pack("<Q", len(text)) + text)
+        for numbers in (ends, speaker_ends, speaker_utterances, id_ends):
+            file.write(numbers.tobytes())
         for row in range(copies + 1):
             with (folder / f"row{row}").open("rb") as samples:
                 shutil.copyfileobj(samples, file, 1 << 20)
         file.write(pitch.tobytes())
+        file.write(b"".join(ids))
 
 
 def _joined_pitch(folder: Path, lengths: list[int]) -> NDArray[np.int16]:
