@@ -69,7 +69,7 @@ def test_no_audio_is_read_before_it_is_encoded(shar: Path, tmp_path: Path, monke
         raise AssertionError("read")
 
     monkeypatch.setattr(Member, "open", never)
-    rows = list(open_rows(shar, tmp_path).stretch(1, 4))  # the last file is another shard's
+    rows = list(open_rows(shar, tmp_path).of_shard(1, 4))  # the last file is another shard's
     assert [row.id for row in rows] == ["u.0", "u.1", "u.2"]
     assert all(isinstance(row.recording, Member) and 0 < row.recording.size < 30_000 for row in rows)
 
@@ -127,5 +127,5 @@ def a_link(path: Path) -> None:
 def test_damage_is_named(shar: Path, tmp_path: Path, damage: Any, problem: str) -> None:
     damage(shar)
     with pytest.raises(InputError) as caught:
-        list(open_rows(shar, tmp_path).stretch(1, 1))
+        list(open_rows(shar, tmp_path).of_shard(1, 1))
     assert problem in str(caught.value)

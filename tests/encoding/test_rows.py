@@ -1,4 +1,4 @@
-"""Rows of every kind of source: the stretches of all shards, one after the other, are all rows."""
+"""Rows of every kind of source: the rows of all shards, one after the other, are all rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vqspeech.encoding import Row, open_rows, place_of_this_job
-from vqspeech.encoding.rows import lines_of
+from vqspeech.encoding.lines import lines_of
 from vqspeech.errors import InputError
 
 ROWS = [Row(f"u{n}", f"/a/{n}.wav", *((0.5, 0.75 + n) if n % 2 else (None, None))) for n in range(57)]
@@ -22,7 +22,7 @@ def values(row: Row) -> dict[str, object]:
 
 
 @given(st.lists(st.binary(max_size=9).map(lambda raw: raw.replace(b"\n", b"x")), max_size=20), st.integers(1, 30))
-def test_each_line_is_in_one_stretch(tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], shards: int) -> None:
+def test_each_line_is_in_one_shard(tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], shards: int) -> None:
     path = tmp_path_factory.mktemp("lines") / "a"
     for end in (b"\n", b""):
         path.write_bytes(b"\n".join(lines) + end)
@@ -43,7 +43,7 @@ def test_manifests(kind: str, shards: int, tmp_path: Path) -> None:
     else:
         path.write_bytes(gzip.compress(text) if kind.endswith("gz") else text)
     rows = open_rows(path, tmp_path)
-    assert [row for shard in range(1, shards + 1) for row in rows.stretch(shard, shards)] == ROWS
+    assert [row for shard in range(1, shards + 1) for row in rows.of_shard(shard, shards)] == ROWS
 
 
 def test_cuts_of_lhotse(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_cuts_of_lhotse(tmp_path: Path) -> None:
     cuts = [cut, cut.truncate(offset=1.5, duration=2.25, preserve_id=False)]
     path = tmp_path / "cuts.jsonl.gz"
     lhotse.CutSet.from_cuts(cuts).to_file(path)
-    found = list(open_rows(path, tmp_path).stretch(1, 1))
+    found = list(open_rows(path, tmp_path).of_shard(1, 1))
     assert found == [Row(cuts[0].id, "/a/r.flac"), Row(cuts[1].id, "/a/r.flac", 1.5, 3.75)]
 
 
@@ -72,17 +72,17 @@ def test_files_that_are_no_manifests(name: str, content: bytes, problem: str, tm
         pytest.importorskip("pyarrow", reason="pip install 'vqspeech[parquet]'")
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=problem):
-        list(open_rows(tmp_path / name, tmp_path).stretch(1, 1))
+        list(open_rows(tmp_path / name, tmp_path).of_shard(1, 1))
 
 
 def test_a_segment_of_no_recording(tmp_path: Path) -> None:
     (tmp_path / "wav.scp").write_text("a /a.wav\n")
     (tmp_path / "segments").write_text("a-1 a 0 1\nb-1 b 0 1\n")
     with pytest.raises(InputError, match=r"segments:2: no recording b"):
-        list(open_rows(tmp_path, tmp_path).stretch(1, 1))
+        list(open_rows(tmp_path, tmp_path).of_shard(1, 1))
     (tmp_path / "segments").write_text("a-1 a 0\n")
     with pytest.raises(InputError, match=r"segments:1: expected"):
-        list(open_rows(tmp_path, tmp_path).stretch(1, 1))
+        list(open_rows(tmp_path, tmp_path).of_shard(1, 1))
 
 
 @pytest.mark.parametrize(

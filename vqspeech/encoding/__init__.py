@@ -5,7 +5,7 @@
 """
 
 from vqspeech.encoding.place import place_of_this_job
-from vqspeech.encoding.rows import Row, Rows
+from vqspeech.encoding.row import Row, Rows
 from vqspeech.encoding.shards import Outcome, encode_shard
 from vqspeech.encoding.sources import open_rows
 

@@ -1,7 +1,7 @@
 """Lhotse's Shar: cuts as JSON lines beside tar files with their audio, read in order and never unpacked.
 
 A tar file has two members for each cut, the audio and a manifest of it, in the order of the cuts. Headers alone are
-read to find a recording: its bytes are when it is encoded. A shard's stretch is whole files of the Shar.
+read to find a recording: its bytes are when it is encoded. A shard's range is whole files of the Shar.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+from vqspeech.encoding.lines import in_line, whole_lines
 from vqspeech.encoding.member import Member
-from vqspeech.encoding.rows import Row, cut_of, in_line, whole_lines
+from vqspeech.encoding.row import Row, cut_of
 from vqspeech.errors import InputError, decoding
 
 
@@ -54,7 +55,7 @@ class Shar:
         size = sum(tar.stat().st_size for _, tar in self.pairs)
         return f"{self.folder.name}, Shar of {len(self.pairs)} files, {size} bytes"
 
-    def stretch(self, shard: int, shards: int) -> Iterator[Row]:
+    def of_shard(self, shard: int, shards: int) -> Iterator[Row]:
         """The cuts of a shard's files, in order.
 
         Raises:

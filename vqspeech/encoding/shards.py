@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from vqspeech.codes.archive import CodeInfo
 from vqspeech.codes.shard import ShardWriter
 from vqspeech.encoding.member import Member
-from vqspeech.encoding.rows import Row, Rows
+from vqspeech.encoding.row import Row, Rows
 from vqspeech.errors import InputError
 
 #: Seconds of speech, and utterances, that are encoded together and then written: what a kill costs, at most.
@@ -90,7 +90,7 @@ def encode_shard(
         InputError: a row makes no sense, or another process writes the shard.
     """
     digest, total = hashlib.sha256(), 0
-    for row in rows.stretch(shard, shards):
+    for row in rows.of_shard(shard, shards):
         digest.update(repr(row.identity()).encode(errors="surrogateescape"))
         total += 1
     writer = ShardWriter(
@@ -102,7 +102,7 @@ def encode_shard(
             _enter(writer, stack, time.monotonic() + wait)
             skipped = writer.complete  # another process has just made it
             if not skipped:
-                _encode(model, islice(rows.stretch(shard, shards), writer.done, None), writer, total, progress, say)
+                _encode(model, islice(rows.of_shard(shard, shards), writer.done, None), writer, total, progress, say)
     return Outcome(writer.name, writer.done - writer.failed, writer.failed, skipped=skipped)
 
 

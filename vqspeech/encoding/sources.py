@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from vqspeech.encoding.rows import CompressedLines, DataDirectory, Lines, Parquet, Rows, json_row, listing
+from vqspeech.encoding.data_directory import DataDirectory
+from vqspeech.encoding.folder import listing
+from vqspeech.encoding.lines import CompressedLines, Lines
+from vqspeech.encoding.parquet import Parquet
+from vqspeech.encoding.row import Rows, json_row
 from vqspeech.encoding.shar import Shar
 from vqspeech.errors import InputError
 

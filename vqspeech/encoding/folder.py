@@ -1,0 +1,46 @@
+"""Recordings in a folder, at any depth, listed once for all jobs."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from vqspeech.codes.binary import id_fault
+from vqspeech.errors import InputError
+from vqspeech.files import atomic_open
+
+#: Endings of files that a folder is searched for.
+SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".sph", ".w64")
+#: What a folder's recordings are listed in.
+LISTING = "input.jsonl"
+
+
+def listing(folder: Path, out: Path) -> Path:
+    """The list of a folder's recordings, made by the first job that needs it."""
+    target = out / LISTING
+    if target.is_file():
+        return target
+    count = 0
+    with atomic_open(target) as file:
+        for path in _recordings(folder):
+            name = str(path.relative_to(folder).with_suffix(""))
+            if id_fault(name) is None and str(path).isprintable():
+                file.write(json.dumps({"id": name, "path": str(path)}) + "\n")
+                count += 1
+    if not count:
+        target.unlink()
+        raise InputError("no recordings in it", where=folder, hint="give a folder of WAV, FLAC, OGG or MP3 files")
+    return target
+
+
+def _recordings(folder: Path) -> Iterator[Path]:
+    """Recordings at any depth, sorted within each folder; hidden ones left out, and links to folders not followed."""
+    with os.scandir(folder) as found:
+        entries = sorted((entry for entry in found if not entry.name.startswith(".")), key=lambda entry: entry.name)
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _recordings(Path(entry.path))
+        elif entry.name.lower().endswith(SUFFIXES):
+            yield Path(entry.path)
