@@ -206,6 +206,25 @@ def test_real_time_is_asked_for_in_the_threads_that_carry_sound_alone() -> None:
     assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
+@pytest.mark.parametrize("busy", [20.0, 5.0])
+@pytest.mark.skipif(not hasattr(os, "sched_setscheduler"), reason="the system has no real-time scheduling")
+def test_a_machine_that_cannot_keep_up_is_not_kept_from_all_else(busy: float) -> None:
+    """Behind by a second and slower than speech: real time is given up; behind for a moment alone: it is not."""
+    converter = Noted()
+    conversion = LiveConversion(converter, block=BLOCK, real_time=True)
+    play(conversion, np.ones(2 * BLOCK, np.float32))
+    permitted = conversion.real_time
+    conversion.seconds, conversion.busy = 10.0, busy
+    converter.free.clear()
+    play(conversion, np.ones(1500, np.float32), wait=False)
+    converter.free.set()
+    wait_for(conversion)
+    play(conversion, np.ones(2 * BLOCK, np.float32))
+    conversion.close()
+    assert conversion.real_time == (permitted and busy < 10)
+    assert (converter.policy & ~os.SCHED_RESET_ON_FORK == os.SCHED_RR) == conversion.real_time
+
+
 @pytest.mark.skipif(not hasattr(os, "sched_setscheduler"), reason="the system has no real-time scheduling")
 def test_where_real_time_is_not_permitted_or_wanted_conversion_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:

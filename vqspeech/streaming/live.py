@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vqspeech.streaming.priority import CALLBACK, CONVERSION, ask_for_real_time
+from vqspeech.streaming.priority import CALLBACK, CONVERSION, ask_for_real_time, give_up_real_time
 
 #: Seconds for which the thread may be late: it waits for a processor, or for the interpreter.
 CUSHION = 0.03
@@ -81,7 +81,7 @@ class LiveConversion:
         seconds: of input that was converted.
         busy: seconds that took.
         error: what ended the thread, if anything did.
-        real_time: whether that was permitted.
+        real_time: whether that was permitted, and not given up since the machine cannot keep up.
     """
 
     def __init__(self, converter: Converter, *, block: int, cushion: float = CUSHION, real_time: bool = False) -> None:
@@ -206,8 +206,14 @@ class LiveConversion:
             self.error = error
 
     def _skip(self) -> None:
-        """Leave out what waits where it is too much; it was silence when its time came."""
+        """Leave out what waits where it is too much; it was silence when its time came.
+
+        A machine that cannot keep up would run nothing beside this thread, not even what ends it: it waits like others.
+        """
         late = self._heard.end - self._taken
         if late > _BACKLOG * self._rate:
+            if self.real_time and self.seconds > 1 and self.load > 1:
+                self.real_time = False
+                give_up_real_time()
             self._taken += late
             self._made.write(np.zeros(late, np.float32))
