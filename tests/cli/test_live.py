@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -18,6 +19,7 @@ from vqspeech.cli.common import sound
 from vqspeech.cli.main import main
 from vqspeech.errors import InputError
 from vqspeech.streaming.live import LiveConversion
+from vqspeech.streaming.rates import ResampledStream
 
 
 def give(monkeypatch: pytest.MonkeyPatch, data: bytes, folder: Path) -> None:
@@ -76,6 +78,30 @@ def test_ctrl_c_ends_it_as_the_end_of_the_input_does(
         patched.setattr(os, "read", read)
         assert main(["live", "--speaker", "anna", "--raw", "--model", model]) == 0
     assert len(capfdbinary.readouterr()[0]) == len(samples)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_in_the_middle_of_a_conversion_lets_it_end(
+    times: int,
+    tmp_path: Path,
+    model: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    give(monkeypatch, noise(8000).tobytes(), tmp_path)
+    push = ResampledStream.push
+
+    def interrupted(stream: ResampledStream, waveform: np.ndarray) -> np.ndarray:
+        for _ in range(times):
+            signal.raise_signal(signal.SIGINT)
+        return push(stream, waveform)
+
+    monkeypatch.setattr(ResampledStream, "push", interrupted)
+    assert main(["live", "--speaker", "anna", "--raw", "--model", model]) == (0 if times == 1 else 130)
+    out, err = capfdbinary.readouterr()
+    assert len(out) == (1600 if times == 1 else 0)  # of what is converted at a time
+    assert (b"0.1 s converted" if times == 1 else b"interrupted") in err
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_reader_that_leaves_ends_it_as_a_signal_would(

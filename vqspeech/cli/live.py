@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
 #: Load from which on a machine is said not to keep up: the rest is for the system and for slow moments.
 _FULL = 0.9
-#: Bytes read of stdin at a time.
-_BLOCK = 1 << 16
+#: Bytes read of stdin at a time, and seconds converted at a time.
+_BLOCK, _BITE = 1 << 16, 0.05
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -104,32 +105,61 @@ def _stream(model: Model, options: argparse.Namespace, rate: int) -> ResampledSt
     return ResampledStream(stream, rate)
 
 
+class _Interrupt:
+    """Ctrl-C ends the wait for input at once, and conversion after what is in hand, so that the stream stays whole."""
+
+    def __init__(self) -> None:
+        self.came = self._waiting = False
+
+    def __enter__(self) -> _Interrupt:
+        self._before = signal.signal(signal.SIGINT, self._come)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def _come(self, *_: object) -> None:
+        again, self.came = self.came, True
+        if self._waiting or again:
+            raise KeyboardInterrupt
+
+    def read(self, source: int) -> bytes:
+        """Bytes of a file; none where it has ended, or at Ctrl-C."""
+        try:
+            self._waiting = True
+            return b"" if self.came else os.read(source, _BLOCK)
+        except KeyboardInterrupt:
+            return b""
+        finally:
+            self._waiting = False
+
+
 def _convert_pipe(stream: ResampledStream) -> None:
     """From stdin to stdout, as fast as it comes."""
     import numpy as np
 
     _say(f"latency {1000 * stream.latency:.0f} ms")
     source, target = sys.stdin.fileno(), sys.stdout.buffer
-    busy, count, odd = 0.0, 0, b""
+    bite = 2 * max(1, round(_BITE * stream.sample_rate))
+    busy, count, data = 0.0, 0, b""
 
     def give(waveform: np.ndarray) -> None:
         if len(waveform):
             target.write(np.clip(np.rint(waveform * 32768), -32768, 32767).astype("<i2").tobytes())
             target.flush()
 
-    try:
-        while block := os.read(source, _BLOCK):
-            data = odd + block
-            whole = len(data) // 2 * 2
-            odd = data[whole:]
-            began = time.perf_counter()
-            made = stream.push(np.frombuffer(data[:whole], "<i2").astype(np.float32) / 32768)
-            busy += time.perf_counter() - began
-            count += whole // 2
-            give(made)
-    except KeyboardInterrupt:
-        pass  # as though the input had ended
-    give(stream.finish())
+    with _Interrupt() as interrupt:
+        while block := interrupt.read(source):
+            data += block
+            while len(data) > 1 and not interrupt.came:
+                size = min(bite, len(data) // 2 * 2)
+                samples, data = data[:size], data[size:]
+                began = time.perf_counter()
+                made = stream.push(np.frombuffer(samples, "<i2").astype(np.float32) / 32768)
+                busy += time.perf_counter() - began
+                count += len(samples) // 2
+                give(made)
+        give(stream.finish())
     seconds = count / stream.sample_rate
     _say(f"{seconds:.1f} s converted, load {busy / seconds if seconds else 0:.2f} of real time")
     if busy > _FULL * seconds and seconds > 1:
