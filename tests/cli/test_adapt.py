@@ -13,7 +13,7 @@ import vqspeech
 from vqspeech.cli.main import main
 from vqspeech.datadir import DataDir, Utterance
 from vqspeech.model.speaker_conditioning import SpeakerAdapter
-from vqspeech.training import adaptation
+from vqspeech.training.adaptation import fit, segments
 
 RATE = 16_000
 
@@ -40,11 +40,11 @@ def write_data(folder: Path, speakers: tuple[str, ...]) -> Path:
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adaptation, "CROP", 256)
-    monkeypatch.setattr(adaptation, "BATCH", 2)
-    monkeypatch.setattr(adaptation, "EVALUATE_EVERY", 2)
-    monkeypatch.setattr(adaptation, "HELD_OUT_SEGMENTS", 2)
-    monkeypatch.setattr(adaptation, "NEAREST_SEGMENTS", 1)
+    monkeypatch.setattr(segments, "CROP", 256)
+    monkeypatch.setattr(segments, "BATCH", 2)
+    monkeypatch.setattr(fit, "EVALUATE_EVERY", 2)
+    monkeypatch.setattr(segments, "HELD_OUT_SEGMENTS", 2)
+    monkeypatch.setattr(segments, "NEAREST_SEGMENTS", 1)
 
 
 def adapt(model: str, data: Path, out: Path, *words: str, speaker: str = "me") -> int:
@@ -105,15 +105,15 @@ def test_stopped_it_goes_on_to_the_same_model(
 ) -> None:
     takes = write_speech(tmp_path / "takes")
     assert adapt(model, takes, tmp_path / "whole") == 0
-    take_step = adaptation.VoiceFit._take_step
+    take_step = fit.VoiceFit._take_step
 
-    def stopped(fit: adaptation.VoiceFit, adapter: SpeakerAdapter, optimizer: torch.optim.Optimizer, step: int) -> None:
+    def stopped(fitting: fit.VoiceFit, adapter: SpeakerAdapter, optimizer: torch.optim.Optimizer, step: int) -> None:
         if step == 3:
             raise KeyboardInterrupt
-        take_step(fit, adapter, optimizer, step)
+        take_step(fitting, adapter, optimizer, step)
 
     with monkeypatch.context() as patch:
-        patch.setattr(adaptation.VoiceFit, "_take_step", stopped)
+        patch.setattr(fit.VoiceFit, "_take_step", stopped)
         assert adapt(model, takes, tmp_path / "mine") == 130
     assert "the same command goes on from there" in capsys.readouterr().err
     assert not (tmp_path / "mine").exists()
