@@ -47,8 +47,9 @@ def test_a_waveform_front_end(tmp_path: Path) -> None:
     pytest.importorskip("onnx", reason="pip install 'vqspeech[onnx]'")
     import torch
 
-    from vqspeech.model.onnx_export import WaveformToCodes, export_onnx
+    from vqspeech.model.onnx_export import export_onnx
     from vqspeech.model.vqvae import VQVAE
+    from vqspeech.model.waveform_to_codes import ConvolvedLogMel, WaveformToCodes
     from vqspeech.training.config import read_preset
 
     torch.manual_seed(0)
@@ -59,4 +60,4 @@ def test_a_waveform_front_end(tmp_path: Path) -> None:
         waveform = 0.1 * torch.randn(1, length)
         (found,) = run.run(None, {"waveform": waveform.numpy()})
         with torch.no_grad():
-            np.testing.assert_array_equal(found, WaveformToCodes(network)(waveform).numpy())
+            np.testing.assert_array_equal(found, WaveformToCodes(network, ConvolvedLogMel)(waveform).numpy())

@@ -33,7 +33,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "continue": "continue a recording with samples of the prior",
         "score": "compute the bits per code of recordings under the prior",
         "serve": "open a page that converts, shows units and adapts, in a browser",
-        "export": "write encoder and quantiser as ONNX",
+        "export": "write encoder and quantiser as ONNX or for torch alone",
         "info": "describe a model or a preset: rates, receptive field, size, engine",
     },
     "prepare data": {
