@@ -56,23 +56,26 @@ class ResumableLines:
         return self
 
     def _open(self) -> None:
+        # A killed writer may have left half a line, which cannot be distinguished from a short one: it is dropped.
+        whole = self._partial.read_bytes() if self._partial.is_file() else b""
+        keep = whole.rfind(b"\n") + 1
+        done = _names(whole[:keep])
         continues = (
             self._partial.is_file()
             and self._partial_info.is_file()
             and self._partial_info.read_bytes() == self._order.encode()
+            and done is not None
         )
-        if not continues:
+        if continues:
+            self.done = done or set()
+        else:
             self.discarded = self._partial.is_file()
             self._partial.unlink(missing_ok=True)
             with atomic_open(self._partial_info) as file:
                 file.write(self._order)
         self._file = self._partial.open("ab")
         if continues:
-            # A killed writer may have left half a line, which cannot be distinguished from a short one: drop it.
-            whole = self._partial.read_bytes()
-            keep = whole.rfind(b"\n") + 1
             self._file.truncate(keep)
-            self.done = {line.split(None, 1)[0].decode() for line in whole[:keep].splitlines() if line.strip()}
 
     def append(self, utterance: str, words: Iterable[str]) -> None:
         """Write one line; when this returns, it has left the process.
@@ -110,3 +113,11 @@ class ResumableLines:
                     file.write(self._sidecar)
                 self._partial.replace(self.path)
                 self._partial_info.unlink(missing_ok=True)
+
+
+def _names(lines: bytes) -> set[str] | None:
+    """The first word of each line; None where one is no text."""
+    try:
+        return {line.split(None, 1)[0] for line in lines.decode().splitlines() if line.strip()}
+    except UnicodeDecodeError:
+        return None

@@ -99,7 +99,7 @@ def test_the_page_has_every_number_and_the_papers(experiment: Path, capsys: pyte
         "| nats per sample | 3.500 |",
         "| code gap (nats that another utterance's codes cost more) | 0.250 |",
         "| codes used | 120 |",
-        "| codes as phonemes, map learnt on the scored part | 45.0 % | 49.3 % (25 a second, K 128) |",
+        "| codes as phonemes, map learnt on the scored part | 45.0 % | 49.3 % (25 per second, K 128) |",
         "| always the most likely phoneme | 45.0 % | 7.2 % |",
         "| speaker conversion | to target 0.710, word errors 41.7 % | samples to listen to, no figure |",
         "| prior over the codes | 4.000 bits per code | samples to listen to, no figure |",

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from vqspeech.cli.results import page, reports
-from vqspeech.errors import InputError
+from vqspeech.errors import InputError, decoding
 from vqspeech.files import atomic_open
 
 
@@ -30,18 +32,17 @@ def run(options: argparse.Namespace) -> None:
     folder: Path = options.experiment
     if not folder.is_dir():
         raise InputError("no such folder", where=folder, hint="name the folder of an experiment")
-    parts = [*page.setting(folder), *page.training(folder)]
+    parts = [*page.setting(folder), *_made(folder / "train.log", lambda: page.training(folder))]
     # The first report of each kind, for the summary.
     first: dict[str, dict[str, Any]] = {}
     for file in sorted(folder.rglob("RESULTS.json")):
         found = _read(file)
         name = str(file.parent.relative_to(folder))
-        kind = _kind(found)
+        with decoding("not as this package writes it", where=file, hint="evaluate again"):
+            kind = _kind(found)
         first.setdefault(kind, found)
-        section = {"phonemes": reports.phonemes, "prior": reports.prior, "plain": page.plain}.get(
-            kind, reports.conversion
-        )
-        parts += section(found, name)
+        kinds = {"phonemes": reports.phonemes, "prior": reports.prior, "plain": page.plain}
+        parts += _section(kinds.get(kind, reports.conversion), file, found, name)
     for pattern, section in (
         ("segmentation.json", reports.segmentation),
         ("abx.json", reports.abx),
@@ -49,11 +50,13 @@ def run(options: argparse.Namespace) -> None:
         ("robustness.json", reports.robustness),
     ):
         for file in sorted(folder.rglob(pattern)):
-            parts += section(_read(file), str(file.relative_to(folder)))
+            parts += _section(section, file, _read(file), str(file.relative_to(folder)))
     for file in sorted(folder.rglob("scores.txt")):
-        parts += page.scores(file, str(file.relative_to(folder)))
+        parts += _made(file, partial(page.scores, file, str(file.relative_to(folder))))
     if not parts:
         raise InputError("no results in it", where=folder, hint="train, or evaluate with --out in this folder")
+    kinds_beside = [first.get(kind) for kind in ("phonemes", "conversion", "prior")]
+    beside = _made(folder, lambda: page.beside_the_paper(*kinds_beside))
     out: Path = options.out or folder / "RESULTS.md"
     with atomic_open(out) as written:
         written.write(f"# {options.title or folder.name}\n\n")
@@ -62,18 +65,25 @@ def run(options: argparse.Namespace) -> None:
             "not measured, not measurable (no pitch where nothing is voiced), or not reported. "
             "Brackets: 95 % intervals.\n"
         )
-        written.write(
-            "".join(page.beside_the_paper(*(first.get(kind) for kind in ("phonemes", "conversion", "prior"))))
-        )
-        written.write("".join(parts))
+        written.write("".join([*beside, *parts]))
     print(f"written: {out}")
 
 
+def _made(where: Path, make: Callable[[], Iterable[str]]) -> list[str]:
+    """A section of the page; raises InputError where its file is not what this package writes."""
+    with decoding("not as this package writes it", where=where, hint="make it again"):
+        return list(make())
+
+
+def _section(
+    make: Callable[[dict[str, Any], str], Iterable[str]], file: Path, found: dict[str, Any], name: str
+) -> list[str]:
+    return _made(file, lambda: make(found, name))
+
+
 def _read(file: Path) -> dict[str, Any]:
-    try:
+    with decoding("no JSON", where=file, hint="evaluate again"):
         found = json.loads(file.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"no JSON: {error}", where=file, hint="evaluate again") from None
     if not isinstance(found, dict):
         raise InputError("no results", where=file, hint="evaluate again")
     # Reports of earlier versions have other names for these.

@@ -26,7 +26,7 @@ def beside_the_paper(phonemes: Found | None, conversion: Found | None, prior: Fo
     if phonemes:
         paper, about = phonemes["paper"], phonemes.get("about", {})
         period = about.get("frame_period")
-        here = f" ({1 / period:g} a second, K {about.get('codebook_size')})" if period else ""
+        here = f" ({1 / period:g} per second, K {about.get('codebook_size')})" if period else ""
         likely = phonemes.get("baselines", {}).get("most_likely_phone", {})
         theirs = {key: text(paper.get(key), 100, " %") for key in ("accuracy_same_part", "most_likely_phone")}
         for title, found, key, published in (
