@@ -10,7 +10,9 @@ import pytest
 import torch
 from fuzz_limits import CASES, SEED, survives
 from fuzz_mutation import mutants
+from small_adaptation import make_fit
 from small_models import make_model
+from small_prior_training import make_code_data, make_prior_preset
 from small_priors import make_prior
 from small_training import make_pack, make_preset, write_data
 
@@ -18,8 +20,10 @@ import vqspeech
 from vqspeech.devices import Devices
 from vqspeech.model.checkpoint import save_model
 from vqspeech.model.prior.checkpoint import load_prior, save_prior
+from vqspeech.training.adaptation import segments
 from vqspeech.training.dataset import Segments
 from vqspeech.training.pack import read_pack, write_pack
+from vqspeech.training.prior.task import PriorTask
 from vqspeech.training.trainer import Trainer
 from vqspeech.training.vqvae_task import VQVAETask
 
@@ -85,3 +89,32 @@ def test_checkpoints(tmp_path: Path) -> None:
 
     torch.manual_seed(0)
     damaged_alike(run / "checkpoints", "last.pt", resumed)
+
+
+def test_checkpoints_of_priors(tmp_path: Path) -> None:
+    preset = make_prior_preset("convolutions", "training.steps=1")
+    train, dev = make_code_data(3, 0), make_code_data(2, 1)
+    task = PriorTask(preset, train, dev)
+    Trainer(task, tmp_path / "run", Devices.find("cpu", "fp32")).run()
+    again = tmp_path / "again"
+
+    def resumed() -> object:
+        shutil.rmtree(again / "checkpoints", ignore_errors=True)
+        (again / "checkpoints").mkdir(parents=True)
+        shutil.copy(tmp_path / "run" / "checkpoints" / "last.pt", again / "checkpoints")
+        trainer = Trainer(PriorTask(preset, train, dev), again, Devices.find("cpu", "fp32"))
+        trainer._resume()
+        return trainer.step
+
+    damaged_alike(tmp_path / "run" / "checkpoints", "last.pt", resumed)
+
+
+def test_checkpoints_of_adaptation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Damaged, it is of no use, and the fit begins again: here it has no step to take."""
+    monkeypatch.setattr(segments, "CROP", 256)
+    monkeypatch.setattr(segments, "BATCH", 2)
+    network = make_model().eval()
+    make_fit(network).run(tmp_path / "fit", steps=1)
+    fit = make_fit(network)
+    monkeypatch.setattr(fit, "_take_step", lambda *_: None)
+    damaged_alike(tmp_path, "fit", lambda: fit.run(tmp_path / "fit", steps=1))
