@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from functools import reduce
 from pathlib import Path
 
 import pytest
@@ -117,3 +118,22 @@ def test_every_message_for_the_user_has_a_hint() -> None:
             if not hints or (isinstance(hints[0], ast.Constant) and not hints[0].value):
                 without.append(f"{file.relative_to(PACKAGE)}:{node.lineno}")
     assert without == []
+
+
+def test_hooks_run_the_checks_of_the_test_script() -> None:
+    """Each check of tools/test.sh but the tests themselves, with the same command, on what is committed."""
+    import yaml
+
+    root = PACKAGE.parent
+    script = (root / "tools" / "test.sh").read_text(encoding="utf-8")
+    checks = dict(re.findall(r'^check "([^"]+)" (.+)$', script, re.MULTILINE))
+    assert checks.pop("pytest").startswith(".venv/bin/python -m pytest")
+    config = yaml.safe_load((root / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    hooks = {hook["name"]: hook["entry"] for repository in config["repos"] for hook in repository["hooks"]}
+    # The script names all files, or asks that nothing be rewritten; a hook gets the names of the committed ones.
+    given = {"ruff check": [" ."], "ruff format": [" --check ."], "shellcheck": [' .ci/run "${scripts[@]}"']}
+    expected = {
+        name: reduce(lambda text, part: text.replace(part, ""), given.get(name, []), command)
+        for name, command in checks.items()
+    }
+    assert {name: entry.replace(" --force-exclude", "") for name, entry in hooks.items()} == expected
