@@ -1,28 +1,22 @@
-"""Training task of the VQ-VAE: loss, optimisers, phases, and metrics on held-out speech."""
+"""Training task of the VQ-VAE: loss, phases, calibration, and when a run is given up."""
 
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.optim import Adam, Optimizer
+from torch.optim import Optimizer
 
 from vqspeech.errors import InputError
-from vqspeech.melspectrogram import cepstra, log_mel, normalized
 from vqspeech.model.calibration import measure_activation_peaks
 from vqspeech.model.checkpoint import load_model, save_model
-from vqspeech.model.config import CEPSTRAL_BANDS
 from vqspeech.model.quantizer import perplexity
-from vqspeech.model.residual import ModulatedBlock
 from vqspeech.model.vqvae import VQVAE
 from vqspeech.training import warm_start
 from vqspeech.training.augmentation import SpectralAugmentation
@@ -30,9 +24,10 @@ from vqspeech.training.code_track import CodeTrack
 from vqspeech.training.config import Preset, TrainingConfig
 from vqspeech.training.dataset import Batch, PitchTrack, Segments, held_out
 from vqspeech.training.feature_targets import FeatureTargets
-from vqspeech.training.muon import Muon
 from vqspeech.training.pack import Pack
 from vqspeech.training.speaker_stats import compute_speaker_stats
+from vqspeech.training.vqvae_metrics import HeldOut, auxiliary_target, measure
+from vqspeech.training.vqvae_optimizers import make_optimizers
 
 #: Held-out segments evaluated each time.
 HELD_OUT_SEGMENTS = 40
@@ -44,33 +39,6 @@ PATIENCE, GRACE = 3, 1000
 
 class CodesIgnoredError(InputError):
     """Posterior collapse: the decoder ignores the codes."""
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """Metrics on held-out speech, in evaluation mode.
-
-    Attributes:
-        nll: teacher-forced negative log-likelihood, nats per sample; it and the gaps are NaN if no decoder
-            is trained.
-        code_gap: what another segment's codes add to ``nll``; near 0, the decoder ignores the codes.
-        speaker_gap: what a wrong speaker adds to ``nll``.
-        mel: mean absolute error of the auxiliary head (0 without one).
-        perplexity: of the codes' distribution.
-        used: codes used at all.
-    """
-
-    nll: float
-    code_gap: float
-    speaker_gap: float
-    mel: float
-    perplexity: float
-    used: int
-
-    @property
-    def score(self) -> float:
-        """The likelihood decides which model is the best; the auxiliary head's error where there is none."""
-        return self.mel if math.isnan(self.nll) else self.nll
 
 
 class VQVAETask:
@@ -200,41 +168,11 @@ class VQVAETask:
 
     def optimizers(self) -> list[Optimizer]:
         """Muon on the matrices it is given a rate for, Adam on all else."""
-        rates = self.preset.training.optimizer
-        model = self.model
-        groups = []
-        if rates.muon_decoder:
-            decoder = model.decoder
-            matrices = [*decoder.dilated.parameters(), decoder.skip.weight, decoder.hidden.weight]
-            matrices += [p for p in decoder.residual.parameters() if p.ndim == 2]
-            groups.append({"params": matrices, "lr": rates.muon_decoder})
-        if rates.muon_encoder:
-            modules = [*model.encoder.modules(), *model.conditioner.modules()]
-            convolutions = [m for m in modules if isinstance(m, nn.Conv1d) and m.weight.shape[1] > 1]
-            blocks = [m for m in modules if isinstance(m, ModulatedBlock)]
-            linear = [layer for block in blocks for layer in (block.dilated, block.out)]
-            kernels = [m.weight for m in (*convolutions, *linear) if m.weight.requires_grad]
-            groups.append({"params": kernels, "lr": rates.muon_encoder})
-        taken = {id(p) for group in groups for p in group["params"]}  # type: ignore[attr-defined]
-        rest = [p for p in model.parameters() if p.requires_grad and id(p) not in taken]
-        optimizers: list[Optimizer] = [Adam(rest, lr=rates.adam, betas=(0.9, 0.99))]
-        if groups:
-            dtype = torch.bfloat16 if self.preset.training.precision == "bf16" else torch.float32
-            optimizers.append(Muon(groups, lr=1.0, dtype=dtype))
-        return optimizers
+        return make_optimizers(self.model, self.preset.training)
 
     def mel(self, batch: Batch) -> Tensor | None:
         """Target of the auxiliary head, ``(batch, frames, values)``; None without one."""
-        conditioner = self.preset.model.conditioner
-        if not conditioner.mel_bands and not conditioner.cepstra:
-            return None
-        bands = log_mel(
-            batch.targets[:, 1:],
-            sample_rate=self.preset.model.audio.sample_rate,
-            hop=conditioner.hop,
-            bands=conditioner.mel_bands or CEPSTRAL_BANDS,
-        )
-        return normalized(cepstra(bands, conditioner.cepstra)) if conditioner.cepstra else bands
+        return auxiliary_target(batch.targets[:, 1:], self.preset.model)
 
     @torch.no_grad()
     def prepare(self, step: int, device: torch.device) -> None:
@@ -257,14 +195,14 @@ class VQVAETask:
     @torch.no_grad()
     def calibrate(self, model: VQVAE) -> None:
         """Measure the range of the decoder's activations on training speech, for engines that compute in 8 bits."""
-        pieces = []
+        segments = []
         training = model.training
         model.eval()
         for batch in self._extra_batches(CALIBRATION_BATCHES, next(model.parameters()).device):
             frames = model.frames(model.quantize(batch.inputs).values, batch.speaker, batch.pitch)
             previous, current = model.decoder_classes(batch.targets, 0, frames.shape[1])
-            pieces.append((previous, frames, current))
-        measure_activation_peaks(model.decoder, pieces)
+            segments.append((previous, frames, current))
+        measure_activation_peaks(model.decoder, segments)
         model.train(training)
 
     def _extra_batches(self, count: int, device: torch.device) -> Iterator[Batch]:
@@ -344,54 +282,6 @@ class VQVAETask:
         self.suspicions = int(state["suspicions"])
         self.usage.copy_(state["usage"])
 
-    @torch.no_grad()
     def evaluate(self, model: VQVAE) -> HeldOut:
         """Measure ``model`` on the held-out segments. Leaves every random state as it was."""
-        device = next(model.parameters()).device
-        training, hop = model.training, self.preset.model.conditioner.hop
-        model.eval()
-        nll: dict[str, list[Tensor]] = {"right": [], "codes": [], "speaker": []}
-        mel_errors, counts = [], torch.zeros(self.preset.model.quantizer.codes, device=device)
-        first = (self.dev.targets.shape[1] // hop - self.crop_frames) // 2
-        # The decoder has no samples before the crop; those within its receptive field are left out.
-        skip = min(self.preset.model.decoder.receptive_field, self.preset.training.crop // 2)
-        for batch, other in self._dev_batches(device):
-            quantized = model.quantize(batch.inputs)
-            counts += torch.bincount(quantized.codes.flatten(), minlength=len(counts))
-            # The codes of another segment; of a single one, its own half a segment late.
-            wrong = model.quantize(other.inputs).values
-            if len(self.dev.speaker) == 1:
-                wrong = wrong.roll(wrong.shape[2] // 2, 2)
-            wrong_speaker = (batch.speaker + max(1, len(model.speakers) // 2)) % len(model.speakers)
-            frames = model.frames(quantized.values, batch.speaker, batch.pitch)  # (batch, frames, channels)
-            for name, conditioning in (
-                ("right", frames),
-                ("codes", model.frames(wrong, batch.speaker, batch.pitch)),
-                ("speaker", model.frames(quantized.values, wrong_speaker, batch.pitch)),
-            ):
-                if not self.decodes:
-                    break
-                nll[name].append(model.nll(batch.targets, conditioning, (first, self.crop_frames))[:, skip:].mean(1))
-            target, head = self.mel(batch), model.conditioner.auxiliary_head
-            if target is not None and head is not None:
-                mel_errors.append(F.l1_loss(head(frames).float(), target))
-        model.train(training)
-        mean = {name: float(torch.cat(values).mean()) if values else math.nan for name, values in nll.items()}
-        return HeldOut(
-            nll=mean["right"],
-            code_gap=mean["codes"] - mean["right"],
-            speaker_gap=mean["speaker"] - mean["right"],
-            mel=float(torch.stack(mel_errors).mean()) if mel_errors else 0.0,
-            perplexity=perplexity(counts),
-            used=int((counts > 0).sum()),
-        )
-
-    def _dev_batches(self, device: torch.device, size: int = 8) -> Iterator[tuple[Batch, Batch]]:
-        """The held-out segments in batches, each with a batch of other segments."""
-        dev, count = self.dev, len(self.dev.speaker)
-        order = torch.arange(count)
-        for rows in order.split(size):
-            others = (rows + max(1, count // 2)) % count
-            yield tuple(  # type: ignore[misc]
-                dev.rows(r).to(device) for r in (rows, others)
-            )
+        return measure(model, self.dev, crop=self.preset.training.crop, decodes=self.decodes)
