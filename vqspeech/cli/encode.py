@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from vqspeech import ranges
 from vqspeech.cli.common.model import add_model, load
 from vqspeech.cli.common.pipes import add_allow_pipes
+from vqspeech.cli.common.shards import add_shards
 from vqspeech.cli.common.sources import Source, require_unique, sources
 from vqspeech.cli.common.synthesis import Faults
 from vqspeech.codes.formats import FORMATS
@@ -51,17 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what a change of code costs, in units of the mean squared distance of two codes: fewer, longer units "
         "(0: the nearest codes; evaluate phonemes shows what it trades)",
     )
-    parser.add_argument(
-        "--shards",
-        nargs="?",
-        type=ranges.SHARDS,
-        const=0,
-        metavar="N",
-        help="write binary shards into the folder --out; without N as many as the job array has",
-    )
-    parser.add_argument(
-        "--shard", type=ranges.SHARDS, metavar="I", help="which, 1 to N; default: the array's, or all in turn"
-    )
+    add_shards(parser, purpose="write binary shards into the folder --out; without N as many as the job array has")
     add_model(parser)
     add_allow_pipes(parser)
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from vqspeech import ranges
 from vqspeech.cli.common.pipes import add_allow_pipes
 from vqspeech.cli.common.renamed import add_renamed
+from vqspeech.cli.common.shards import add_shards
 from vqspeech.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,17 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("data", type=Path, metavar="DIR", help="data directory")
     parser.add_argument("out", type=Path, metavar="OUT.pack", help="file to write; with --shards a folder")
-    parser.add_argument(
-        "--shards",
-        nargs="?",
-        type=ranges.SHARDS,
-        const=0,
-        metavar="N",
-        help="write N files into the folder OUT; without N as many as the job array has",
-    )
-    parser.add_argument(
-        "--shard", type=ranges.SHARDS, metavar="I", help="which, 1 to N; default: the array's, or all in turn"
-    )
+    add_shards(parser, purpose="write N files into the folder OUT; without N as many as the job array has")
     parser.add_argument("--sample-rate", type=ranges.SAMPLE_RATE, default=16_000, metavar="HZ", help="default: 16000")
     parser.add_argument(
         "--rms", type=ranges.LEVEL, default=0.06, metavar="LEVEL", help="level of active speech; default: 0.06"

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqspeech.cli.common.pipes import add_allow_pipes
-from vqspeech.cli.common.prior import add_prior, load_prior, read_utt2spk
+from vqspeech.cli.common.prior import add_prior, add_utt2spk, load_prior, read_utt2spk
 from vqspeech.errors import InputError
 
 
@@ -24,14 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("src", nargs="*", metavar="SRC", help="files, folders, data directories, or - for stdin")
     parser.add_argument("--codes", type=Path, metavar="CODES.txt", help="score these codes instead")
-    parser.add_argument(
-        "--utt2spk",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="speakers to condition on",
-    )
+    add_utt2spk(parser)
     parser.add_argument("--out", type=Path, metavar="SCORES.txt", help="file to write; default: print the lines")
     add_prior(parser)
     add_allow_pipes(parser)

@@ -11,10 +11,10 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from vqspeech import ranges
 from vqspeech.cli.common.external import external_codes
 from vqspeech.cli.common.model import model_path
 from vqspeech.cli.common.pipes import add_allow_pipes
+from vqspeech.cli.common.training import add_training
 from vqspeech.cli.evaluate.inputs import add_foreign
 from vqspeech.errors import InputError
 
@@ -49,11 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "training.features={model: hubert_base, layer: 9, weight: 1} model.conditioner.features=768, or of units "
         "{model: units, layer: 7, weight: 1} and 256",
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N; default: auto")
-    parser.add_argument("--threads", type=ranges.WORKERS, metavar="N", help="CPU threads; default: all cores")
-    parser.add_argument(
-        "changes", nargs="*", metavar="KEY=VALUE", help="changes to the preset, such as training.steps=1000"
-    )
+    add_training(parser)
     add_allow_pipes(parser)
 
 

@@ -15,9 +15,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vqspeech import ranges
 from vqspeech.cli.common.model import model_path
-from vqspeech.cli.common.prior import read_utt2spk
+from vqspeech.cli.common.prior import add_utt2spk, read_utt2spk
+from vqspeech.cli.common.training import add_training
 from vqspeech.errors import InputError, located
 
 if TYPE_CHECKING:
@@ -32,21 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--codes", type=Path, action="append", required=True, metavar="CODES.txt", help="to train on (may be repeated)"
     )
     parser.add_argument("--dev", type=Path, required=True, metavar="CODES.txt", help="to watch")
-    parser.add_argument(
-        "--utt2spk",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="speakers to condition on (none)",
-    )
+    add_utt2spk(parser)
     parser.add_argument("--model", type=model_path, metavar="MODEL", help="insist that this model made the codes")
     parser.add_argument("--out", type=Path, required=True, metavar="EXP", help="folder of the experiment")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N; default: auto")
-    parser.add_argument("--threads", type=ranges.WORKERS, metavar="N", help="CPU threads; default: all cores")
-    parser.add_argument(
-        "changes", nargs="*", metavar="KEY=VALUE", help="changes to the preset, such as training.steps=1000"
-    )
+    add_training(parser)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -16,9 +16,9 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from vqspeech import ranges
 from vqspeech.cli.common.model import model_path
 from vqspeech.cli.common.pipes import add_allow_pipes
+from vqspeech.cli.common.training import add_training
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,11 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="begin with the encoder of this unit model, and of an experiment with the blocks behind it; it may have "
         "fewer blocks or more",
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N; default: auto")
-    parser.add_argument("--threads", type=ranges.WORKERS, metavar="N", help="CPU threads; default: all cores")
-    parser.add_argument(
-        "changes", nargs="*", metavar="KEY=VALUE", help="changes to the preset, such as training.steps=1000"
-    )
+    add_training(parser)
     add_allow_pipes(parser)
 
 

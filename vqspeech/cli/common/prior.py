@@ -89,6 +89,13 @@ def drawing(options: argparse.Namespace) -> dict[str, Any]:
     return {**{name: getattr(options, name) for name in names}, "progress": bar("drawing", "code")}
 
 
+def add_utt2spk(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--utt2spk``."""
+    parser.add_argument(
+        "--utt2spk", type=Path, action="append", default=[], metavar="FILE", help="speakers to condition on (none)"
+    )
+
+
 def read_utt2spk(files: Sequence[Path]) -> dict[str, str]:
     """Utterance id -> speaker, of several files together.
 

@@ -6,8 +6,17 @@ import argparse
 import os
 import sys
 
+from vqspeech import ranges
 from vqspeech.cli.common.model import load
 from vqspeech.errors import InputError
+
+
+def add_shards(parser: argparse.ArgumentParser, *, purpose: str) -> None:
+    """Declare ``--shards``, which is for ``purpose``, and ``--shard``."""
+    parser.add_argument("--shards", nargs="?", type=ranges.SHARDS, const=0, metavar="N", help=purpose)
+    parser.add_argument(
+        "--shard", type=ranges.SHARDS, metavar="I", help="which, 1 to N; default: the array's, or all in turn"
+    )
 
 
 def encode_shards(options: argparse.Namespace) -> int:
