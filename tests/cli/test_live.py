@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -190,6 +191,16 @@ def test_a_microphone_that_stops_is_one_line_and_an_error(
     assert "host error" in lines[-1] if how == "error" else "has stopped" in lines[-1]
     assert "converted" in lines[-2]
     assert "Traceback" not in "".join(lines)
+
+
+def test_c_libraries_do_not_print_between_the_lines_and_python_does(tmp_path: Path) -> None:
+    script = (
+        "import os, sys; from vqspeech.cli.common.sound import silent_libraries\n"
+        "with silent_libraries():\n    os.write(2, b'underrun\\n'); print('latency', file=sys.stderr)\n"
+        "os.write(2, b'after\\n'); print('end', file=sys.stderr)"
+    )
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert said.stderr == "latency\nafter\nend\n"
 
 
 def test_what_the_device_loses_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -75,7 +77,7 @@ def test_what_the_device_itself_lost_is_a_dropout(echo: Echo) -> None:
     conversion = LiveConversion(echo, block=BLOCK)
     play(conversion, np.ones(10 * BLOCK, np.float32))
     conversion.lost()
-    assert conversion.dropouts == 1
+    assert conversion.dropouts == conversion.losses == 1
     conversion.close()
 
 
@@ -240,3 +242,34 @@ def test_where_real_time_is_not_permitted_or_wanted_conversion_goes_on(monkeypat
         assert conversion.error is None
         assert converter.policy == os.SCHED_OTHER
         assert converter.pushed == 2 * BLOCK
+
+
+SPINNER = """
+import os, threading, time
+from vqspeech.streaming import priority
+priority._SPIN = 1
+with priority.no_spinning():
+    permitted = priority.ask_for_real_time(priority.WATCH)
+    over = False
+    def spin():
+        priority.ask_for_real_time(priority.CALLBACK)
+        while not over:
+            pass
+    thread = threading.Thread(target=spin)
+    thread.start()
+    deadline = time.monotonic() + 8
+    while permitted and os.sched_getscheduler(thread.native_id) != os.SCHED_OTHER | os.SCHED_RESET_ON_FORK:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.05)
+    policy = os.sched_getscheduler(thread.native_id) & ~os.SCHED_RESET_ON_FORK
+    over = True
+    thread.join()
+print(permitted, policy == os.SCHED_OTHER)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a limit of Linux")
+def test_a_thread_that_spins_does_not_keep_real_time_scheduling() -> None:
+    said = subprocess.run([sys.executable, "-c", SPINNER], capture_output=True, text=True, check=True, timeout=60)
+    assert said.stdout.split()[1] == "True", said

@@ -23,6 +23,7 @@ from vqspeech.errors import InputError
 
 if TYPE_CHECKING:
     from vqspeech.api import Model
+    from vqspeech.cli.common.sound import SoundDevice
     from vqspeech.streaming.rates import ResampledStream
 
 #: Load from which on a machine is said not to keep up: the rest is for the system and for slow moments.
@@ -66,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Convert until the input ends, or Ctrl-C."""
-    from vqspeech.cli.common.sound import SoundDevice, list_devices
+    from vqspeech.cli.common.sound import SoundDevice, list_devices, silent_libraries
 
     if options.list_devices:
         list_devices()
@@ -77,12 +78,12 @@ def run(options: argparse.Namespace) -> int:
         raise InputError("--raw without stdin or stdout", hint="vqspeech live --raw < in.s16 > out.s16")
     if options.freeze and options.enrol is None:
         raise InputError("--freeze keeps what --enrol has found", hint="give --enrol, too")
-    device = None if options.raw else SoundDevice(options.input, options.output, 16_000)
-    model = load(options)
-    stream = _stream(model, options, options.rate if device is None else device.rate)
-    if device is None:
-        _convert_pipe(stream)
-    else:
+    if options.raw:
+        _convert_pipe(_stream(load(options), options, options.rate))
+        return 0
+    with silent_libraries():
+        device = SoundDevice(options.input, options.output, 16_000)
+        stream = _stream(load(options), options, device.rate)
         _convert_device(device, stream, real_time=not options.no_real_time)
     return 0
 
@@ -166,12 +167,11 @@ def _convert_pipe(stream: ResampledStream) -> None:
         _say(_advice(busy / seconds))
 
 
-def _convert_device(device: object, stream: ResampledStream, *, real_time: bool) -> None:
+def _convert_device(device: SoundDevice, stream: ResampledStream, *, real_time: bool) -> None:
     """From microphone to loudspeaker."""
-    from vqspeech.cli.common.sound import SoundDevice
     from vqspeech.streaming.live import LiveConversion
+    from vqspeech.streaming.priority import WATCH, ask_for_real_time, give_up_real_time, no_spinning
 
-    assert isinstance(device, SoundDevice)
     conversion = LiveConversion(stream, block=device.block, real_time=real_time)
     advised = said = False
 
@@ -191,17 +191,23 @@ def _convert_device(device: object, stream: ResampledStream, *, real_time: bool)
         if sys.stderr.isatty():
             print(f"\rload {conversion.load:4.2f}  dropouts {conversion.dropouts}  ", end="", file=sys.stderr)
 
+    if real_time:
+        # While it waited for a processor with the interpreter in hand, the others would wait, too.
+        ask_for_real_time(WATCH)
     try:
-        device.run(conversion, report)
+        with no_spinning():
+            device.run(conversion, report)
     except KeyboardInterrupt:
         pass  # that is how it ends
     finally:
+        if real_time:
+            give_up_real_time()
         conversion.close()
         if sys.stderr.isatty():
             print(file=sys.stderr)
         _say(
             f"{conversion.seconds:.1f} s converted, load {conversion.load:.2f} of real time, "
-            f"{conversion.dropouts} dropouts"
+            f"{conversion.dropouts} dropouts" + (f", {conversion.losses} of them of the device" * (conversion.losses > 0))
         )
 
 

@@ -78,6 +78,7 @@ class LiveConversion:
     Attributes:
         delay: seconds from a sample to the one that stands for it, without those of the sound device.
         dropouts: how many times there was nothing to play, or the device lost something.
+        losses: how many of them were the device's.
         seconds: of input that was converted.
         busy: seconds that took.
         error: what ended the thread, if anything did.
@@ -89,7 +90,7 @@ class LiveConversion:
         self._converter, self._rate = converter, rate
         self._delay = round((converter.latency + cushion) * rate) + block
         self.delay = self._delay / rate
-        self.dropouts = 0
+        self.dropouts = self.losses = 0
         self.seconds = self.busy = 0.0
         self.error: BaseException | None = None
         size = self._delay + 4 * block + round(2 * _BACKLOG * rate)
@@ -139,6 +140,7 @@ class LiveConversion:
     def lost(self) -> None:
         """Count what the device lost: a buffer of its own ran full, or empty."""
         self.dropouts += 1
+        self.losses += 1
 
     def _present(self, count: int) -> int:
         """The place of the input that counts as the present while ``count`` samples are played.

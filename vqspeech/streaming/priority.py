@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 
-#: Of the thread that converts, and of the callbacks, which do little and must not wait for it.
-CONVERSION, CALLBACK = 1, 2
+if sys.platform != "win32":
+    import resource
+
+#: Of the thread that converts, of the callbacks, which do little and must not wait for it, and of the thread that
+#: watches over both, which does next to nothing and ends what does not end by itself.
+CONVERSION, CALLBACK, WATCH = 1, 2, 3
+#: Seconds that a thread may run with real-time scheduling and never wait.
+_SPIN = 2
 
 
 def ask_for_real_time(level: int) -> bool:
@@ -36,3 +46,34 @@ def give_up_real_time() -> None:
     if hasattr(os, "sched_setscheduler"):
         with contextlib.suppress(OSError):
             os.sched_setscheduler(0, os.SCHED_OTHER | os.SCHED_RESET_ON_FORK, os.sched_param(0))
+
+
+@contextlib.contextmanager
+def no_spinning() -> Iterator[None]:
+    """Take real-time scheduling from all threads of this process where one of them never waits.
+
+    The kernel then leaves a twentieth of the processor to all others; PortAudio's thread, for one, spins where the
+    sound server has gone. Call it in the main thread, to which Python gives signals.
+    """
+    if not sys.platform.startswith("linux"):
+        yield
+        return
+    limits = resource.getrlimit(resource.RLIMIT_RTTIME)
+    before = signal.signal(signal.SIGXCPU, _demote_all)
+    soft = _SPIN * 1_000_000
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(
+            resource.RLIMIT_RTTIME, (soft if limits[1] == resource.RLIM_INFINITY else min(soft, limits[1]), limits[1])
+        )
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_RTTIME, limits)
+        signal.signal(signal.SIGXCPU, before)
+
+
+def _demote_all(*_: object) -> None:
+    for thread in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(int(thread.name), os.SCHED_OTHER | os.SCHED_RESET_ON_FORK, os.sched_param(0))

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,6 +42,30 @@ def sound_devices() -> Any:
             "no PortAudio library", hint="install libportaudio2 (apt) or portaudio (brew), or use --raw"
         ) from error
     return sounddevice
+
+
+@contextlib.contextmanager
+def silent_libraries() -> Iterator[None]:
+    """Keep what the C libraries of sound print to stderr by themselves (each underrun, each failed check) off it.
+
+    What Python prints there still arrives.
+    """
+    if sys.stderr is None:  # closed by whoever started this
+        yield
+        return
+    before, kept = sys.stderr, os.dup(2)
+    before.flush()
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        with open(kept, "w", buffering=1, closefd=False, errors="backslashreplace") as own:
+            with contextlib.suppress(OSError):  # not a file: somebody collects what is said
+                sys.stderr = own if before.fileno() == 2 else before
+            yield
+    finally:
+        sys.stderr = before
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def list_devices() -> None:
