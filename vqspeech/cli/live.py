@@ -205,9 +205,10 @@ def _convert_device(device: SoundDevice, stream: ResampledStream, *, real_time: 
         conversion.close()
         if sys.stderr.isatty():
             print(file=sys.stderr)
+        losses = f", {conversion.losses} of them the device's" if conversion.losses else ""
         _say(
             f"{conversion.seconds:.1f} s converted, load {conversion.load:.2f} of real time, "
-            f"{conversion.dropouts} dropouts" + (f", {conversion.losses} of them of the device" * (conversion.losses > 0))
+            f"{conversion.dropouts} dropouts{losses}"
         )
 
 
