@@ -16,14 +16,13 @@ PACKAGE = Path(__file__).parent.parent / "vqspeech"
 GROUND = {"errors", "files", "pipes", "ranges", "stderr_notes", "yaml_text"}
 #: Part -> what else of the package it may import, itself apart.
 MAY_IMPORT = {
-    "audio": GROUND | {"media"},
+    "audio": GROUND,
     "companding": GROUND,
     "datadir": GROUND,
     "alignment": GROUND,
-    "codes": GROUND | {"arrays"},
-    "arrays": GROUND,
-    "blend": GROUND,
-    "media": GROUND,
+    "codes": GROUND | {"npy"},
+    "npy": GROUND,
+    "speaker_blend": GROUND,
     "melspectrogram": GROUND | {"torchaudio_import"},
     "pitch": GROUND,
     "corpora": GROUND | {"audio", "datadir", "alignment"},
@@ -40,7 +39,8 @@ MAY_IMPORT = {
     "evaluation": GROUND | {"alignment", "audio", "codes", "companding", "datadir", "torchaudio_import"},
     "inference": GROUND | {"audio", "model", "pitch"},
     "new_voice": GROUND | {"api", "audio", "model", "training"},
-    "api": GROUND | {"audio", "blend", "codes", "devices", "generation", "inference", "model", "pitch", "streaming"},
+    "api": GROUND
+    | {"audio", "codes", "devices", "generation", "inference", "model", "pitch", "speaker_blend", "streaming"},
 }
 
 

@@ -20,7 +20,7 @@ _GROUND = {
     "ranges",
     "stderr_notes",
     "yaml_text",
-    "arrays",
+    "npy",
     "torchaudio_import",
     "__init__",
     "__main__",

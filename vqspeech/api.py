@@ -14,7 +14,6 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from vqspeech import audio, ranges
-from vqspeech.blend import parse_voice, require_speaker
 from vqspeech.codes import CodeInfo, FrameTimes
 from vqspeech.codes.duration_penalty import penalised_codes
 from vqspeech.devices import find_device
@@ -34,6 +33,7 @@ from vqspeech.model.packaged import find_model
 from vqspeech.model.speaker_conditioning import Voice
 from vqspeech.model.vqvae import VQVAE
 from vqspeech.pitch import Intonation
+from vqspeech.speaker_blend import parse_voice, require_speaker
 from vqspeech.streaming import Stream
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import soundfile
 from vqspeech import codes
 from vqspeech.cli.main import main
 from vqspeech.encoding import open_rows
-from vqspeech.encoding.member import Member
+from vqspeech.encoding.tar_member import Member
 from vqspeech.errors import InputError
 
 lhotse = pytest.importorskip("lhotse", reason="needs lhotse: pip install 'vqspeech[train]'")

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from vqspeech import codes, media
+from vqspeech import codes
+from vqspeech.audio import media
 from vqspeech.cli.main import main
 
 

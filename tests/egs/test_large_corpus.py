@@ -26,7 +26,7 @@ import torch
 
 from vqspeech import api
 from vqspeech.cli.main import main
-from vqspeech.codes.joined import MappedCodes
+from vqspeech.codes.mapped_codes import MappedCodes
 from vqspeech.encoding import shards as encoding_shards
 from vqspeech.model.checkpoint import save_model
 from vqspeech.model.vqvae import VQVAE

@@ -18,7 +18,7 @@ from fuzz_mutation import mutants
 from vqspeech import audio, codes
 from vqspeech.codes.shard import ShardWriter
 from vqspeech.encoding import open_rows
-from vqspeech.encoding.member import Member
+from vqspeech.encoding.tar_member import Member
 
 INFO = codes.CodeInfo(512, 0.01, 0.005, model="m", checksum="c")
 ROWS = b'{"path": "a.flac", "start": 0.0, "end": 0.5, "id": "a"}\n{"path": "b.wav"}\n'

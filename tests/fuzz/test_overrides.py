@@ -8,9 +8,9 @@ from fuzz_limits import CASES, survives
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vqspeech.blend import parse_voice, voice_label
 from vqspeech.errors import InputError
 from vqspeech.files import name_fault, path_in
+from vqspeech.speaker_blend import parse_voice, voice_label
 from vqspeech.training.config import read_preset
 
 KEYS = st.sampled_from(

@@ -14,8 +14,8 @@ from fuzz_limits import CASES, SEED, survives
 from fuzz_mutation import mutants
 
 from vqspeech import alignment, audio, codes
-from vqspeech.arrays import read_npy
 from vqspeech.datadir import DataDir, Utterance, validate
+from vqspeech.npy import read_npy
 from vqspeech.training.config import read_preset
 
 Reader = Callable[[Path], object]

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from small_models import make_config, make_model
 
-from vqspeech.blend import parse_voice
 from vqspeech.generation import make_engine
 from vqspeech.model.vqvae import VQVAE
+from vqspeech.speaker_blend import parse_voice
 from vqspeech.streaming import Stream
 
 RATE = 8000

@@ -114,9 +114,9 @@ def test_the_page_learns_what_there_is(client: TestClient) -> None:
 
 
 def test_a_worker_that_dies_is_replaced(client: TestClient, tone: Callable[..., bytes]) -> None:
-    lane = client.app.state.service.lane  # type: ignore[attr-defined]
-    lane.worker._process.kill()
-    lane.worker._process.join()
+    queue = client.app.state.service.queue  # type: ignore[attr-defined]
+    queue.worker._process.kill()
+    queue.worker._process.join()
     first = client.post("/api/convert?speaker=anna", content=tone(0.3))
     assert read_reply(first.content)[1] is not None
 

@@ -22,10 +22,10 @@ from starlette.requests import Request
 from vqspeech.errors import InputError
 from vqspeech.web import decoding
 from vqspeech.web.decoding import Decoder, decode_in_place
+from vqspeech.web.job_queue import Notify
 from vqspeech.web.jobs import Desk, JobEndpoint
-from vqspeech.web.lanes import Notify
 from vqspeech.web.limits import Limits
-from vqspeech.web.problems import Refused
+from vqspeech.web.refusals import Refused
 from vqspeech.web.uploads import receive
 
 if TYPE_CHECKING:

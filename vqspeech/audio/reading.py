@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from vqspeech import media
+from vqspeech.audio import media
 from vqspeech.audio.resampling import resampled
 from vqspeech.audio.sources import MP3_NOTES, name_of, opened
 from vqspeech.audio.waveform import SAMPLE_RATE, require_finite

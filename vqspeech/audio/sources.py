@@ -1,7 +1,7 @@
 """Where a recording comes from: a file, stdin, an open file or a command; opened as something that gives samples.
 
 Formats are those of libsndfile: WAV, FLAC, Ogg Vorbis, Opus, MP3 and more, of any rate, sample width and number of
-channels; with the extra ``media`` also m4a, webm, amr and the sound of videos (``vqspeech.media``).
+channels; with the extra ``media`` also m4a, webm, amr and the sound of videos (``vqspeech.audio.media``).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO
 
-from vqspeech import media
+from vqspeech.audio import media
 from vqspeech.errors import InputError
 from vqspeech.pipes import Pipe, require_allowed
 from vqspeech.stderr_notes import withheld

@@ -14,12 +14,12 @@ import sys
 from pathlib import Path
 
 from vqspeech import ranges
-from vqspeech.blend import require_voices
 from vqspeech.cli.common.model import add_model, load
 from vqspeech.cli.common.pipes import add_allow_pipes
 from vqspeech.cli.common.sources import Source, sources
 from vqspeech.errors import InputError
 from vqspeech.new_voice import STEPS, require_name, save_voice, speech_of
+from vqspeech.speaker_blend import require_voices
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

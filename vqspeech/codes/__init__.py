@@ -20,7 +20,7 @@ from vqspeech.codes.archive import (
 from vqspeech.codes.contours import Contours, ContourWriter, FrameTimes, read_contours
 from vqspeech.codes.foreign import import_units, read_units
 from vqspeech.codes.formats import FORMATS, format_of, write_units
-from vqspeech.codes.joined import MappedCodes, join_shards
+from vqspeech.codes.mapped_codes import MappedCodes, join_shards
 from vqspeech.codes.shard import ShardWriter
 from vqspeech.codes.statistics import bitrate, entropy, perplexity, runs, usage
 

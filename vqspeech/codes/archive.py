@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vqspeech import ranges
-from vqspeech.codes.lines import ResumableLines
+from vqspeech.codes.resumable_lines import ResumableLines
 from vqspeech.errors import InputError, decoding, located
 from vqspeech.files import atomic_open, sidecar_path
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from vqspeech import ranges
 from vqspeech.codes.archive import PathLike, decode_line, read_numbers
-from vqspeech.codes.lines import ResumableLines
+from vqspeech.codes.resumable_lines import ResumableLines
 from vqspeech.errors import InputError, located
 from vqspeech.files import sidecar_path
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vqspeech.arrays import read_npy
 from vqspeech.codes.archive import (
     CodeInfo,
     Codes,
@@ -22,9 +21,10 @@ from vqspeech.codes.archive import (
 )
 from vqspeech.codes.fairseq import read_km, stem
 from vqspeech.codes.jsonl import read_jsonl
-from vqspeech.codes.memory_map import read_memory_map
+from vqspeech.codes.npy_units import read_memory_map
 from vqspeech.errors import InputError
 from vqspeech.files import sidecar_path
+from vqspeech.npy import read_npy
 
 
 def read_units(

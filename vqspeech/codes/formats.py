@@ -9,7 +9,7 @@ from pathlib import Path
 from vqspeech.codes.archive import Codes, PathLike, check_info, format_line, info_json, write
 from vqspeech.codes.fairseq import write_km
 from vqspeech.codes.jsonl import write_discophon, write_slamkit
-from vqspeech.codes.memory_map import write_memory_map
+from vqspeech.codes.npy_units import write_memory_map
 from vqspeech.errors import InputError
 from vqspeech.files import atomic_open, sidecar_path
 

@@ -4,7 +4,7 @@
 >>> encode_shard(vqspeech.load(), open_rows("rows.jsonl", out), out, shard=1, shards=16)     # doctest: +SKIP
 """
 
-from vqspeech.encoding.place import place_of_this_job
+from vqspeech.encoding.job_array import place_of_this_job
 from vqspeech.encoding.row import Row, Rows
 from vqspeech.encoding.shards import Outcome, encode_shard
 from vqspeech.encoding.sources import open_rows

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from vqspeech.encoding.lines import in_line, lines_of, number_of
-from vqspeech.encoding.member import Member
 from vqspeech.encoding.row import Row, checked
+from vqspeech.encoding.tar_member import Member
 from vqspeech.errors import InputError, decoding
 from vqspeech.pipes import recording
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from vqspeech.codes.binary import id_fault
-from vqspeech.encoding.member import Member
+from vqspeech.encoding.tar_member import Member
 from vqspeech.errors import InputError, decoding
 from vqspeech.pipes import Pipe
 

@@ -14,8 +14,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from vqspeech.encoding.lines import in_line, whole_lines
-from vqspeech.encoding.member import Member
 from vqspeech.encoding.row import Row, cut_of
+from vqspeech.encoding.tar_member import Member
 from vqspeech.errors import InputError, decoding
 
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from vqspeech.codes.archive import CodeInfo
 from vqspeech.codes.shard import ShardWriter
-from vqspeech.encoding.member import Member
 from vqspeech.encoding.row import Row, Rows
+from vqspeech.encoding.tar_member import Member
 from vqspeech.errors import InputError
 
 #: Seconds of speech, and utterances, that are encoded together and then written: what a kill costs, at most.

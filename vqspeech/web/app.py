@@ -28,11 +28,11 @@ from vqspeech.pitch import INTONATIONS
 from vqspeech.web import options
 from vqspeech.web.decoding import Decoder
 from vqspeech.web.guard import Guard
+from vqspeech.web.job_queue import JobQueue, Notify
 from vqspeech.web.jobs import UPLOAD, Desk, JobEndpoint, Work
-from vqspeech.web.lanes import Lane, Notify
 from vqspeech.web.limits import Limits
 from vqspeech.web.live import LiveDesk
-from vqspeech.web.problems import INTERNAL, Refused, line_of
+from vqspeech.web.refusals import INTERNAL, Refused, line_of
 from vqspeech.web.voices import own_voices
 from vqspeech.web.worker import Settings, Worker
 
@@ -59,9 +59,9 @@ class Service:
         # Without a folder of their own, new voices are gone with the server.
         self.voices = settings["voices"] or str(self.desk.root / _VOICES)
         self.settings = {**settings, "voices": self.voices}
-        self.lane = Lane(self.settings, limits.job_seconds, keep=True)
+        self.queue = JobQueue(self.settings, limits.job_seconds, keep=True)
         # A new voice takes minutes, in which others go on.
-        self.adapting = Lane(self.settings, limits.job_seconds, keep=False)
+        self.adapting = JobQueue(self.settings, limits.job_seconds, keep=False)
         # Nobody who speaks waits for a job.
         self.speaking = Worker(self.settings)
         self.live_desk: LiveDesk | None = None
@@ -74,14 +74,14 @@ class Service:
         Raises:
             InputError: it cannot be loaded.
         """
-        self.model = await self.lane.worker.start()
+        self.model = await self.queue.worker.start()
         self.decoder = Decoder(self.limits, self.model["sample_rate"])
         await self.decoder.warm_up()
         self.live_desk = LiveDesk(self.speaking, self.model["sample_rate"], self.limits.live_seconds)
 
     def stop(self) -> None:
         """End all processes and remove all files."""
-        for worker in (self.lane.worker, self.adapting.worker, self.speaking):
+        for worker in (self.queue.worker, self.adapting.worker, self.speaking):
             worker.stop()
         self.desk.close()
 
@@ -97,13 +97,13 @@ class Service:
         (folder / UPLOAD).unlink()
         return seconds
 
-    def _job(self, lane: Lane, kind: str, task: dict[str, Any], *, upload: bool, wav: bool) -> Work:
+    def _job(self, queue: JobQueue, kind: str, task: dict[str, Any], *, upload: bool, wav: bool) -> Work:
         """A task of a worker, after its upload is decoded."""
 
         async def work(folder: Path, notify: Notify) -> tuple[dict[str, Any], Path | None]:
             if upload:
                 await self.decoded(folder, notify)
-            return await lane.run(kind, folder, task, notify), folder / RESULT if wav else None
+            return await queue.run(kind, folder, task, notify), folder / RESULT if wav else None
 
         return work
 
@@ -118,21 +118,21 @@ class Service:
             "temperature": options.number(query, "temperature", ranges.TEMPERATURE, 1.0),
             "post_filter": options.number(query, "post_filter", ranges.SHARE, None),
         }
-        return self._job(self.lane, "convert", task, upload=True, wav=True)
+        return self._job(self.queue, "convert", task, upload=True, wav=True)
 
     def units(self, request: Request) -> Work:
         """The codes of a recording, and its phones where a text is given."""
         text = request.query_params.get("text", "")
         if len(text) > self.limits.text:
             raise Refused(f"the text is longer than {self.limits.text} characters")
-        return self._job(self.lane, "units", {"text": text}, upload=True, wav=False)
+        return self._job(self.queue, "units", {"text": text}, upload=True, wav=False)
 
     def code(self, request: Request) -> Work:
         """A single code, spoken for a moment."""
         query = request.query_params
         most = ranges.Whole(0, self.model["codes"] - 1)
         task = {"speaker": options.voice(query), "code": options.number(query, "code", most, 0)}
-        return self._job(self.lane, "code", task, upload=False, wav=True)
+        return self._job(self.queue, "code", task, upload=False, wav=True)
 
     def _drawing(self, request: Request, *, goes_on: bool) -> Work:
         query = request.query_params
@@ -144,7 +144,7 @@ class Service:
             "top_p": options.number(query, "top_p", ranges.MASS, 1.0),
             "goes_on": goes_on,
         }
-        return self._job(self.lane, "sample", task, upload=goes_on, wav=True)
+        return self._job(self.queue, "sample", task, upload=goes_on, wav=True)
 
     def sample(self, request: Request) -> Work:
         """Speech drawn from the prior."""
@@ -201,7 +201,7 @@ class Service:
 
     async def status(self, _: Request) -> Response:
         """How busy it is."""
-        return JSONResponse({"waiting": self.lane.length + self.adapting.length})
+        return JSONResponse({"waiting": self.queue.length + self.adapting.length})
 
     def routes(self) -> list[BaseRoute]:
         """What is answered."""

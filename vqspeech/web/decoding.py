@@ -20,7 +20,7 @@ import numpy as np
 from vqspeech import audio
 from vqspeech.errors import InputError
 from vqspeech.web.limits import Limits
-from vqspeech.web.problems import Refused, line_of
+from vqspeech.web.refusals import Refused, line_of
 
 _TOO_MUCH = "the recording cannot be decoded: it is damaged, or takes too much memory or time (export it as WAV)"
 #: Bytes of a float32 sample.

@@ -21,9 +21,9 @@ from typing import Any, TypeAlias
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
-from vqspeech.web.lanes import Notify
+from vqspeech.web.job_queue import Notify
 from vqspeech.web.limits import Limits
-from vqspeech.web.problems import INTERNAL, Refused
+from vqspeech.web.refusals import INTERNAL, Refused
 from vqspeech.web.uploads import receive as receive_upload
 
 #: Takes the folder of the job (with ``upload``, if there is one) and where to send events; returns the last event and

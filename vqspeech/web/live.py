@@ -22,7 +22,7 @@ from vqspeech import ranges
 from vqspeech.errors import InputError
 from vqspeech.pitch import INTONATIONS
 from vqspeech.web import options
-from vqspeech.web.problems import Refused, line_of
+from vqspeech.web.refusals import Refused, line_of
 from vqspeech.web.worker import Abandoned, Worker
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vqspeech import ranges
-from vqspeech.web.problems import Refused
+from vqspeech.web.refusals import Refused
 
 #: Characters of a voice at most: a blend of all speakers of a large model.
 _LONGEST_VOICE = 4000

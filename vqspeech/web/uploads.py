@@ -9,7 +9,7 @@ from pathlib import Path
 from starlette.requests import Request
 
 from vqspeech.web.limits import Limits
-from vqspeech.web.problems import Refused
+from vqspeech.web.refusals import Refused
 
 
 async def receive(request: Request, target: Path, limits: Limits) -> int:

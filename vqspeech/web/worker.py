@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection
 from typing import Any, TypeAlias
 
 from vqspeech.errors import InputError
-from vqspeech.web.problems import INTERNAL, Refused, line_of
+from vqspeech.web.refusals import INTERNAL, Refused, line_of
 
 #: Called with what is done, what is to be done, and what it is.
 Progress: TypeAlias = Callable[[int, int, str], None]

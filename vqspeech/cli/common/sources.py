@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vqspeech import media
-from vqspeech.blend import is_voice_label
+from vqspeech.audio import media
 from vqspeech.errors import InputError
+from vqspeech.speaker_blend import is_voice_label
 
 #: Endings of files that a folder is searched for.
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".sph", ".w64"})

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqspeech import ranges
-from vqspeech.blend import voice_label
 from vqspeech.cli.common.sources import SUFFIXES
 from vqspeech.errors import InputError
 from vqspeech.files import path_in
 from vqspeech.pipes import Pipe
 from vqspeech.pitch import INTONATIONS
+from vqspeech.speaker_blend import voice_label
 
 if TYPE_CHECKING:
     from vqspeech.api import Model, Through

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vqspeech import ranges
-from vqspeech.blend import require_voices
 from vqspeech.cli.common.external import require_rate
 from vqspeech.cli.common.model import add_generation, add_model, load
 from vqspeech.cli.common.pipes import add_allow_pipes
@@ -20,6 +19,7 @@ from vqspeech.cli.evaluate.inputs import add_foreign, shard
 from vqspeech.errors import InputError
 from vqspeech.files import atomic_open, path_in
 from vqspeech.pitch import INTONATIONS
+from vqspeech.speaker_blend import require_voices
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

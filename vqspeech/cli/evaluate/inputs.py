@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from vqspeech import alignment, codes, ranges
 from vqspeech.alignment import Alignment, Format, PhoneSet, phone_class
-from vqspeech.arrays import read_npy
 from vqspeech.cli.common.pipes import add_allow_pipes
 from vqspeech.codes import Codes
 from vqspeech.errors import InputError
+from vqspeech.npy import read_npy
 
 if TYPE_CHECKING:
     from vqspeech.datadir import DataDir

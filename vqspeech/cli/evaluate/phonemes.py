@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> None:
     from vqspeech.evaluation.mfcc_cache import MfccCache
     from vqspeech.evaluation.phonemes import baselines, page, report
     from vqspeech.evaluation.phonemes.examples import choose_examples
-    from vqspeech.evaluation.phonemes.trade import PENALTIES, trade
+    from vqspeech.evaluation.phonemes.penalty_tradeoff import PENALTIES, trade
 
     if options.train_phones and not options.train_codes:
         raise InputError("--train-phones without --train-codes", hint="give both, or neither")

@@ -16,7 +16,7 @@ Notify: TypeAlias = Callable[[dict[str, Any]], None]
 _LOOK = 0.5
 
 
-class Lane:
+class JobQueue:
     """One worker and those who wait for it.
 
     Args:

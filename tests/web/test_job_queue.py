@@ -12,20 +12,20 @@ import pytest
 
 pytest.importorskip("starlette", reason="the page needs vqspeech[web]")
 
-from vqspeech.web.lanes import Lane
-from vqspeech.web.problems import Refused
+from vqspeech.web.job_queue import JobQueue
+from vqspeech.web.refusals import Refused
 
 LONG = {"speaker": "anna", "f0": "target", "f0_shift": 0.0, "seed": 0, "temperature": 1.0, "post_filter": 0.0}
 
 
-def with_lane(settings: dict[str, Any], work: Callable[[Lane], Awaitable[None]], seconds: float = 600) -> None:
+def with_queue(settings: dict[str, Any], work: Callable[[JobQueue], Awaitable[None]], seconds: float = 600) -> None:
     async def run() -> None:
-        lane = Lane(settings, seconds, keep=True)
+        queue = JobQueue(settings, seconds, keep=True)
         try:
-            await work(lane)
-            assert lane.length == 0
+            await work(queue)
+            assert queue.length == 0
         finally:
-            lane.worker.stop()
+            queue.worker.stop()
 
     asyncio.run(run())
 
@@ -45,7 +45,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def test_a_job_given_up_lets_the_next_one_in(settings: dict[str, Any], folders: tuple[Path, Path]) -> None:
-    async def work(lane: Lane) -> None:
+    async def work(queue: JobQueue) -> None:
         begun = asyncio.Event()
         events: list[dict[str, Any]] = []
 
@@ -53,50 +53,50 @@ def test_a_job_given_up_lets_the_next_one_in(settings: dict[str, Any], folders: 
             if event.get("what") == "speaking":
                 begun.set()
 
-        first = asyncio.ensure_future(lane.run("convert", folders[0], LONG, notify))
-        second = asyncio.ensure_future(lane.run("convert", folders[1], LONG, events.append))
-        third = asyncio.ensure_future(lane.run("convert", folders[1], LONG, lambda _: None))
+        first = asyncio.ensure_future(queue.run("convert", folders[0], LONG, notify))
+        second = asyncio.ensure_future(queue.run("convert", folders[1], LONG, events.append))
+        third = asyncio.ensure_future(queue.run("convert", folders[1], LONG, lambda _: None))
         await asyncio.wait_for(begun.wait(), 120)
-        assert lane.length == 3
-        process = lane.worker._process
+        assert queue.length == 3
+        process = queue.worker._process
         third.cancel()
         first.cancel()
         result = await asyncio.wait_for(second, 120)
         assert result["seconds"] == 0.5
         assert events[0] == {"event": "queued", "ahead": 1}
-        assert lane.worker._process is process  # it let go of the job; it was not killed
+        assert queue.worker._process is process  # it let go of the job; it was not killed
         await asyncio.wait({first, third})
 
-    with_lane(settings, work)
+    with_queue(settings, work)
 
 
 def test_a_job_that_takes_too_long_is_given_up(settings: dict[str, Any], folders: tuple[Path, Path]) -> None:
-    async def work(lane: Lane) -> None:
-        await lane.worker.start()
+    async def work(queue: JobQueue) -> None:
+        await queue.worker.start()
         with pytest.raises(Refused, match=r"given up after 0\.03\d* minutes"):
-            await lane.run("convert", folders[0], LONG, lambda _: None)
-        lane.seconds = 120
-        assert (await lane.run("convert", folders[1], LONG, lambda _: None))["seconds"] == 0.5
+            await queue.run("convert", folders[0], LONG, lambda _: None)
+        queue.seconds = 120
+        assert (await queue.run("convert", folders[1], LONG, lambda _: None))["seconds"] == 0.5
 
-    with_lane(settings, work, seconds=2)
+    with_queue(settings, work, seconds=2)
 
 
 def test_a_worker_that_dies_in_a_job_is_said(settings: dict[str, Any], folders: tuple[Path, Path]) -> None:
-    async def work(lane: Lane) -> None:
+    async def work(queue: JobQueue) -> None:
         def kill(event: dict[str, Any]) -> None:
-            if event["event"] == "progress" and lane.worker._process is not None:
-                lane.worker._process.kill()
+            if event["event"] == "progress" and queue.worker._process is not None:
+                queue.worker._process.kill()
 
         with pytest.raises(Refused, match="the process that computes has ended"):
-            await lane.run("convert", folders[0], LONG, kill)
-        assert (await lane.run("convert", folders[1], LONG, lambda _: None))["seconds"] == 0.5
+            await queue.run("convert", folders[0], LONG, kill)
+        assert (await queue.run("convert", folders[1], LONG, lambda _: None))["seconds"] == 0.5
 
-    with_lane(settings, work)
+    with_queue(settings, work)
 
 
 def test_a_model_that_is_not_there_is_one_line(settings: dict[str, Any], tmp_path: Path) -> None:
-    async def work(lane: Lane) -> None:
+    async def work(queue: JobQueue) -> None:
         with pytest.raises(Refused, match=r"^no config.yaml in it"):
-            await lane.run("convert", tmp_path, LONG, lambda _: None)
+            await queue.run("convert", tmp_path, LONG, lambda _: None)
 
-    with_lane({**settings, "model": str(tmp_path)}, work)
+    with_queue({**settings, "model": str(tmp_path)}, work)

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vqspeech import audio, media
+from vqspeech import audio
+from vqspeech.audio import media
 from vqspeech.errors import InputError
 
 av = pytest.importorskip("av", reason="PyAV (extra media) is not installed")

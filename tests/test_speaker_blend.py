@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import vqspeech
-from vqspeech.blend import parse_voice, voice_label
 from vqspeech.errors import InputError
 from vqspeech.model.checkpoint import save_model
 from vqspeech.model.vqvae import VQVAE
+from vqspeech.speaker_blend import parse_voice, voice_label
 from vqspeech.training.config import read_preset
 
 SPEAKERS = ("anna", "bert", "cyd", "p225", "odd:1,name")

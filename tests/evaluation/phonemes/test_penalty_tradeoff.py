@@ -10,7 +10,7 @@ from vqspeech.codes import CodeInfo, Codes
 from vqspeech.evaluation import phonemes
 from vqspeech.evaluation.frames import Frames, pair
 from vqspeech.evaluation.phonemes import trade as module
-from vqspeech.evaluation.phonemes.trade import trade
+from vqspeech.evaluation.phonemes.penalty_tradeoff import trade
 
 #: Codes 2 p and 2 p + 1 are those of phone p, and lie near each other.
 CODEBOOK = np.repeat(3 * np.eye(4), 2, 0) + 0.1 * np.tile([[1.0], [-1.0]], (4, 1))

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vqspeech.arrays import read_npy
 from vqspeech.codes.archive import Codes, PathLike, add_sequence, text_lines
 from vqspeech.errors import InputError
 from vqspeech.files import atomic_open
+from vqspeech.npy import read_npy
 
 
 def index_path(path: PathLike) -> Path:
