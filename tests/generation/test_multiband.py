@@ -87,7 +87,7 @@ def test_the_compiled_engine_is_as_exact_as_fp32_can_be(
     )  # fmt: skip
     previous, conditioning, current = make_input(wavenet, streams=streams, frames=3, hop=5)
     exact, bound = fp32_error(wavenet, previous, conditioning, current)
-    engine = NativeEngine(wavenet, threads=threads, level=level)
+    engine = NativeEngine(wavenet, threads=threads, instruction_set=level)
     logits = engine.open(streams).score(conditioning, previous.numpy(), current.numpy())
     assert np.abs(logits - exact.numpy()).max() <= bound
 
@@ -98,7 +98,7 @@ def test_few_bits_stay_close_in_every_band(level: str, precision: native_engine.
     wavenet = calibrated(make_wavenet(bands=4, residual=32, gate=32, skip=48, output=40))
     previous, layers, current = make_input(wavenet, streams=3, frames=6, hop=16)
     exact, _ = fp32_error(wavenet, previous, layers, current)
-    engine = NativeEngine(wavenet, precision=precision, level=level)
+    engine = NativeEngine(wavenet, precision=precision, instruction_set=level)
     got = torch.from_numpy(engine.open(3).score(layers, previous.numpy(), current.numpy())).double().log_softmax(-1)
     expected = exact.log_softmax(-1)
     divergence = (expected.exp() * (expected - got)).sum(-1).mean((0, 1))  # of each band
@@ -115,7 +115,9 @@ def test_samples_do_not_depend_on_streams_threads_or_calls(level: str, precision
     uniforms = np.random.default_rng(0).random((streams, frames * hop * 4), dtype=np.float32)
 
     def drawn(chosen: slice, threads: int, piece: int) -> np.ndarray:
-        session = NativeEngine(wavenet, precision=precision, threads=threads, level=level).open(len(layers[chosen]))
+        session = NativeEngine(wavenet, precision=precision, threads=threads, instruction_set=level).open(
+            len(layers[chosen])
+        )
         calls = [
             session.push(layers[chosen, f : f + piece], uniforms[chosen, f * hop * 4 : (f + piece) * hop * 4])
             for f in range(0, frames, piece)

@@ -27,7 +27,7 @@ from vqspeech.model.wavenet import WaveNet
 pytestmark = pytest.mark.skipif(bool(native_engine.MISSING), reason="the compiled engine was not built")
 
 AVAILABLE = native_engine.available()
-FP32_LEVELS = [level for level, precision in AVAILABLE if precision == "fp32"]
+FP32_SETS = [level for level, precision in AVAILABLE if precision == "fp32"]
 
 
 def random_input(wavenet: WaveNet, streams: int, frames: int, hop: int) -> tuple[Tensor, Tensor]:
@@ -49,7 +49,7 @@ def calibrated(wavenet: WaveNet) -> WaveNet:
     return wavenet
 
 
-@pytest.mark.parametrize("level", FP32_LEVELS)
+@pytest.mark.parametrize("level", FP32_SETS)
 @settings(deadline=None, max_examples=25)
 @given(
     layers=st.integers(1, 7),
@@ -74,7 +74,7 @@ def test_fp32_logits_are_as_exact_as_fp32_can_be(
         classes=classes,
     )  # fmt: skip
     exact, bound = fp32_error(wavenet, *random_input(wavenet, streams, frames, hop))
-    logits = scores(wavenet, NativeEngine(wavenet, threads=threads, level=level), streams, frames, hop)
+    logits = scores(wavenet, NativeEngine(wavenet, threads=threads, instruction_set=level), streams, frames, hop)
     assert (logits - exact).abs().max() <= bound
     # Where two classes are as likely as rounding can tell, either may be called the most likely.
     best = exact.topk(2, -1).values
@@ -82,14 +82,14 @@ def test_fp32_logits_are_as_exact_as_fp32_can_be(
     assert torch.equal(logits.argmax(-1)[clear], exact.argmax(-1)[clear])
 
 
-@pytest.mark.parametrize("level", FP32_LEVELS)
+@pytest.mark.parametrize("level", FP32_SETS)
 def test_fp32_draws_the_samples_that_torch_draws(level: str) -> None:
     wavenet = make_wavenet(layers=12, cycle=6, residual=32, gate=48)
     layers = wavenet.condition(torch.randn(3, 10, 5)).detach()
     uniforms = np.random.default_rng(0).random((3, 200), dtype=np.float32)
     for temperature in (1.0, 0.6, 0.0):
         expected = TorchEngine(wavenet).open(3).push(layers, uniforms, temperature)
-        drawn = NativeEngine(wavenet, level=level).open(3).push(layers, uniforms, temperature)
+        drawn = NativeEngine(wavenet, instruction_set=level).open(3).push(layers, uniforms, temperature)
         assert np.array_equal(drawn, expected)
 
 
@@ -108,7 +108,7 @@ def test_short_numbers_stay_close_to_fp32(
     threads: int,
 ) -> None:  # fmt: skip
     wavenet = calibrated(make_wavenet(kernel=kernel, residual=residual, gate=gate, skip=skip))
-    engine = NativeEngine(wavenet, precision=precision, threads=threads, level=level)
+    engine = NativeEngine(wavenet, precision=precision, threads=threads, instruction_set=level)
     expected = scores(wavenet, TorchEngine(wavenet), streams, 4, 20).log_softmax(-1)
     got = scores(wavenet, engine, streams, 4, 20).log_softmax(-1)
     divergence = (expected.exp() * (expected - got)).sum(-1).mean()
@@ -124,7 +124,7 @@ def test_samples_do_not_depend_on_streams_threads_or_pieces(level: str, precisio
     uniforms = np.random.default_rng(0).random((streams, frames * hop), dtype=np.float32)
 
     def drawn(chosen: slice, threads: int, piece: int) -> np.ndarray:
-        engine = NativeEngine(wavenet, precision=precision, threads=threads, level=level)
+        engine = NativeEngine(wavenet, precision=precision, threads=threads, instruction_set=level)
         session = engine.open(len(range(streams)[chosen]))
         return np.concatenate(
             [
@@ -198,8 +198,8 @@ def test_drawn_classes_follow_the_softmax() -> None:
     count = 20_000
     layers = wavenet.condition(torch.zeros(1, 1, 5)).detach()
     uniforms = ((np.arange(count, dtype=np.float32) + 0.5) / count)[None]
-    for level in FP32_LEVELS:
-        drawn = NativeEngine(wavenet, level=level).open(1).push(layers, uniforms)
+    for level in FP32_SETS:
+        drawn = NativeEngine(wavenet, instruction_set=level).open(1).push(layers, uniforms)
         shares = np.bincount(drawn[0], minlength=37) / count
         assert np.abs(shares - torch.softmax(bias, 0).numpy()).max() < 2e-4
 
@@ -213,8 +213,8 @@ def test_extreme_logits_and_uniforms_draw_a_class_that_can_be() -> None:
         wavenet.output.bias[[5, 20]] = 1000
     layers = wavenet.condition(torch.zeros(1, 1, 5)).detach()
     uniforms = np.array([[0, 0.499, 0.501, np.nextafter(np.float32(1), np.float32(0))]], np.float32)
-    for level in FP32_LEVELS:
-        assert NativeEngine(wavenet, level=level).open(1).push(layers, uniforms).tolist() == [[5, 5, 20, 20]]
+    for level in FP32_SETS:
+        assert NativeEngine(wavenet, instruction_set=level).open(1).push(layers, uniforms).tolist() == [[5, 5, 20, 20]]
 
 
 def test_what_does_not_fit_is_refused() -> None:
@@ -236,7 +236,7 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="never measured"):
         NativeEngine(wavenet, precision="int8")
     with pytest.raises(ValueError, match="no fp32 at level sse9"):
-        NativeEngine(wavenet, level="sse9")
+        NativeEngine(wavenet, instruction_set="sse9")
 
 
 def test_what_cannot_be_falls_back_with_a_word(caplog: pytest.LogCaptureFixture) -> None:
@@ -274,7 +274,7 @@ def test_engine_is_described() -> None:
     described = describe_engine()
     assert described.startswith("native (")
     for precision in get_args(Precision):
-        able = native_engine.levels(precision)
+        able = native_engine.instruction_sets(precision)
         assert f"{precision} by {able[0]}" in described if able else precision not in described
 
 

@@ -44,7 +44,7 @@ def test_an_emulated_processor_draws_the_same_samples(
     emulator = shutil.which("qemu-x86_64")
     if emulator is None or os.uname().machine != "x86_64":
         pytest.skip("no qemu-x86_64 (on Debian: apt-get install qemu-user)")
-    if level not in native_engine.levels("fp32"):
+    if level not in native_engine.instruction_sets("fp32"):
         pytest.skip(f"this processor has no {level} to compare with")
     given: dict[str, object] = {}
 
@@ -57,7 +57,7 @@ def test_an_emulated_processor_draws_the_same_samples(
     uniforms = np.random.default_rng(0).random((2, 5 * 16), np.float32)
     network = native_engine._native.Network
     monkeypatch.setattr(native_engine._native, "Network", keep)
-    expected = NativeEngine(wavenet, level=level).open(2).push(layers, uniforms)
+    expected = NativeEngine(wavenet, instruction_set=level).open(2).push(layers, uniforms)
     np.savez(tmp_path / "given.npz", layers=layers.numpy(), uniforms=uniforms, **given)  # type: ignore[arg-type]
 
     module = native_engine._native.__file__

@@ -204,10 +204,10 @@ def measure_roofs(size: str, wavenet: WaveNet, sample_rate: int) -> dict[Precisi
     widths: dict[Precision, int] = {"fp32": 4, "bf16": 2, "int8": 1}
     roofs: dict[Precision, Roof] = {}
     for precision, width in widths.items():
-        for level in native_engine.levels(precision)[:1]:
-            peak = max(native_engine.peak(level, precision) for _ in range(3))
+        for instruction_set in native_engine.instruction_sets(precision)[:1]:
+            peak = max(native_engine.peak(instruction_set, precision) for _ in range(3))
             step = wavenet.config.bands * reread  # what is read until it is read again
-            read = max(native_engine.bandwidth(level, width * step) for _ in range(3))
+            read = max(native_engine.bandwidth(instruction_set, width * step) for _ in range(3))
             roof = Roof(peak / total / sample_rate, read / width / reread / sample_rate)
             roofs[precision] = roof
             print(

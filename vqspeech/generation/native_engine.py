@@ -31,23 +31,23 @@ STREAMS_PER_THREAD = 8
 
 
 def available() -> list[tuple[str, Precision]]:
-    """List the sets of processor features and the precisions that this machine can run them with, the best first."""
+    """List the instruction sets and the precisions that this machine can run them with, the best first."""
     return _native.available() if _native else []
 
 
-def levels(precision: Precision) -> list[str]:
-    """Name the sets of processor features that this machine can compute ``precision`` with, the best first."""
-    return [level for level, name in available() if name == precision]
+def instruction_sets(precision: Precision) -> list[str]:
+    """Name the instruction sets that this machine can compute ``precision`` with, the best first."""
+    return [instruction_set for instruction_set, name in available() if name == precision]
 
 
-def peak(level: str, precision: Precision) -> float:
+def peak(instruction_set: str, precision: Precision) -> float:
     """Multiply-adds per second of one core that does nothing else: the roof over many streams."""
-    return _native.peak(level, precision)
+    return _native.peak(instruction_set, precision)
 
 
-def bandwidth(level: str, size: int) -> float:
+def bandwidth(instruction_set: str, size: int) -> float:
     """Bytes per second at which one core reads ``size`` bytes over and over: the roof over a single stream."""
-    return _native.bandwidth(level, size)
+    return _native.bandwidth(instruction_set, size)
 
 
 class NativeEngine:
@@ -57,7 +57,7 @@ class NativeEngine:
         wavenet: the decoder; on any device, its weights are copied. ``int8`` needs its ``activation_peaks``.
         precision: of the products; sums, gates and the softmax are float32 (``int8`` sums are exact).
         threads: over streams; on a single stream two share the work.
-        level: processor features to use, one of ``levels(precision)``; the best if not given.
+        instruction_set: one of ``instruction_sets(precision)``; the best if not given.
 
     Raises:
         ValueError: the processor cannot compute ``precision``, or ``activation_peaks`` were never measured.
@@ -66,17 +66,17 @@ class NativeEngine:
     name = "native"
 
     def __init__(
-        self, wavenet: WaveNet, *, precision: Precision = "fp32", threads: int = 1, level: str | None = None
+        self, wavenet: WaveNet, *, precision: Precision = "fp32", threads: int = 1, instruction_set: str | None = None
     ) -> None:
         reason = unsupported(wavenet, precision)
         if reason:
             raise ValueError(reason)
         self.precision: Precision = precision
-        self.level = level or levels(precision)[0]
+        self.instruction_set = instruction_set or instruction_sets(precision)[0]
         self.threads = threads
         self.width = STREAMS_PER_THREAD * threads
         self._bands = wavenet.config.bands
-        self._network = pack(wavenet, precision, self.level)
+        self._network = pack(wavenet, precision, self.instruction_set)
 
     def open(self, streams: int) -> NativeSession:
         """Begin ``streams`` fresh streams."""
@@ -121,19 +121,19 @@ def unsupported(wavenet: WaveNet, precision: Precision) -> str:
     """Say why the compiled engine cannot run ``wavenet`` in ``precision``; empty if it can."""
     if _native is None:
         return MISSING
-    if not levels(precision):
+    if not instruction_sets(precision):
         return f"this processor has no instructions for {precision}"
     if precision == "int8" and not bool((wavenet.activation_peaks > 0).all()):
         return "int8 needs the activation peaks of the model, which were never measured"
     return ""
 
 
-def pack(wavenet: WaveNet, precision: Precision, level: str) -> Network:
-    """Pack weights for one set of processor features."""
+def pack(wavenet: WaveNet, precision: Precision, instruction_set: str) -> Network:
+    """Pack weights for one instruction set."""
     state = {name: _floats(value) for name, value in wavenet.state_dict().items()}
     layers = range(wavenet.config.layers)
     return _native.Network(
-        level=level,
+        level=instruction_set,
         precision=precision,
         cycle=wavenet.config.cycle,
         bands=wavenet.config.bands,

@@ -75,8 +75,8 @@ def describe_engine() -> str:
 
     if native_engine.MISSING:
         return f"torch ({native_engine.MISSING})"
-    levels = {precision: native_engine.levels(precision) for precision in get_args(Precision)}
-    able = ", ".join(f"{precision} by {names[0]}" for precision, names in levels.items() if names)
+    sets = {precision: native_engine.instruction_sets(precision) for precision in get_args(Precision)}
+    able = ", ".join(f"{precision} by {names[0]}" for precision, names in sets.items() if names)
     return f"native ({able})"
 
 
