@@ -39,6 +39,8 @@ from vqspeech.streaming import Stream
 if TYPE_CHECKING:
     from vqspeech.model.hub_mixin import HubModel
 
+__all__ = ["Model", "Progress", "Recording", "Through", "load"]
+
 #: What makes the waveform.
 Through: TypeAlias = Literal["decoder", "mel"]
 #: Called with samples drawn and samples to be drawn.

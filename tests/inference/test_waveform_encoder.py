@@ -12,7 +12,7 @@ import vqspeech
 from vqspeech.errors import InputError
 from vqspeech.inference import waveform_encoder
 
-SAMPLE = Path(__file__).parent.parent / "egs/quickstart/sample"
+SAMPLE = Path(__file__).parents[2] / "egs/quickstart/sample"
 
 
 def test_the_packaged_model_on_recordings_and_parts_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
