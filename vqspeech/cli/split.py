@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", type=Path, metavar="SOURCE", help="a data directory")
     parser.add_argument("dest", type=Path, metavar="DEST", help="the folder in which each part becomes a directory")
     how = parser.add_mutually_exclusive_group(required=True)
-    how.add_argument("--by", choices=("speaker", "utterance"), help="what goes to one part whole")
+    how.add_argument("--by", choices=("speaker", "utterance"), help="what is never divided between parts")
     how.add_argument("--into", type=ranges.COUNT, metavar="N", help="cut into N shards, named 1 to N")
     parser.add_argument(
         "--parts",

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--codes", type=Path, action="append", required=True, metavar="CODES.txt", help="to train on (may be repeated)"
     )
-    parser.add_argument("--dev", type=Path, required=True, metavar="CODES.txt", help="to watch")
+    parser.add_argument("--dev", type=Path, required=True, metavar="CODES.txt", help="to validate on")
     add_utt2spk(parser)
     parser.add_argument("--model", type=model_path, metavar="MODEL", help="insist that this model made the codes")
     parser.add_argument("--out", type=Path, required=True, metavar="EXP", help="folder of the experiment")

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "preset", metavar="PRESET", help="a YAML file, or the name of a unit model's preset of the package"
     )
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="to train on: data directory or pack")
-    parser.add_argument("--dev", type=Path, required=True, metavar="DIR", help="to watch: data directory or pack")
+    parser.add_argument("--dev", type=Path, required=True, metavar="DIR", help="to validate on: data directory or pack")
     parser.add_argument("--out", type=Path, required=True, metavar="EXP", help="folder of the experiment")
     parser.add_argument(
         "--targets",

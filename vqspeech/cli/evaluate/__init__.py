@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         measures.add_parser("conversion", help="voice, words, quality and pitch of converted speech")
     )
     conversion.add_reconstruction(
-        measures.add_parser("reconstruction", help="the same for speech said again in its own voice")
+        measures.add_parser("reconstruction", help="the same for speech resynthesised in its own voice")
     )
     prior.add_arguments(
         measures.add_parser("prior", help="bits per code beside n-grams, and what samples of a prior are like")

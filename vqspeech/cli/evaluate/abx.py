@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     inputs.add_speakers(parser)
     inputs.add_codebook(parser, "compared beside the codes as they are (one-hot)")
     parser.add_argument(
-        "--features", metavar="DIR", help="instead of --codes: a folder of .npy (frames, dimensions), an utterance each"
+        "--features", metavar="DIR", help="instead of --codes: a folder of .npy (frames, dimensions), one per utterance"
     )
     parser.add_argument("--task", nargs="+", choices=["triphone", "any"], default=["triphone", "any"], help="both")
     parser.add_argument("--speaker", nargs="+", choices=["within", "across"], default=["within", "across"], help="both")
