@@ -9,7 +9,7 @@ from vqspeech.alignment import Interval
 from vqspeech.codes import CodeInfo, Codes
 from vqspeech.evaluation import phonemes
 from vqspeech.evaluation.frames import Frames, pair
-from vqspeech.evaluation.phonemes import trade as module
+from vqspeech.evaluation.phonemes import penalty_tradeoff as module
 from vqspeech.evaluation.phonemes.penalty_tradeoff import trade
 
 #: Codes 2 p and 2 p + 1 are those of phone p, and lie near each other.
