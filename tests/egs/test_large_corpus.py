@@ -123,7 +123,7 @@ def test_fifty_kills_of_four_shards(
         pytest.skip("takes minutes: tests/nightly.sh runs it; tests/cli/test_binary_shards.py kills a few")
     seed = int(os.environ.get("VQSPEECH_FUZZ_SEED", "0"))
     chance = random.Random(seed)
-    monkeypatch.setattr(encoding_shards, "_PIECE_SECONDS", 10.0)  # a kill costs less, and meets more
+    monkeypatch.setattr(encoding_shards, "_BLOCK_SECONDS", 10.0)  # a kill costs less, and meets more
     kills = rounds = 0
     while kills < 50:
         rounds += 1
