@@ -53,6 +53,10 @@ def test_a_repository_is_a_model(hub: SmallHub, tmp_path: Path) -> None:
     assert vqspeech.load("hf://lab/units").folder == model.folder
     assert vqspeech.load(f"hf://lab/units@{hub.commit('lab/units')}").folder == model.folder
     assert vqspeech.Model.from_pretrained("lab/units", local_files_only=True).folder == model.folder
+    from vqspeech.model.hub_mixin import HubModel
+
+    assert HubModel.from_pretrained("lab/units").folder == model.folder
+    assert HubModel.from_pretrained(UNITS).folder == UNITS
     assert hub.fetched == []
 
 
