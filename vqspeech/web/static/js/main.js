@@ -39,6 +39,10 @@ function startTheme() {
   });
 }
 
+function about(info) {
+  find("#about").textContent = `${info.voices.length} voices, ${info.codes} codes, ${info.code_rate} per second (${info.engine})`;
+}
+
 function startTabs(info) {
   const tabs = [...document.querySelectorAll("[role=tab]")];
   const open = (tab, focus) => {
@@ -56,6 +60,7 @@ function startTabs(info) {
   // There are other voices now.
   const changed = async (chosen) => {
     info.voices = (await ask("/api/info")).voices;
+    about(info);
     for (const part of started.values()) part?.voices?.(info, chosen);
   };
   tabs.forEach((tab, i) => {
@@ -90,7 +95,7 @@ async function start() {
   startTheme();
   try {
     const info = await ask("/api/info");
-    find("#about").textContent = `${info.voices.length} voices, ${info.codes} codes, ${info.code_rate} per second (${info.engine})`;
+    about(info);
     if (!info.prior) find("#tab-sample").remove();
     if (!info.align) find("#units-text-field").hidden = true;
     startTabs(info);
