@@ -38,6 +38,8 @@ def attach(cuts: Path, codes: Path, out: Path) -> tuple[int, int]:
     """
     from lhotse import CutSet, NumpyFilesWriter
 
+    if not cuts.is_file():
+        raise InputError("no such file", where=cuts, hint="give a cuts.jsonl.gz")
     units = MappedCodes(codes)
     known = set(units.ids())
     out.mkdir(parents=True, exist_ok=True)
