@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """How many seconds of speech a core encodes in a second, one utterance at a time and together, beside the roofline.
 
-  .venv/bin/python tools/bench/encoding.py [--model units] [--seconds 2 10 15] [--shards-of N]
+  .venv/bin/python tools/bench/encoding.py [--model units] [--seconds 2 10 15] [--shards-of N [--lasting 1.5]]
 
 The roofline is what the encoder's multiply-adds would take at the rate that this machine reaches in a large matrix
 product of fp32. Times are of the processor, so that other programs on it change them little. --shards-of N encodes a
-synthetic corpus of N recordings of a second and a half, and prints the peak memory as it goes.
+synthetic corpus of N FLAC files, and prints the peak memory as it goes.
 """
 
 from __future__ import annotations
@@ -66,11 +66,12 @@ def main() -> int:
     parser.add_argument("--model", default=None)
     parser.add_argument("--seconds", type=int, nargs="+", default=[2, 10, 15])
     parser.add_argument("--shards-of", type=int, default=0, metavar="N")
+    parser.add_argument("--lasting", type=float, default=1.5, metavar="SECONDS", help="each of the N; default: 1.5")
     options = parser.parse_args()
     torch.set_num_threads(1)
     model = vqspeech.load(options.model)
     if options.shards_of:
-        corpus(model, options.shards_of)
+        corpus(model, options.shards_of, options.lasting)
         return 0
     rate, work = gemm_rate(), multiply_adds(model)
     print(f"{2 * rate / 1e9:.0f} GFLOP/s in a product; {work / 1e6:.0f} M multiply-adds per second of speech", end="")
@@ -88,13 +89,14 @@ def main() -> int:
     return 0
 
 
-def corpus(model: Any, count: int) -> None:
-    """Encode many short recordings as one shard; peak memory at each tenth."""
+def corpus(model: Any, count: int, seconds: float) -> None:
+    """Encode many recordings as one shard; peak memory at each tenth."""
     generator = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for number in range(16):
-            soundfile.write(folder / f"{number}.flac", 0.05 * generator.standard_normal(24_000), 16_000)
+            noise = 0.05 * generator.standard_normal(round(seconds * 16_000))
+            soundfile.write(folder / f"{number}.flac", noise, 16_000)
         with (folder / "rows.jsonl").open("w") as rows:
             for number in range(count):
                 rows.write(json.dumps({"path": str(folder / f"{number % 16}.flac"), "id": f"u{number}"}) + "\n")
@@ -105,7 +107,7 @@ def corpus(model: Any, count: int) -> None:
             if done // tenth > shown[0] or done == total:
                 shown[0] = done // tenth
                 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-                speed = 1.5 * done / (time.process_time() - began)
+                speed = seconds * done / (time.process_time() - began)
                 print(f"{done:8} recordings, {speed:.0f} x real time with reading, peak {peak:.0f} MB", flush=True)
 
         encode_shard(model, open_rows(folder / "rows.jsonl", folder), folder / "out", shard=1, shards=1, progress=tell)

@@ -97,8 +97,19 @@ def _frame_levels(waveform: ArrayLike, rate: int) -> NDArray[np.float64]:
     return np.asarray(np.sqrt(np.add.reduceat(power, starts, dtype=np.float64) / lengths))
 
 
+def _percentile(values: NDArray[np.float64], percent: int) -> float:
+    """As ``np.percentile``, to the bit, without what that costs for a few values."""
+    place, rest = divmod(percent * (len(values) - 1), 100)
+    if not rest:
+        return float(np.partition(values, place)[place])
+    ordered = np.partition(values, (place, place + 1))
+    low, high = float(ordered[place]), float(ordered[place + 1])
+    share = percent / 100 * (len(values) - 1) - place
+    return low + (high - low) * share if share < 0.5 else high - (high - low) * (1 - share)
+
+
 def _active(levels: NDArray[np.float64], threshold_db: float) -> NDArray[np.bool_]:
     if not len(levels):
         return np.zeros(0, bool)
-    loud = np.percentile(levels, 95)
+    loud = _percentile(levels, 95)
     return np.asarray(levels >= max(loud * 10 ** (-threshold_db / 20), _SILENCE_RMS))

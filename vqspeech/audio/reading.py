@@ -160,7 +160,8 @@ def _mono_blocks(
             most = f"{longest / 3600:g} hours" if longest >= 3600 else f"{longest / 60:g} minutes"
             raise InputError(f"longer than {most}", where=where, hint="cut it into parts")
         if len(wanted):
-            mono = wanted.mean(axis=1, dtype=np.float64).astype(np.float32)
+            one = wanted.shape[1] == 1
+            mono = wanted[:, 0].copy() if one else wanted.mean(axis=1, dtype=np.float64).astype(np.float32)
             require_finite(mono, where, rate=file.samplerate, offset=max(first, position))
             yield mono
         position += len(block)

@@ -7,6 +7,8 @@ channels; with the extra ``media`` also m4a, webm, amr and the sound of videos (
 from __future__ import annotations
 
 import contextlib
+import io
+import os
 import stat
 import subprocess
 import sys
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 #: In what libmpg123 prints about damage.
 MP3_NOTES = ("mpg123", "Note: ", "Warning: ")
+#: How files begin that libmpg123 has no part in.
+_NO_MP3 = (b"fLaC", b"RIFF", b"OggS")
 #: Samples per second that a recording can have; a damaged header says 1 as easily as 16000.
 _RATES = (1000, 1_000_000)
 #: Bytes that are taken of a stream, which may have no end.
@@ -53,13 +57,12 @@ def opened(source: str | Path | BinaryIO) -> Iterator[soundfile.SoundFile | medi
         InputError: it is missing, a folder or device, empty, no audio or of a rate that no recording has, or its
             command is not allowed or fails.
     """
-    import soundfile
-
     where = name_of(source)
     with contextlib.ExitStack() as stack:
         try:
             stream = stack.enter_context(_seekable(source))
-            if not stream.read(1):
+            begin = stream.read(4)
+            if not begin:
                 raise InputError("the file is empty", where=where, hint="record it again or leave it out")
             stream.seek(0)
         except FileNotFoundError as error:
@@ -76,8 +79,8 @@ def opened(source: str | Path | BinaryIO) -> Iterator[soundfile.SoundFile | medi
                 f"no name of a file: {error}", where=where, hint="check the path"
             ) from None  # a null byte in it
         try:
-            with withheld(*MP3_NOTES):
-                file = stack.enter_context(soundfile.SoundFile(stream))
+            with contextlib.nullcontext() if begin in _NO_MP3 else withheld(*MP3_NOTES):
+                file = stack.enter_context(_sound_file(stream))
         except Exception as error:  # of libsndfile, and TypeErrors and more of its wrapper
             file = stack.enter_context(_media_file(stream, where, error))
         if not _RATES[0] <= file.samplerate <= _RATES[1]:
@@ -88,6 +91,23 @@ def opened(source: str | Path | BinaryIO) -> Iterator[soundfile.SoundFile | medi
             # soundfile seeks after each read of a seekable file, which fails in a FLAC stream of unknown length.
             file.seekable = lambda: False
         yield file
+
+
+def _sound_file(stream: IO[bytes]) -> soundfile.SoundFile:
+    """A stream at its beginning opened by libsndfile; raises what that or its wrapper raises."""
+    import soundfile
+
+    if not (isinstance(stream, io.BufferedReader) and isinstance(stream.raw, io.FileIO)):
+        return soundfile.SoundFile(stream)
+    # By its number: libsndfile then reads by itself, where otherwise it calls Python for each block.
+    number = stream.fileno()
+    place = os.lseek(number, 0, os.SEEK_CUR)  # what the stream has read ahead
+    os.lseek(number, 0, os.SEEK_SET)
+    try:
+        return soundfile.SoundFile(number, closefd=False)
+    except BaseException:
+        os.lseek(number, place, os.SEEK_SET)
+        raise
 
 
 def _media_file(stream: IO[bytes], where: str, error: Exception) -> media.MediaFile:

@@ -1,7 +1,8 @@
 """Many utterances through the encoder at once, whose codes are those of each one alone.
 
-Utterances are laid one after the other in a buffer, one row per code, with rows of zeros between them as wide as
-any convolution reaches: what a convolution sees past the end of an utterance is the zeros that it would be padded with.
+Utterances are laid one after the other, one row per code. What a convolution sees past the end of an utterance are the
+zeros that it would be padded with: its windows are gathered from a buffer with rows of zeros between utterances, enough
+of them for any convolution, so that no product is of anything but utterances.
 What depends on the whole utterance (the log-mel front end with its normalisation, instance normalisation) is computed
 for each by itself.
 
@@ -52,8 +53,9 @@ class _Block:
     """A residual block of either kind on rows."""
 
     def __init__(self, block: ResidualBlock | ModulatedBlock) -> None:
-        dilation = abs(block.dilated.dilation[0]) if isinstance(block, ResidualBlock) else block.dilation
-        self.offsets = [tap * dilation - block.padding[0] for tap in range(3)]
+        self.dilation = abs(block.dilated.dilation[0]) if isinstance(block, ResidualBlock) else block.dilation
+        #: The row that the first tap of a row's window is of.
+        self.offset = -block.padding[0]
         self.shift: Tensor | None = None
         if isinstance(block, ResidualBlock):
             taps = block.dilated.weight.permute(2, 1, 0).flatten(0, 1)  # (3 channels, channels)
@@ -69,12 +71,12 @@ class _Block:
         """What the window is laid over, ``(TILE, channels)``."""
         if self.shift is None:
             return F.relu(x)
-        return F.layer_norm(x, x.shape[-1:]) * self.scale + self.shift
+        return F.layer_norm(x, x.shape[-1:], self.scale, self.shift)
 
     def update(self, window: Tensor) -> Tensor:
         """``(TILE, 3 channels)`` -> what is added to the block's input, ``(TILE, channels)``."""
         hidden = self.dilated(window)
-        hidden = F.relu(hidden) if self.shift is None else F.gelu(hidden, approximate="tanh")
+        hidden = F.relu_(hidden) if self.shift is None else F.gelu(hidden, approximate="tanh")
         return self.out(hidden)
 
 
@@ -113,7 +115,7 @@ class PackedEncoder:
         # As in Quantizer.nearest: |v - e|² less |v|², which is the same for every code.
         self.distances = _Product(codebook.t(), codebook.square().sum(1), scale=-2.0)
         #: Rows of zeros between utterances.
-        self.gap = max([1, *(abs(offset) for block in self.blocks for offset in block.offsets)])
+        self.gap = max([1, *(max(-block.offset, block.offset + 2 * block.dilation) for block in self.blocks)])
         with torch.no_grad():
             self.aligned = not self._indifferent_to_place() if aligned is None else aligned
 
@@ -130,14 +132,15 @@ class PackedEncoder:
         if not waveforms:
             return []
         lengths = [len(waveform) // self.hop for waveform in waveforms]
-        spans, rows = self._layout(lengths)
-        x = self._front_end(waveforms, spans, rows)
+        apart, rows = self._layout(lengths, self.gap)
+        x = self._front_end(waveforms, apart, rows)
         for number, (stride, padding, product) in enumerate(self.strided):
             fineness = math.prod(stride for stride, *_ in self.strided[number + 1 :])
             x = self._strided(x, stride, padding, product)
-            self._clear(x, spans, fineness)
-        for block in self.blocks:
-            self._add(x, block, spans)
+            if fineness > 1:
+                self._clear(x, apart, fineness)
+        spans, rows = self._layout(lengths, 0)
+        x = self._blocks(x, apart, spans, rows)
         if self.config.instance_norm:
             for begin, end in spans:
                 channels = x[begin:end].t().contiguous()  # (channels, codes)
@@ -147,14 +150,14 @@ class PackedEncoder:
             found[tile] = self._nearest(x[tile])
         return [found[begin:end] for begin, end in spans]
 
-    def _layout(self, lengths: Sequence[int]) -> tuple[list[tuple[int, int]], int]:
+    def _layout(self, lengths: Sequence[int], gap: int) -> tuple[list[tuple[int, int]], int]:
         """First row of each utterance and the one after its last; rows in all, a whole number of tiles."""
         step = self.tile if self.aligned else 1
         spans, row = [], 0
         for length in lengths:
             row = -(-row // step) * step
             spans.append((row, row + length))
-            row += length + self.gap
+            row += length + gap
         return spans, -(-row // self.tile) * self.tile
 
     def _tiles(self, rows: int) -> list[slice]:
@@ -180,17 +183,52 @@ class PackedEncoder:
             made[tile] = F.leaky_relu(product(window), 0.1)
         return made
 
-    def _add(self, x: Tensor, block: _Block, spans: Sequence[tuple[int, int]]) -> None:
-        """A residual block, in place on ``(rows, channels)``."""
-        y = torch.zeros(len(x) + 2 * self.gap, x.shape[1], device=self.device)
-        inner = y[self.gap : self.gap + len(x)]
-        for tile in self._tiles(len(x)):
-            inner[tile] = block.inputs(x[tile])
-        self._clear(inner, spans, 1)
-        for tile in self._tiles(len(x)):
-            first = self.gap + tile.start
-            window = torch.cat([y[first + offset : first + offset + self.tile] for offset in block.offsets], 1)
-            x[tile] += block.update(window)
+    def _blocks(
+        self, found: Tensor, apart: Sequence[tuple[int, int]], spans: Sequence[tuple[int, int]], rows: int
+    ) -> Tensor:
+        """The residual blocks.
+
+        Args:
+            found: what they are given, ``(rows with gaps, channels)``.
+            apart: rows of each utterance in it.
+            spans: the rows that it becomes.
+            rows: of the result.
+
+        Returns:
+            ``(rows, channels)``.
+        """
+        channels = found.shape[1]
+        x = torch.zeros(rows, channels, device=self.device)
+        for (first, last), (begin, end) in zip(apart, spans, strict=True):
+            x[begin:end] = found[first:last]
+        # In its middle the rows of ``found``; what lies between utterances stays zero.
+        buffer = torch.zeros(len(found) + 2 * self.gap, channels, device=self.device)
+        window = torch.zeros(self.tile, 3, channels, device=self.device)
+        tiles = list(zip(self._tiles(rows), self._pieces(apart, spans, rows), strict=True))
+        for block in self.blocks:
+            for tile, pieces in tiles:
+                inputs = block.inputs(x[tile])
+                for begin, end, place in pieces:
+                    buffer[place : place + end - begin] = inputs[begin:end]
+            steps = (channels, block.dilation * channels, 1)
+            for tile, pieces in tiles:
+                for begin, end, place in pieces:
+                    first = (place + block.offset) * channels
+                    window[begin:end] = buffer.as_strided((end - begin, 3, channels), steps, first)
+                x[tile] += block.update(window.view(self.tile, -1))
+        return x
+
+    def _pieces(
+        self, apart: Sequence[tuple[int, int]], spans: Sequence[tuple[int, int]], rows: int
+    ) -> list[list[tuple[int, int, int]]]:
+        """For each tile, which of its rows lie one after the other in the buffer, and from where on there."""
+        pieces: list[list[tuple[int, int, int]]] = [[] for _ in self._tiles(rows)]
+        for (place, _), (begin, end) in zip(apart, spans, strict=True):
+            for number in range(begin // self.tile, -(-end // self.tile)):
+                first, last = max(begin, number * self.tile), min(end, (number + 1) * self.tile)
+                start = number * self.tile
+                pieces[number].append((first - start, last - start, self.gap + place + first - begin))
+        return pieces
 
     def _clear(self, x: Tensor, spans: Sequence[tuple[int, int]], fineness: int) -> None:
         """Write zeros in the rows between utterances."""
