@@ -6,12 +6,13 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vqspeech.errors import InputError, decoding
+from vqspeech.training.pack.ids import IdSequence
 from vqspeech.training.pack.speech import PITCH_HOP, Pack
 from vqspeech.training.pack.tensors import map_tensors
 
@@ -21,7 +22,7 @@ _FIRST_FORMAT = "vqspeech-pack-1"
 HINT = "make it again with vqspeech pack"
 
 
-class Ids(Sequence[str]):
+class Ids(IdSequence):
     """Ids of utterances on the disk.
 
     Args:
@@ -36,15 +37,8 @@ class Ids(Sequence[str]):
         """How many."""
         return len(self._ends)
 
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[str, ...]: ...
-    def __getitem__(self, index: int | slice) -> str | tuple[str, ...]:
-        """The id of an utterance, or several."""
-        if isinstance(index, slice):
-            return tuple(self[place] for place in range(*index.indices(len(self))))
-        place = range(len(self))[index]
+    def at(self, place: int) -> str:
+        """The id at ``place``, from 0 on."""
         start = int(self._ends[place - 1]) if place else 0
         return bytes(self._text[start : int(self._ends[place])]).decode(errors="surrogateescape")
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from vqspeech.errors import InputError
 from vqspeech.training.pack.file import HINT, PackFile, open_file
+from vqspeech.training.pack.ids import IdSequence
 from vqspeech.training.pack.speech import PITCH_HOP, Pack
 
 T = TypeVar("T")
@@ -216,18 +217,12 @@ class _Later(Sequence[Any]):
         return self.made[index]
 
 
-class _JoinedIds(_Pieces[Sequence[str]], Sequence[str]):
+class _JoinedIds(_Pieces[Sequence[str]], IdSequence):
     """The ids of the utterances of some files."""
 
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[str, ...]: ...
-    def __getitem__(self, index: int | slice) -> str | tuple[str, ...]:
-        """The id of an utterance, or several."""
-        if isinstance(index, slice):
-            return tuple(self[place] for place in range(*index.indices(len(self))))
-        piece, place = self.locate(range(len(self))[index])
+    def at(self, place: int) -> str:
+        """The id at ``place``, from 0 on."""
+        piece, place = self.locate(place)
         return self.sources[self.pieces[piece][0]][place]
 
     def __iter__(self) -> Iterator[str]:
