@@ -501,12 +501,12 @@ class Model:
         if pitch is None or not self.network.config.conditioner.pitch:
             return None
         shape = codes * self.network.conditioner.frames_per_code, PITCH_FEATURES
-        return torch.from_numpy(checked_pitch(pitch, shape)).to(self._device)
+        return torch.from_numpy(checked_pitch(pitch, shape)).to(self.network.device)
 
     def _on_frames(self, codes: ArrayLike) -> Tensor:
         """Codes, one per frame of the model, as ``(frames,)`` int64 where the network is."""
         config = self.network.config
-        return torch.from_numpy(on_frames(checked_codes(codes, config.quantizer.codes), config)).to(self._device)
+        return torch.from_numpy(on_frames(checked_codes(codes, config.quantizer.codes), config)).to(self.network.device)
 
     def frames_of(self, codes: int) -> int:
         """How many frames of the model so many codes last: as many, but for a model of another system's codes."""
@@ -617,7 +617,3 @@ class Model:
     @cached_property
     def _encoder(self) -> WaveformEncoder:
         return WaveformEncoder(self.network)
-
-    @property
-    def _device(self) -> torch.device:
-        return self.network.quantizer.codebook.device

@@ -110,7 +110,7 @@ class Generator:
         Windows of one size, one code at a time: then rounding is the same however codes are pushed.
         """
         network = self._network
-        device = network.quantizer.codebook.device
+        device = network.device
         values = network.quantizer.lookup(torch.tensor([window], device=device))  # (1, dimension, codes)
         frames = self._voice.frames(values)  # (1, frames, channels)
         first = self._behind * network.conditioner.frames_per_code

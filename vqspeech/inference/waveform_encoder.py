@@ -47,7 +47,8 @@ class WaveformEncoder:
             ``(frames, dimension)``.
         """
         padded = np.pad(waveform, (0, -len(waveform) % self._hop))
-        shaped = self._network.companding.preemphasise(torch.from_numpy(padded)[None]).to(self._device)  # (1, samples)
+        shaped = self._network.companding.preemphasise(torch.from_numpy(padded)[None])  # (1, samples)
+        shaped = shaped.to(self._network.device)
         block = _BLOCK_SECONDS * self._rate // self._hop * self._hop
         z = encode_chunked(self._network.encoder, shaped, hop=self._hop, block=block, alter=alter)
         return z[0].t()  # (frames, dimension)
@@ -75,7 +76,7 @@ class WaveformEncoder:
                 found.append(self._nearest_alone(waveform))
                 continue
             padded = torch.from_numpy(np.pad(waveform, (0, -len(waveform) % self._hop)))
-            packed.append(self._network.companding.preemphasise(padded[None].to(self._device))[0])  # (samples,)
+            packed.append(self._network.companding.preemphasise(padded[None].to(self._network.device))[0])  # (samples,)
             if sum(map(len, packed)) >= together:
                 found += map(_as_numpy, self._packed.codes(packed))
                 packed = []
@@ -103,7 +104,7 @@ class WaveformEncoder:
             alter = partial(warp_spectra, factor=f0_factor(source, target, share))
         vectors = self.vectors(waveform, alter)  # (frames, dimension)
         speech = audio.speech_mask(waveform, self._rate, hop=self._hop)  # (frames,)
-        return _as_numpy(network.adapted_codes(vectors, torch.from_numpy(speech).to(self._device), blend))
+        return _as_numpy(network.adapted_codes(vectors, torch.from_numpy(speech).to(self._network.device), blend))
 
     def _nearest_alone(self, waveform: NDArray[np.float32]) -> NDArray[np.int32]:
         return _as_numpy(self._network.quantizer.nearest(self.vectors(waveform)))
@@ -111,10 +112,6 @@ class WaveformEncoder:
     @cached_property
     def _packed(self) -> PackedEncoder:
         return PackedEncoder(self._network)
-
-    @property
-    def _device(self) -> torch.device:
-        return self._network.quantizer.codebook.device
 
 
 def _as_numpy(codes: Tensor) -> NDArray[np.int32]:

@@ -89,6 +89,11 @@ class VQVAE(nn.Module):
         )
         self.adapters = nn.ModuleDict({str(speaker): SpeakerAdapter(config) for speaker in adapters})
 
+    @property
+    def device(self) -> torch.device:
+        """Where its tensors are."""
+        return self.quantizer.codebook.device
+
     def keep_codes(self) -> None:
         """Let training change encoder and codebook no more."""
         self.codes_kept = True

@@ -52,7 +52,7 @@ class StreamedEncoder:
             )
         self._network = network
         self._config, self._rate = config, network.config.audio.sample_rate
-        self._device = network.quantizer.codebook.device
+        self._device = network.device
         self._previous = torch.zeros(1, 1, device=self._device)
         strided = [cast(StridedConvolution, module) for module in network.encoder.strided]
         self._strided = [StreamedConvolution(module.convolution, module.padding[0]) for module in strided]

@@ -85,7 +85,7 @@ class Stream:
         ranges.SEMITONES.check(f0_shift, "f0_shift")
         config, conditioner = network.config, network.conditioner
         self._network, self._blend = network, blend
-        self._device = network.quantizer.codebook.device
+        self._device = network.device
         self.sample_rate = config.audio.sample_rate
         self._step_length = CODES_PER_STEP * config.code_hop
         self._temperature = temperature if temperature >= ranges.LEAST_TEMPERATURE else 0.0

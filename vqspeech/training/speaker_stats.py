@@ -22,7 +22,7 @@ def compute_speaker_stats(model: VQVAE, pack: Pack) -> None:
         model: in evaluation mode; its encoder and codebook stay as they are.
         pack: speech of its speakers, in their order.
     """
-    device = model.quantizer.codebook.device
+    device = model.device
     hop = model.config.code_hop
     for speaker in range(len(model.speakers)):
         first, end = pack.speaker_range(speaker)

@@ -199,7 +199,7 @@ class VoiceFit:
         if not checkpoint.exists():
             return None
         try:
-            saved = torch.load(checkpoint, map_location=self.network.quantizer.codebook.device, weights_only=True)
+            saved = torch.load(checkpoint, map_location=self.network.device, weights_only=True)
             order = saved.pop("order")
             return _State(**saved) if order == self._order(steps) else None
         except (OSError, RuntimeError, LookupError, EOFError, pickle.UnpicklingError, TypeError, AttributeError):

@@ -114,7 +114,7 @@ class SpeakerSegments:
         Returns:
             ``(segments, frames, channels)``.
         """
-        network, device = self.network, self.network.quantizer.codebook.device
+        network, device = self.network, self.network.device
         reach = range(-self.context, self.crop + self.context)
         codes = torch.stack([self.codes[start + reach.start : start + reach.stop] for start in starts]).to(device)
         pitch = None
