@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "generation": GROUND | {"companding", "melspectrogram", "model"},
     "streaming": GROUND | {"generation", "melspectrogram", "model", "pitch"},
     "training": GROUND
-    | {"audio", "companding", "datadir", "devices", "melspectrogram", "model", "pitch", "slurm_step"}
+    | {"audio", "companding", "datadir", "devices", "encoding", "melspectrogram", "model", "pitch", "slurm_step"}
     | {"torchaudio_import"},
     "evaluation": GROUND | {"alignment", "audio", "codes", "companding", "datadir", "torchaudio_import"},
     "inference": GROUND | {"audio", "model", "pitch"},

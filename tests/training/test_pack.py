@@ -19,6 +19,7 @@ from vqspeech.datadir import DataDir, Utterance
 from vqspeech.errors import InputError
 from vqspeech.training.pack import PITCH_HOP, Pack, read_pack, write_pack
 from vqspeech.training.pack import writing as packing
+from vqspeech.training.pack.reading import Job, Loaded, Loader
 
 
 def write(data: Path, target: Path, *, perturbed_copies: int = 0, seed: int = 0, jobs: int = 1) -> Pack:
@@ -94,15 +95,15 @@ def test_several_processes_pack_the_same(data: Path, tmp_path: Path) -> None:
 def interrupt_after(done: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Let packing be interrupted after some utterances; gives the list of those loaded."""
     loaded: list[str] = []
-    load = packing._load
+    load = Loader._load
 
-    def until_then(job: packing._Job, **options: int) -> np.ndarray:
+    def until_then(loader: Loader, job: Job) -> Loaded:
         if len(loaded) == done:
             raise KeyboardInterrupt
-        loaded.append(job.utterance)
-        return load(job, **options)  # type: ignore[arg-type]
+        loaded.append(job.id)
+        return load(loader, job)
 
-    monkeypatch.setattr(packing, "_load", until_then)
+    monkeypatch.setattr(Loader, "_load", until_then)
     return loaded
 
 

@@ -1,8 +1,13 @@
-"""Pack a data directory into one file to train from: memory-mapped, and readable without any audio library.
+"""Pack speech into one file to train from: memory-mapped, and readable without any audio library.
 
 vqspeech pack data/train train.pack
 vqspeech pack data/train packs/ --shards 64 --shard I     one of 64 files; the folder is then what train --data takes
-vqspeech pack data/train packs/ --shards                  which of how many a Slurm array or torchrun says
+vqspeech pack shar/ packs/ --shards 64                    lhotse's Shar, all 64 in turn
+vqspeech pack cuts.jsonl.gz packs/ --shards               which of how many a Slurm array or torchrun says
+
+SRC is a data directory, a folder of lhotse's Shar, or a manifest with speakers: lhotse's cuts, or rows of path, start,
+end, id and speaker in .jsonl or .parquet. Of Shar and manifests a shard reads its own part alone; recordings that
+cannot be used are left out and named in OUT.pack.failed.
 
 Interrupted, the same command goes on where it stopped; a shard that is there, of these recordings, is not made again.
 Any packs of the same options make a folder to train from: utterances of a speaker in several of them belong together.
@@ -12,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,11 +29,12 @@ from vqspeech.errors import InputError
 
 if TYPE_CHECKING:
     from vqspeech.datadir import DataDir
+    from vqspeech.encoding import Rows
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("data", type=Path, metavar="DIR", help="data directory")
+    parser.add_argument("data", type=Path, metavar="SRC", help="data directory, folder of Shar, or manifest")
     parser.add_argument("out", type=Path, metavar="OUT.pack", help="file to write; with --shards a folder")
     add_shards(parser, purpose="write N files into the folder OUT; without N as many as the job array has")
     parser.add_argument("--sample-rate", type=ranges.SAMPLE_RATE, default=16_000, metavar="HZ", help="default: 16000")
@@ -50,35 +57,47 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_allow_pipes(parser)
 
 
-def run(options: argparse.Namespace) -> None:
-    """Pack and say what the pack holds."""
-    from vqspeech.datadir import DataDir
-
+def run(options: argparse.Namespace) -> int:
+    """Pack and say what the pack holds; 2 if a recording of a manifest could not be used."""
     if options.shards is None and options.shard is None:
-        _write(options, options.data, options.out, "packing")
-        return
+        return _write(options, _opened(options.data), options.out, "packing")
     from vqspeech.cli.common.shards import place
 
     shard, shards = place(options)
     if options.out.is_file():
         raise InputError("shards need a folder to lie in", where=options.out, hint="name a folder")
-    data = DataDir.read(options.data)
+    data = _opened(options.data)
+    status = 0
     for number in [shard] if shard else range(1, shards + 1):
         target = options.out / f"{number:05}-of-{shards:05}.pack"
-        _write(options, data, target, f"shard {number}", stretch=(number, shards), keep=True)
+        status |= _write(options, data, target, f"shard {number}", stretch=(number, shards), keep=True)
+    return status
+
+
+def _opened(source: Path) -> DataDir | Rows:
+    """A data directory, read; or rows, which are read shard by shard."""
+    from vqspeech.datadir import DataDir
+    from vqspeech.encoding import open_rows
+    from vqspeech.encoding.shar import Shar
+
+    is_shar = source.is_dir() and not (source / "wav.scp").is_file() and Shar.find(source) is not None
+    return open_rows(source, source) if is_shar or source.is_file() else DataDir.read(source)
 
 
 def _write(
     options: argparse.Namespace,
-    data: Path | DataDir,
+    data: DataDir | Rows,
     target: Path,
     doing: str,
     *,
     stretch: tuple[int, int] | None = None,
     keep: bool = False,
-) -> None:
+) -> int:
     from vqspeech.cli.common.progress import bar
-    from vqspeech.training.pack import write_pack
+    from vqspeech.encoding import Rows
+    from vqspeech.training.pack import failed_file, write_pack
+
+    leave_out = isinstance(data, Rows)
 
     pack = write_pack(
         data,
@@ -91,6 +110,7 @@ def _write(
         jobs=options.jobs,
         stretch=stretch,
         keep=keep,
+        leave_out=leave_out,
         progress=bar(doing, "utterance"),
     )
     print(
@@ -99,3 +119,10 @@ def _write(
         + (", with pitch" if len(pack.pitch) else ""),
         flush=True,
     )
+    failed = failed_file(target)
+    if not (leave_out and failed.is_file()):
+        return 0
+    with failed.open("rb") as lines:
+        count = sum(1 for _ in lines)
+    print(f"vqspeech pack: {count} recordings could not be used, see {failed}", file=sys.stderr)
+    return 2

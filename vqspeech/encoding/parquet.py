@@ -26,7 +26,7 @@ class Parquet:
         names = set(self.file.schema_arrow.names)
         if "path" not in names:
             raise InputError("no column path", where=path, hint="columns are path, start, end and id")
-        self.columns = sorted(names & {"path", "start", "end", "id"})
+        self.columns = sorted(names & {"path", "start", "end", "id", "speaker"})
 
     @property
     def described(self) -> str:

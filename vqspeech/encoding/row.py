@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from vqspeech.codes.binary import id_fault
 from vqspeech.encoding.tar_member import Member
@@ -26,12 +26,14 @@ class Row:
         recording: a path, a ``vqspeech.pipes.Pipe``, or a recording in a tar file.
         start: seconds into it; None for its beginning.
         end: seconds into it; None for its end.
+        speaker: who speaks; None where nobody says it, or several do.
     """
 
     id: str
     recording: str | Member
     start: float | None = None
     end: float | None = None
+    speaker: str | None = None
 
     def identity(self) -> tuple[object, ...]:
         """What makes it another one: where it is, which part of it, how long the file is; not when it was written."""
@@ -44,8 +46,13 @@ class Row:
         return self.id, self.recording, size, self.start, self.end
 
 
+@runtime_checkable
 class Rows(Protocol):
     """Where rows come from."""
+
+    @property
+    def path(self) -> Path:
+        """Where they are, for messages."""
 
     @property
     def described(self) -> str:
@@ -80,7 +87,7 @@ def row_of(values: dict[str, Any]) -> Row:
             raise InputError("a part of a recording without an id", hint=ROW_HINT)
     if not isinstance(name, str):
         raise InputError(f"id is {name!r}"[:200], hint="ids are text")
-    return checked(Row(name, path, start, end))
+    return checked(Row(name, path, start, end, _name(values.get("speaker"))))
 
 
 def _cut(values: dict[str, Any]) -> Row:
@@ -98,7 +105,8 @@ def _cut(values: dict[str, Any]) -> Row:
         name = values["id"]
     if not isinstance(name, str):
         raise InputError(f"id is {name!r}"[:200], hint="ids are text")
-    return checked(Row(name, source["source"]) if whole else Row(name, source["source"], start, start + length))
+    begin, end = (None, None) if whole else (start, start + length)
+    return checked(Row(name, source["source"], begin, end, _speaker(values)))
 
 
 def cut_of(raw: bytes, member: Member) -> Row:
@@ -110,7 +118,24 @@ def cut_of(raw: bytes, member: Member) -> Row:
         whole = start == 0 and (recorded is None or abs(length - float(recorded["duration"])) < 1e-3)
         if not (isinstance(name, str) and 0 <= start < math.inf and 0 < length < math.inf):
             raise ValueError("its id, start or duration makes no sense")
-    return checked(Row(name, member) if whole else Row(name, member, start, start + length))
+    begin, end = (None, None) if whole else (start, start + length)
+    return checked(Row(name, member, begin, end, _speaker(values)))
+
+
+def _speaker(cut: dict[str, Any]) -> str | None:
+    """Who speaks in a cut, as its supervisions say: None where none does, or where they name several."""
+    supervisions = cut.get("supervisions")
+    if not isinstance(supervisions, list):
+        return None
+    named = {_name(one.get("speaker")) for one in supervisions if isinstance(one, dict)}
+    return named.pop() if len(named) == 1 else None
+
+
+def _name(value: object) -> str | None:
+    """A speaker's name, which may be a number."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value if isinstance(value, str) and value else None
 
 
 def _time(values: dict[str, Any], name: str) -> float | None:

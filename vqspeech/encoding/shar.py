@@ -50,6 +50,11 @@ class Shar:
         return cls(folder, pairs) if pairs else None
 
     @property
+    def path(self) -> Path:
+        """See ``Rows``."""
+        return self.folder
+
+    @property
     def described(self) -> str:
         """What it is, the same for all jobs."""
         size = sum(tar.stat().st_size for _, tar in self.pairs)

@@ -13,6 +13,7 @@ import torch
 import torch.distributed as dist
 
 from vqspeech.datadir import DataDir
+from vqspeech.encoding.shar import Shar
 from vqspeech.errors import InputError
 from vqspeech.files import atomic_open
 from vqspeech.model.config import AudioConfig
@@ -48,6 +49,9 @@ def cached_pack(
         InputError: there is no such thing, the pack was made for another sample rate, level or number of copies, or
             of what the data directory held before.
     """
+    if source.is_dir() and not (source / "wav.scp").exists() and Shar.find(source) is not None:
+        hint = f"vqspeech pack {source} packs/ --shards N, then --data packs/"
+        raise InputError("lhotse's Shar, which is packed before it is trained on", where=source, hint=hint)
     if source.is_dir() and not pack_files(source):
         _pack(source, cache, audio, perturbed_copies, pitch, seed)
         source = cache

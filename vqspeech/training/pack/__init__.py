@@ -18,6 +18,6 @@ hundred hours as for one.
 
 from vqspeech.training.pack.folder import pack_files, read_pack
 from vqspeech.training.pack.speech import PITCH_HOP, PITCH_UNIT, Pack
-from vqspeech.training.pack.writing import recordings_of, write_pack
+from vqspeech.training.pack.writing import failed_file, recordings_of, write_pack
 
-__all__ = ["PITCH_HOP", "PITCH_UNIT", "Pack", "pack_files", "read_pack", "recordings_of", "write_pack"]
+__all__ = ["PITCH_HOP", "PITCH_UNIT", "Pack", "failed_file", "pack_files", "read_pack", "recordings_of", "write_pack"]

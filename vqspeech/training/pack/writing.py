@@ -1,20 +1,16 @@
-"""Speech of a data directory into one file of packed speech."""
+"""Speech of a data directory, or of rows, into one file of packed speech."""
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import io
 import json
 import os
 import shutil
 import struct
-import zlib
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from functools import partial, wraps
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
 
@@ -25,55 +21,36 @@ from vqspeech import ranges
 from vqspeech.errors import InputError
 from vqspeech.files import atomic_open, locked
 from vqspeech.training.pack.file import FORMAT, open_file
-from vqspeech.training.pack.speech import PITCH_HOP, PITCH_UNIT, Pack
+from vqspeech.training.pack.reading import Job, Loader, jobs_of, load_all
+from vqspeech.training.pack.speech import PITCH_HOP, Pack
 
 if TYPE_CHECKING:
-    from vqspeech.datadir import DataDir, Utterance
+    from vqspeech.datadir import DataDir
+    from vqspeech.encoding.row import Rows
 
 P = ParamSpec("P")
 
 
-@dataclass(frozen=True)
-class _Job:
-    """What a worker needs to know of one utterance."""
-
-    utterance: str
-    speaker: str
-    recording: str
-    start: float | None
-    end: float | None
-
-
-def _load(
-    job: _Job, *, rate: int, rms: float, copies: int, seed: int, with_pitch: bool
-) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
-    """Read one utterance: ``(1 + copies, samples)``, the first row the original; and its F0, one value per hop."""
-    from vqspeech import audio
-    from vqspeech.pitch import frame_f0
-    from vqspeech.training.perturbation import perturb_speaker
-
-    waveform = audio.normalise_level(audio.read(job.recording, rate=rate, start=job.start, end=job.end), rate, rms)
-    rng = np.random.default_rng([seed, zlib.crc32(job.utterance.encode())])
-    rows = [waveform]
-    rows += [audio.normalise_level(perturb_speaker(waveform, rate, rng), rate, rms) for _ in range(copies)]
-    samples = np.rint(np.clip(np.stack(rows), -1, 1) * 32767).astype(np.int16)
-    if not with_pitch:
-        return samples, np.zeros(0, np.int16)
-    f0 = frame_f0(waveform, rate, hop=PITCH_HOP, count=-(-len(waveform) // PITCH_HOP))
-    return samples, np.rint(f0 / PITCH_UNIT).astype(np.int16)
-
-
-def recordings_of(utterances: Iterable[Utterance]) -> str:
-    """What a pack of utterances is made of: a checksum of these and of the sizes of their recordings.
+def recordings_of(data: DataDir) -> str:
+    """What a pack of a data directory is made of: a checksum of its utterances and of the sizes of their recordings.
 
     Where the recordings lie is no part of it: they may be moved.
     """
-    rows = [(u.id, u.speaker, u.start, u.end, *_stamp(u.recording)[:1]) for u in _in_order(utterances)]
-    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+    return _recordings(jobs_of(data, None))
 
 
-def _in_order(utterances: Iterable[Utterance]) -> list[Utterance]:
-    return sorted(utterances, key=lambda u: (u.speaker.encode(), u.id.encode()))
+def _recordings(jobs: Sequence[Job]) -> str:
+    return _checksum((job.id, job.speaker, job.start, job.end, *job.stamp()[:1]) for job in jobs)
+
+
+def _checksum(rows: Iterable[Sequence[object]]) -> str:
+    """Of the rows as one list in JSON, which is never held as a whole."""
+    digest, before = hashlib.sha256(b"["), ""
+    for row in rows:
+        digest.update(f"{before}{json.dumps(row)}".encode())
+        before = ", "
+    digest.update(b"]")
+    return digest.hexdigest()
 
 
 def _alone(write: Callable[P, Pack]) -> Callable[P, Pack]:
@@ -89,7 +66,7 @@ def _alone(write: Callable[P, Pack]) -> Callable[P, Pack]:
 
 @_alone
 def write_pack(
-    data: str | os.PathLike[str] | DataDir,
+    data: str | os.PathLike[str] | DataDir | Rows,
     target: str | os.PathLike[str],
     *,
     sample_rate: int,
@@ -100,15 +77,17 @@ def write_pack(
     jobs: int = 1,
     stretch: tuple[int, int] | None = None,
     keep: bool = False,
+    leave_out: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Pack:
-    """Pack a data directory, or a stretch of it.
+    """Pack a data directory or rows, or a stretch of either.
 
     Interrupted, it goes on where it stopped when called again with the same arguments and recordings: what is done
-    lies in ``target.partial/`` until the pack is complete.
+    lies in ``target.partial/`` until the pack is complete. What is held in memory is a line per utterance of the
+    stretch and the recordings that are being read.
 
     Args:
-        data: the data directory, or where it lies.
+        data: the data directory, or where it lies; or rows (``vqspeech.encoding.open_rows``) with speakers.
         target: the file to write.
         sample_rate: in Hz.
         rms: level of active speech.
@@ -116,13 +95,16 @@ def write_pack(
         pitch: whether to track F0, for models that it conditions.
         seed: of the perturbation.
         jobs: processes at work.
-        stretch: which of how many, from 1: utterances by speaker and id in parts of equal number. None for all.
+        stretch: which of how many, from 1: of a data directory utterances by speaker and id in parts of equal number,
+            of rows what ``of_shard`` gives. None for all.
         keep: whether a pack that is there already, of these recordings with these options, is left as it is.
+        leave_out: whether recordings that cannot be used are left out and named, with the reason, in
+            ``target.failed``; else the first of them is an error.
         progress: called with utterances done and utterances in all.
 
     Raises:
-        InputError: the data directory or a recording is unusable, a number is out of its range, or another process
-            writes the pack.
+        InputError: the data directory, a row or a recording is unusable, a number is out of its range, or another
+            process writes the pack.
         OSError: the disk is full; it names a file.
     """
     from vqspeech import datadir
@@ -132,78 +114,67 @@ def write_pack(
     ranges.COPIES.check(perturbed_copies, "perturbed_copies")
     ranges.SEED.check(seed, "seed")
     ranges.WORKERS.check(jobs, "jobs")
-    where = data.path if isinstance(data, datadir.DataDir) else data
-    utterances = _in_order(data if isinstance(data, datadir.DataDir) else datadir.DataDir.read(Path(data)))
-    if stretch is not None:
-        utterances = _part(utterances, *stretch, where)
-    todo = [_Job(u.id, u.speaker, u.recording, u.start, u.end) for u in utterances]
-    if not todo:
-        raise InputError("no utterances", where=where, hint="prepare the data directory again")
-    order = {
+    source = datadir.DataDir.read(Path(data)) if isinstance(data, str | os.PathLike) else data
+    todo = jobs_of(source, stretch)
+    options = {
         "sample_rate": sample_rate,
         "rms": rms,
         "perturbed_copies": perturbed_copies,
         "pitch": pitch,
         "seed": seed,
-        "utterances": [[*dataclasses.astuple(job), *_stamp(job.recording)] for job in todo],
+        "leave_out": leave_out,
     }
-    recordings = recordings_of(utterances)
+    recordings = _recordings(todo)
     if keep and Path(target).is_file():
         found = open_file(Path(target)).pack
         made_with = (found.sample_rate, found.rms, len(found.perturbed), len(found.pitch) > 0, found.seed)
         if made_with == (sample_rate, rms, perturbed_copies, pitch, seed) and found.recordings == recordings:
             return found
     partial_folder = Path(f"{os.fspath(target)}.partial")
-    lengths = _resume(partial_folder, order)
-    load = partial(_load, rate=sample_rate, rms=rms, copies=perturbed_copies, seed=seed, with_pitch=pitch)
+    utterances = _checksum((job.id, job.speaker, str(job.recording), job.start, job.end, *job.stamp()) for job in todo)
+    lengths = _resume(partial_folder, options | {"utterances": utterances})
+    load = Loader(sample_rate, rms, perturbed_copies, seed, pitch, leave_out)
     # Without buffers, which on a full disk would complain again when they are closed.
     with ExitStack() as stack:
-        journal, contours, *rows = (
+        journal, failed, contours, *rows = (
             stack.enter_context((partial_folder / name).open("ab", buffering=0))
-            for name in ("lengths", "pitch", *(f"row{row}" for row in range(perturbed_copies + 1)))
+            for name in ("lengths", "failed", "pitch", *(f"row{row}" for row in range(perturbed_copies + 1)))
         )
-        for length, arrays, contour in _loaded(load, todo[len(lengths) :], jobs):
-            for file, array in zip(rows, arrays, strict=True):
+        rest = todo[len(lengths) :]
+        for job, loaded in zip(rest, load_all(load, rest, jobs), strict=True):
+            if loaded.fault is not None:
+                _append(failed, f"{job.id}\t{' '.join(loaded.fault.split())}\n".encode(errors="replace"))
+            for file, array in zip(rows, loaded.samples, strict=True):
                 _append(file, array.tobytes())
-            _append(contours, contour.tobytes())
+            _append(contours, loaded.pitch.tobytes())
+            length = loaded.samples.shape[1]
             _append(journal, f"{length}\n".encode())
             lengths.append(length)
             if progress:
                 progress(len(lengths), len(todo))
-    _assemble(Path(target), partial_folder, todo, lengths, order | {"recordings": recordings})
+    if not any(lengths):
+        first = (partial_folder / "failed").read_text().partition("\n")[0].replace("\t", ": ")
+        raise InputError(f"no recording can be used: {first}", where=source.path, hint="check that they are there")
+    kept = [(job, length) for job, length in zip(todo, lengths, strict=True) if length]
+    header = options | {"recordings": recordings}
+    _assemble(Path(target), partial_folder, [job for job, _ in kept], [length for _, length in kept], header)
+    _name_failed(Path(target), partial_folder / "failed")
     shutil.rmtree(partial_folder)
     return open_file(Path(target)).pack
 
 
-def _part(utterances: list[Utterance], number: int, count: int, data: str | os.PathLike[str] | None) -> list[Utterance]:
-    if count > len(utterances):
-        raise InputError(
-            f"{len(utterances)} utterances cannot be cut into {count} shards", where=data, hint="ask for fewer shards"
-        )
-    return utterances[len(utterances) * (number - 1) // count : len(utterances) * number // count]
+def failed_file(target: str | os.PathLike[str]) -> Path:
+    """Where recordings are named that a pack leaves out."""
+    return Path(f"{os.fspath(target)}.failed")
 
 
-def _loaded(
-    load: Callable[[_Job], tuple[NDArray[np.int16], NDArray[np.int16]]], todo: list[_Job], jobs: int
-) -> Iterator[tuple[int, NDArray[np.int16], NDArray[np.int16]]]:
-    if jobs == 1:
-        for job in todo:
-            arrays, contour = load(job)
-            yield arrays.shape[1], arrays, contour
-        return
-    with ProcessPoolExecutor(jobs) as pool:
-        try:
-            for arrays, contour in pool.map(load, todo, chunksize=4):
-                yield arrays.shape[1], arrays, contour
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _stamp(recording: str) -> tuple[int, int] | tuple[()]:
-    """Size and time of a recording; nothing of one that is a command."""
-    path = Path(recording)
-    return (path.stat().st_size, path.stat().st_mtime_ns) if path.is_file() else ()
+def _name_failed(target: Path, failed: Path) -> None:
+    content = failed.read_bytes()
+    if content:
+        with atomic_open(failed_file(target), "wb") as file:
+            file.write(content)
+    else:
+        failed_file(target).unlink(missing_ok=True)
 
 
 def _append(file: io.FileIO, content: bytes) -> None:
@@ -217,7 +188,10 @@ def _append(file: io.FileIO, content: bytes) -> None:
 
 
 def _resume(folder: Path, order: dict[str, Any]) -> list[int]:
-    """Samples of each utterance that an earlier call with the same order completed; what it half wrote is cut off."""
+    """Samples of each utterance that an earlier call with the same order completed; what it half wrote is cut off.
+
+    An utterance of no samples is one whose recording cannot be used: it has a line in ``failed``.
+    """
     text = json.dumps(order)
     if folder.is_dir() and ((folder / "order").is_file() and (folder / "order").read_text() == text):
         journal = (folder / "lengths").read_bytes() if (folder / "lengths").exists() else b""
@@ -225,6 +199,8 @@ def _resume(folder: Path, order: dict[str, Any]) -> list[int]:
         lengths = [int(line) for line in whole.split()]
         sizes = {row: 2 * sum(lengths) for row in folder.glob("row*")}
         sizes[folder / "pitch"] = 2 * sum(-(-length // PITCH_HOP) for length in lengths) if order["pitch"] else 0
+        failed = (folder / "failed").read_bytes().splitlines(keepends=True) if (folder / "failed").exists() else []
+        sizes[folder / "failed"] = sum(map(len, failed[: lengths.count(0)]))
         if all(row.is_file() and row.stat().st_size >= size for row, size in sizes.items()):
             for row, size in sizes.items():
                 os.truncate(row, size)
@@ -238,12 +214,12 @@ def _resume(folder: Path, order: dict[str, Any]) -> list[int]:
     return []
 
 
-def _assemble(target: Path, folder: Path, todo: list[_Job], lengths: list[int], order: dict[str, Any]) -> None:
+def _assemble(target: Path, folder: Path, todo: list[Job], lengths: list[int], order: dict[str, Any]) -> None:
     ends = np.cumsum(lengths, dtype=np.int64)
     last = {job.speaker: index for index, job in enumerate(todo)}
     speaker_utterances = np.array(list(last.values()), np.int64) + 1
     speaker_ends = ends[speaker_utterances - 1]
-    ids = [job.utterance.encode(errors="surrogateescape") for job in todo]
+    ids = [job.id.encode(errors="surrogateescape") for job in todo]
     id_ends = np.cumsum([len(one) for one in ids], dtype=np.int64)
     total, copies = int(ends[-1]), int(order["perturbed_copies"])
     header: dict[str, Any] = {
