@@ -20,6 +20,7 @@ from vqspeech.devices import find_device
 from vqspeech.errors import InputError, MissingExtraError, decoding
 from vqspeech.generation import EngineName, Precision, make_engine
 from vqspeech.generation.conditioning import ConditioningPlan
+from vqspeech.generation.partial_output import PartialOutput
 from vqspeech.generation.postfilter import STRENGTH
 from vqspeech.generation.synthesis import synthesise
 from vqspeech.inference.inputs import Recording, checked_codes, checked_pitch, waveform_of
@@ -439,6 +440,7 @@ class Model:
         seed: int = 0,
         temperature: float = 1.0,
         progress: Progress | None = None,
+        partial_outputs: Sequence[PartialOutput | None] | None = None,
     ) -> list[NDArray[np.float32]]:
         """Decode several code sequences, in streams that run together.
 
@@ -451,12 +453,15 @@ class Model:
             seed: as for ``decode``; each sequence becomes what it becomes alone.
             temperature: as for ``decode``.
             progress: as for ``decode``.
+            partial_outputs: of the decoder, a file for each sequence (None for none) that keeps its finished chunks:
+                after an interruption the same call takes them from there. Remove it when the waveform is stored.
 
         Returns:
             One ``(frames x hop,)`` float32 for each sequence.
 
         Raises:
             InputError: as ``decode``, or the speakers are not as many as the sequences.
+            OSError: a partial output cannot be read or written.
         """
         ranges.SEED.check(seed, "seed")
         ranges.TEMPERATURE.check(temperature, "temperature")
@@ -482,6 +487,7 @@ class Model:
             temperature=temperature,
             post_filter=self.post_filter,
             progress=progress,
+            partial_outputs=partial_outputs,
         )
 
     def _invert(self, plans: Sequence[ConditioningPlan], *, seed: int) -> list[NDArray[np.float32]]:

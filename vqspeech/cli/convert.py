@@ -4,6 +4,8 @@ vqspeech convert --src a.wav --speaker p225            writes a-p225.wav beside 
 vqspeech convert --src folder/ --speaker p225 --out converted/
 vqspeech convert --src a.wav --speaker p225:0.5,p226:0.5    a voice between two
 cat a.wav | vqspeech convert --src - --speaker p225 --out - > b.wav
+
+Interrupted, the same command goes on: with the next recording, and in the middle of one of a minute or more.
 """
 
 from __future__ import annotations

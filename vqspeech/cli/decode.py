@@ -2,6 +2,8 @@
 
 vqspeech decode codes.txt --speaker p225 --out spoken/
 vqspeech decode codes.txt --pitch f0.txt --speaker p225 --out spoken/     with the intonation that encode stored
+
+Interrupted, the same command goes on, as convert does.
 """
 
 from __future__ import annotations

@@ -68,6 +68,7 @@ class Engine(Protocol):
         name: ``native`` or ``torch``.
         precision: what its products are computed in.
         width: how many streams it likes to run together.
+        identity: differs where the samples that it draws may differ in a bit.
     """
 
     @property
@@ -78,6 +79,9 @@ class Engine(Protocol):
 
     @property
     def width(self) -> int: ...  # noqa: D102
+
+    @property
+    def identity(self) -> str: ...  # noqa: D102
 
     def open(self, streams: int) -> Session:
         """Begin ``streams`` fresh streams."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -77,6 +80,12 @@ class NativeEngine:
         self.width = STREAMS_PER_THREAD * threads
         self._bands = wavenet.config.bands
         self._network = pack(wavenet, precision, self.instruction_set)
+
+    @cached_property
+    def identity(self) -> str:
+        """What its arithmetic depends on: precision, instructions and build, not threads or streams."""
+        build = hashlib.sha256(Path(_native.__file__).read_bytes()).hexdigest()
+        return f"native {self.precision} {self.instruction_set} {build}"
 
     def open(self, streams: int) -> NativeSession:
         """Begin ``streams`` fresh streams."""

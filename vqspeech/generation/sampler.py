@@ -15,6 +15,7 @@ from torch import Tensor
 from vqspeech import ranges
 from vqspeech.errors import InputError
 from vqspeech.generation.engine import Engine, EngineName, Precision
+from vqspeech.generation.partial_output import Slot
 from vqspeech.generation.uniforms import Uniforms
 from vqspeech.model.wavenet import WaveNet
 
@@ -89,12 +90,19 @@ class StreamRequest:
         conditioning: projects frames into the decoder's layers, ``(frames, layers, 2 gate)``.
         length: how many frames.
         position: of its first sample in the utterance, which sets the place of its random numbers.
+        slot: where its classes are kept and, if they are there, taken from.
     """
 
     frames: Callable[[], Tensor]
     conditioning: Callable[[Tensor], Tensor]
     length: int
     position: int = 0
+    slot: Slot | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether its classes are there already."""
+        return self.slot is not None and self.slot.filled
 
 
 def generate(
@@ -162,14 +170,13 @@ def draw_requests(
         hop: samples per frame.
         seed: as for ``generate``.
         temperature: as for ``generate``.
-        progress: as for ``generate``.
+        progress: as for ``generate``; without those that are taken from their slots.
 
     Yields:
         The index of a request and its classes as ``generate`` gives them, for all but the empty ones.
     """
     if temperature < ranges.LEAST_TEMPERATURE:
         temperature = 0.0
-    total = hop * sum(request.length for request in requests)
     done = 0
 
     def advanced(samples: int) -> None:
@@ -182,9 +189,18 @@ def draw_requests(
     order = sorted(
         (i for i in range(len(requests)) if requests[i].length), key=lambda i: requests[i].length, reverse=True
     )
-    for first in range(0, len(order), engine.width):
-        batch = order[first : first + engine.width]
+    # Batches do not depend on what is finished, for products of other numbers of streams may round otherwise.
+    batches = [order[first : first + engine.width] for first in range(0, len(order), engine.width)]
+    waiting = [not all(requests[i].finished for i in batch) for batch in batches]
+    total = hop * sum(requests[i].length for batch, waits in zip(batches, waiting, strict=True) if waits for i in batch)
+    for batch, waits in zip(batches, waiting, strict=True):
+        if not waits:
+            yield from ((i, slot.read()) for i in batch if (slot := requests[i].slot))
+            continue
         drawn = _together(engine, [requests[i] for i in batch], hop, seed, temperature, advanced)
+        for i, classes in zip(batch, drawn, strict=True):
+            if slot := requests[i].slot:
+                slot.write(classes)
         yield from zip(batch, drawn, strict=True)
 
 

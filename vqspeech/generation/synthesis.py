@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor
 from vqspeech.generation.chunks import FADE, Chunk, overlap_add, split_at_pauses, warm_up
 from vqspeech.generation.conditioning import ConditioningPlan
 from vqspeech.generation.engine import Engine
+from vqspeech.generation.partial_output import PartialOutput, Slot, output_key
 from vqspeech.generation.postfilter import refine
 from vqspeech.generation.sampler import StreamRequest, draw_requests
 from vqspeech.model.vqvae import VQVAE
@@ -31,6 +33,7 @@ def synthesise(
     temperature: float = 1.0,
     post_filter: float = 0.0,
     progress: Callable[[int, int], None] | None = None,
+    partial_outputs: Sequence[PartialOutput | None] | None = None,
 ) -> list[NDArray[np.float32]]:
     """Generate the waveforms of code sequences.
 
@@ -45,35 +48,52 @@ def synthesise(
         temperature: divides the logits; 0 takes the most likely class.
         post_filter: strength of the post-filter; 0 gives what was drawn.
         progress: called with the samples drawn and to be drawn, warming up included.
+        partial_outputs: where the finished chunks of each utterance are kept and taken from.
 
     Returns:
         One ``(codes x code_hop,)`` waveform for each sequence.
+
+    Raises:
+        OSError: a partial output cannot be read or written; it names the file.
     """
     hop = network.config.code_hop
     waveforms = [np.zeros(len(plan) * hop, np.float32) for plan in plans]
-    parts = [(utterance, chunk) for utterance, plan in enumerate(plans) for chunk in find_chunks(plan)]
-    requests = [
-        StreamRequest(
-            partial(plans[utterance].frames, chunk.begin, chunk.stop),
-            conditioning=plans[utterance].voice.conditioning,
-            length=(chunk.stop - chunk.begin) * network.conditioner.frames_per_code,
-            position=chunk.begin * hop,
+    kept = [None] * len(plans) if partial_outputs is None else partial_outputs
+    with ExitStack() as stack:
+        parts: list[tuple[int, Chunk]] = []
+        requests: list[StreamRequest] = []
+        for utterance, (plan, output) in enumerate(zip(plans, kept, strict=True)):
+            chunks = find_chunks(plan)
+            slots: list[Slot | None] = [None] * len(chunks)
+            if output is not None:
+                key = output_key(plan, chunks, engine=engine, seed=seed, temperature=temperature)
+                shapes = [_classes_shape(network, chunk) for chunk in chunks]
+                classes = network.decoder.classes
+                slots = [*stack.enter_context(output.opened(key, shapes, classes=classes))]
+            parts += [(utterance, chunk) for chunk in chunks]
+            requests += [
+                StreamRequest(
+                    partial(plan.frames, chunk.begin, chunk.stop),
+                    conditioning=plan.voice.conditioning,
+                    length=(chunk.stop - chunk.begin) * network.conditioner.frames_per_code,
+                    position=chunk.begin * hop,
+                    slot=slot,
+                )
+                for chunk, slot in zip(chunks, slots, strict=True)
+            ]
+        drawn = draw_requests(
+            engine,
+            requests,
+            hop=network.config.conditioner.hop,
+            seed=seed,
+            temperature=temperature,
+            progress=progress,
         )
-        for utterance, chunk in parts
-    ]
-    drawn = draw_requests(
-        engine,
-        requests,
-        hop=network.config.conditioner.hop,
-        seed=seed,
-        temperature=temperature,
-        progress=progress,
-    )
-    fade = round(FADE * network.config.audio.sample_rate)
-    for part, classes in drawn:
-        utterance, chunk = parts[part]
-        waveform = network.companding.waveform(torch.from_numpy(classes))
-        overlap_add(waveforms[utterance], waveform, chunk, code_hop=hop, fade=fade)
+        fade = round(FADE * network.config.audio.sample_rate)
+        for part, of_part in drawn:
+            utterance, chunk = parts[part]
+            waveform = network.companding.waveform(torch.from_numpy(of_part))
+            overlap_add(waveforms[utterance], waveform, chunk, code_hop=hop, fade=fade)
     if post_filter:
         for utterance, plan in enumerate(plans):
             drawn_speech = torch.from_numpy(waveforms[utterance]).to(plan.codes.device)
@@ -100,6 +120,12 @@ def find_chunks(plan: ConditioningPlan) -> list[Chunk]:
         code_hop=config.code_hop,
     )
     return split_at_pauses(loudness.cpu().numpy(), code_rate=config.code_rate, warm_up=settle)
+
+
+def _classes_shape(network: VQVAE, chunk: Chunk) -> tuple[int, ...]:
+    """Shape of the classes that are drawn for a chunk, as ``draw_requests`` gives them."""
+    samples, bands = (chunk.stop - chunk.begin) * network.config.code_hop, network.config.decoder.bands
+    return (samples,) if bands == 1 else (samples // bands, bands)
 
 
 def _loudness(plan: ConditioningPlan, begin: int, stop: int) -> Tensor:

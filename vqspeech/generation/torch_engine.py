@@ -53,6 +53,11 @@ class TorchEngine:
             self.output_bias = [bias.float().clone() for bias in wavenet.output.bias.chunk(len(bands))]
             self.below = [[wavenet.below_table(a, b).float().clone() for a in range(b)] for b in bands]
 
+    @property
+    def identity(self) -> str:
+        """What its arithmetic depends on; its products, on the number of streams, too."""
+        return f"torch {torch.__version__} {self.device} {self.width}"
+
     def open(self, streams: int) -> TorchSession:
         """Begin ``streams`` fresh streams."""
         return TorchSession(self, streams)

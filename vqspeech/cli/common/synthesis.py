@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,16 +17,19 @@ from numpy.typing import NDArray
 from vqspeech import ranges
 from vqspeech.cli.common.sources import SUFFIXES
 from vqspeech.errors import InputError
-from vqspeech.files import path_in
+from vqspeech.files import locked, path_in
 from vqspeech.pipes import Pipe
 from vqspeech.pitch import INTONATIONS
 from vqspeech.speaker_blend import voice_label
 
 if TYPE_CHECKING:
     from vqspeech.api import Model, Through
+    from vqspeech.generation.partial_output import PartialOutput
 
 #: Seconds of speech per stream in a group of utterances: several of usual length, one after the other.
 _STREAM_SECONDS = 15
+#: Seconds of speech from which what is finished of an utterance is kept in a file.
+_LONG_SECONDS = 60
 
 
 def add_speaker(parser: argparse.ArgumentParser) -> None:
@@ -171,6 +174,8 @@ def synthesise(
 ) -> None:
     """Synthesise everything, many at a time, and print how long it took.
 
+    What is finished of a long utterance is kept in ``TARGET.partial``, from which the same command goes on.
+
     Args:
         model: what decodes.
         speeches: what to decode.
@@ -178,9 +183,11 @@ def synthesise(
         seed: as for ``Model.decode``.
         temperature: as for ``Model.decode``.
         through: as for ``Model.decode_many``.
+
+    Raises:
+        InputError: another process writes a long utterance.
     """
     from vqspeech import audio
-    from vqspeech.cli.common.progress import bar
 
     parts = (
         ((speech, speaker) for speech in speeches) if isinstance(speaker, str) else zip(speeches, speaker, strict=True)
@@ -188,27 +195,76 @@ def synthesise(
     means = f"{model.engine.name}, {model.engine.precision}" if through == "decoder" else "mel head, Griffin-Lim"
     for group in _groups(parts, model):
         began = time.monotonic()
-        waveforms = model.decode_many(
-            [speech.codes for speech, _ in group],
-            [voice for _, voice in group],
-            pitch=[speech.pitch for speech, _ in group],
-            through=through,
-            seed=seed,
-            temperature=temperature,
-            progress=bar("speaking", "sample"),
-        )
         seconds = 0.0
-        for (speech, _), waveform in zip(group, waveforms, strict=True):
-            kept = waveform[: speech.samples]
-            audio.write(speech.target, kept, model.sample_rate)
-            seconds += len(kept) / model.sample_rate
+        with _partial_outputs([speech for speech, _ in group], model) as outputs:
+            waveforms = model.decode_many(
+                [speech.codes for speech, _ in group],
+                [voice for _, voice in group],
+                pitch=[speech.pitch for speech, _ in group],
+                through=through,
+                seed=seed,
+                temperature=temperature,
+                progress=_progress(outputs),
+                partial_outputs=outputs,
+            )
+            for (speech, _), waveform in zip(group, waveforms, strict=True):
+                kept = waveform[: speech.samples]
+                audio.write(speech.target, kept, model.sample_rate)
+                seconds += len(kept) / model.sample_rate
         took = time.monotonic() - began
         last = group[-1][0].target
         what = last if len(group) == 1 else f"{len(group)} files, the last of them {last}"
-        print(
-            f"{what}: {seconds:.1f} s of speech in {took:.1f} s, {seconds / took:.2f} x real time ({means})",
-            file=sys.stderr,
-        )
+        speed = f"in {took:.1f} s, {seconds / took:.2f} x real time"
+        if any(output is not None and output.resumed for output in outputs):
+            speed = f"the last part of it in {took:.1f} s"
+        print(f"{what}: {seconds:.1f} s of speech {speed} ({means})", file=sys.stderr)
+
+
+@contextmanager
+def _partial_outputs(speeches: Sequence[Speech], model: Model) -> Iterator[list[PartialOutput | None]]:
+    """For each long utterance a file beside its target that keeps what is finished until all of it is."""
+    from vqspeech.generation.partial_output import PartialOutput
+
+    least = _LONG_SECONDS * model.network.config.code_rate
+    outputs: dict[str, PartialOutput] = {}
+    of_each: list[PartialOutput | None] = []
+    with ExitStack() as locks:
+        for speech in speeches:
+            output = None
+            # The same recording may be given twice.
+            if len(speech.codes) >= least and speech.target != "-" and speech.target not in outputs:
+                locks.enter_context(locked(speech.target))
+                output = outputs[speech.target] = PartialOutput(f"{speech.target}.partial")
+            of_each.append(output)
+        try:
+            yield of_each
+        except KeyboardInterrupt:
+            for target, output in outputs.items():
+                if output.filled:
+                    parts = f"{len(output.filled)} of {output.chunks} parts are finished"
+                    print(f"{target}: {parts}, the same command goes on with the others", file=sys.stderr)
+            raise
+        for output in outputs.values():
+            output.path.unlink(missing_ok=True)
+
+
+def _progress(outputs: Sequence[PartialOutput | None]) -> Callable[[int, int], None]:
+    """Show how far generation is and, before, which utterances go on."""
+    from vqspeech.cli.common.progress import bar
+
+    draw: Callable[[int, int], None] | None = None
+
+    def progress(done: int, total: int) -> None:
+        nonlocal draw
+        if draw is None:
+            for output in outputs:
+                if output is not None and output.resumed:
+                    parts = f"{output.resumed} of {output.chunks} parts are finished"
+                    print(f"{output.path}: {parts}, the others follow", file=sys.stderr)
+            draw = bar("speaking", "sample")
+        draw(done, total)
+
+    return progress
 
 
 def _groups(speeches: Iterable[tuple[Speech, str]], model: Model) -> Iterator[list[tuple[Speech, str]]]:
