@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from vqspeech.errors import InputError, MissingExtraError, decoding, located
-from vqspeech.files import atomic_open, atomic_path, locked, path_in
+from vqspeech.files import atomic_open, atomic_path, locked, path_in, require_writable
 
 
 @pytest.mark.parametrize(
@@ -211,3 +211,26 @@ def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path: Path) -> Non
         assert left[1].startswith(".report.tmp-")  # of the one that lives
         assert left[2:] == ["report.html"]
         living.kill()
+
+
+def test_a_file_that_cannot_be_made_is_called_by_its_own_name() -> None:
+    with pytest.raises(OSError, match=r"/proc/a\.wav") as raised, atomic_open(Path("/proc/a.wav")):
+        pass
+    assert raised.value.filename == "/proc/a.wav"
+
+
+def test_what_cannot_be_written_is_known_beforehand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    require_writable(tmp_path / "new" / "deep" / "a.wav")
+    require_writable(tmp_path / "file")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    for target, fault in (
+        (tmp_path, "a folder"),
+        ("/dev/null", "no ordinary file"),
+        (tmp_path / "file" / "a", "not a"),
+    ):
+        with pytest.raises(InputError, match=fault):
+            require_writable(target)
+    monkeypatch.setattr(os, "access", lambda *_: False)  # a test that runs as root may write everywhere
+    with pytest.raises(InputError, match="cannot be written"):
+        require_writable(tmp_path / "file")

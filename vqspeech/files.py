@@ -108,7 +108,11 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     _remove_stale(target)
-    handle, name = tempfile.mkstemp(prefix=f".{target.stem}{_MARK}", suffix=target.suffix, dir=target.parent)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{target.stem}{_MARK}", suffix=target.suffix, dir=target.parent)
+    except OSError as error:
+        error.filename = str(target)  # not the temporary name, of which nobody has heard
+        raise
     temporary = Path(name)
     with contextlib.suppress(OSError):  # some network file systems have no locks
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -140,6 +144,28 @@ def _remove_stale(target: Path) -> None:
                 left.unlink()
             finally:
                 os.close(handle)
+
+
+def require_writable(target: str | os.PathLike[str]) -> None:
+    """Find out before long work, not after it, that ``target`` cannot be made or replaced; nothing is written.
+
+    Args:
+        target: the file.
+
+    Raises:
+        InputError: its folder cannot be written or cannot be made, or ``target`` is a folder, a device or the like.
+    """
+    target = Path(target)
+    if target.exists() and not target.is_file():
+        kind = "a folder" if target.is_dir() else "no ordinary file"
+        raise InputError(f"is {kind}", where=target, hint="name another file, or - for stdout where that is offered")
+    folder = target.parent
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir():
+        raise InputError("is not a folder", where=folder, hint="name another place")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError("the folder cannot be written", where=folder, hint="name another, or ask for the right to")
 
 
 @contextmanager

@@ -159,7 +159,9 @@ def test_a_clipped_recording_comes_back_as_it_is(tmp_path: Path) -> None:
     np.testing.assert_array_equal(audio.read(tmp_path / "a.wav"), clipped)
 
 
-@pytest.mark.parametrize(("value", "kind"), [(np.nan, "not a number"), (np.inf, "infinite"), (-np.inf, "infinite")])
+@pytest.mark.parametrize(
+    ("value", "kind"), [(np.nan, "not a number"), (np.inf, "infinite"), (-np.inf, "infinite"), (1e30, r"5e\+29")]
+)
 def test_the_first_sample_that_is_no_number_is_named(tmp_path: Path, value: float, kind: str) -> None:
     samples = np.zeros((80_000, 2), np.float32)
     samples[72_000, 1] = value

@@ -46,6 +46,17 @@ def test_convert_never_writes_over_a_file_unless_told_to(
     assert soundfile.info(target).frames == 1600
 
 
+def test_convert_never_writes_over_its_source(tmp_path: Path, model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    source = record(tmp_path / "a.wav")
+    (tmp_path / "link.wav").symlink_to(source)
+    before = source.read_bytes()
+    for out in ("a.wav", "link.wav"):
+        words = ["--src", str(source), "--speaker", "anna", "--model", model, "--out", str(tmp_path / out), "--force"]
+        assert main(["convert", *words]) == 2
+        assert "is the recording itself" in capsys.readouterr().err
+    assert source.read_bytes() == before
+
+
 def test_convert_tells_the_real_time_factor_and_the_engine(
     tmp_path: Path, model: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -82,7 +93,7 @@ def test_a_folder_goes_on_where_it_stopped(tmp_path: Path, model: str, capsys: p
     assert main(words) == 0
     assert (out / "a-anna.wav").read_text() == "made before"
     assert (out / "b-anna.wav").is_file()
-    assert "1 were there already" in capsys.readouterr().err
+    assert "1 was there already" in capsys.readouterr().err
 
 
 def test_two_recordings_of_one_name_are_refused_before_anything_is_written(
@@ -121,7 +132,12 @@ def test_very_short_recordings_are_converted(tmp_path: Path, model: str, seconds
     ("words", "problem"),
     [
         (["--speaker", "ana"], "nearest: anna"),
-        (["--speaker", "anna", "--model", "/nowhere"], "no config.yaml"),
+        (["--speaker", "anna", "--model", "/nowhere"], "packaged are default, units"),
+        (["--speaker", "anna", "--model", "unit"], "unit: no model of this name"),
+        (["--speaker", "anna", "--out", ""], "an empty path"),
+        (["--speaker", "anna", "--src", ""], "write . for this folder"),
+        (["--speaker", "anna", "--out", "/dev/full"], "/dev/full: "),
+        (["--speaker", "anna", "--out", "/dev/null/b.wav"], "/dev/null: is not a folder"),
         (["--speaker", "anna", "--temperature", "-1"], "temperature"),
         (["--speaker", "anna", "--device", "abacus"], "no device"),
     ],

@@ -58,6 +58,23 @@ def prior(words: list[str], tmp_path: Path) -> str:
     return str(tmp_path / "exp")
 
 
+def test_a_file_that_is_there_is_named_before_anything_is_drawn(
+    monkeypatch: pytest.MonkeyPatch, prior: str, model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from vqspeech.generation import code_sampling
+
+    def draws(*_: object, **__: object) -> None:
+        raise AssertionError("codes are drawn for nothing")
+
+    monkeypatch.setattr(code_sampling, "sample_codes", draws)
+    out = tmp_path / "s.wav"
+    out.write_text("precious")
+    words = ["sample", "--model", model, "--prior", prior, "--speaker", "anna"]
+    assert "is there already" in issue([*words, "--out", str(out)], capsys)
+    assert "a folder" in issue([*words, "--codes-out", str(tmp_path)], capsys)
+    assert out.read_text() == "precious"
+
+
 def issue(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     capsys.readouterr()
     assert main(words) == 2

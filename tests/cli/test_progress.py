@@ -12,11 +12,11 @@ def test_a_line_per_minute_without_a_terminal(
 ) -> None:
     clock = 0.0
     monkeypatch.setattr(progress.time, "monotonic", lambda: clock)
-    draw = progress.bar("speaking", "sample")
+    draw = progress.bar("decoding", "sample")
     for second in range(150):
         clock = float(second)
         draw(second + 1, 150)
     assert capsys.readouterr().err.splitlines() == [
-        "speaking: 61 of 150 samples, 1 min left",
-        "speaking: 121 of 150 samples, 0 min left",
+        "decoding: 61 of 150 samples, 1 min left",
+        "decoding: 121 of 150 samples, 0 min left",
     ]

@@ -13,8 +13,12 @@ from vqspeech.errors import InputError
 SAMPLE_RATE = 16_000
 
 
+#: Samples beyond it are no sound, whatever full scale they were written in (2**31 for 32-bit integers), but damage.
+_LOUDEST = 1e10
+
+
 def require_finite(waveform: NDArray[Any], where: str, *, rate: int, offset: int = 0) -> None:
-    """Refuse a NaN or infinite sample.
+    """Refuse a sample that is NaN, infinite, or so large that its power is.
 
     Args:
         waveform: ``(samples,)``.
@@ -25,10 +29,11 @@ def require_finite(waveform: NDArray[Any], where: str, *, rate: int, offset: int
     Raises:
         InputError: it names the time of the first such sample.
     """
-    finite = np.isfinite(waveform)
+    finite = np.abs(waveform) <= _LOUDEST  # False of NaN, too
     if not finite.all():
         first = int(np.argmin(finite))
-        kind = "not a number (NaN)" if np.isnan(waveform[first]) else "infinite"
+        value = float(waveform[first])
+        kind = "not a number (NaN)" if np.isnan(value) else "infinite" if np.isinf(value) else f"{value:.3g}: damage"
         raise InputError(
             f"the sample at {(offset + first) / rate:.4f} s is {kind}", where=where, hint="export it again"
         )

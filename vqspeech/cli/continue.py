@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vqspeech import ranges
 from vqspeech.cli.common.pipes import add_allow_pipes
-from vqspeech.cli.common.prior import add_drawing, check_voice, deliver, drawing, frames, load_prior
+from vqspeech.cli.common.prior import Delivery, add_drawing, check_voice, drawing, frames, load_prior
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +31,8 @@ def run(options: argparse.Namespace) -> None:
 
     model = load(options)
     check_voice(options, model)
+    name = "stdin" if options.src == "-" else Path(options.src).stem
+    delivery = Delivery(options, f"{name}-continued")
     prior = load_prior(options, model.code_info.checksum)
     length = frames(options.seconds, model)
     prompt = model.encode(options.src)
@@ -40,5 +42,4 @@ def run(options: argparse.Namespace) -> None:
         prompt=prompt,
         **drawing(options),
     )
-    name = "stdin" if options.src == "-" else Path(options.src).stem
-    deliver(options, model, [np.concatenate([prompt, codes]) for codes in drawn], f"{name}-continued")
+    delivery.write(model, [np.concatenate([prompt, codes]) for codes in drawn])

@@ -12,8 +12,9 @@ import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor
 from functools import partial
+from pathlib import Path
 from types import ModuleType
-from typing import NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
 from vqspeech import __version__, pipes
 from vqspeech.errors import InputError, RenamedWarning
@@ -60,8 +61,19 @@ COMMANDS: dict[str, dict[str, str]] = {
 }
 
 
+def _path(text: str) -> Path:
+    """A path; ``Path("")`` would be the current folder, which nobody means by an empty variable of the shell."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty path (write . for this folder)")
+    return Path(text)
+
+
 class _CommandParser(argparse.ArgumentParser):
     """A command's parser, whose errors are bad input like any other: one line, without the usage."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.register("type", Path, _path)
 
     def error(self, message: str) -> NoReturn:
         """Complain of the words of the command line."""

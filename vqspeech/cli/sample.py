@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 
 from vqspeech import ranges
-from vqspeech.cli.common.prior import add_drawing, check_voice, deliver, drawing, frames, load_prior
+from vqspeech.cli.common.prior import Delivery, add_drawing, check_voice, drawing, frames, load_prior
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,10 +26,11 @@ def run(options: argparse.Namespace) -> None:
 
     model = load(options)
     check_voice(options, model)
+    delivery = Delivery(options, f"sample-{options.seed}")
     prior = load_prior(options, model.code_info.checksum)
     drawn = sample_codes(
         prior,
         length=frames(options.seconds, model),
         **drawing(options),
     )
-    deliver(options, model, list(drawn), f"sample-{options.seed}")
+    delivery.write(model, list(drawn))

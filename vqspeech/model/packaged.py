@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from vqspeech.errors import InputError
 from vqspeech.model import hub
 
 #: The packaged model that is used where none is named, and the folder of all others.
@@ -40,11 +41,20 @@ def find_model(model: str | os.PathLike[str] | None) -> Path:
             any other string and every ``Path`` a folder; None means the default.
 
     Raises:
-        InputError: a repository cannot be fetched.
+        InputError: a repository cannot be fetched, or a string is neither a name nor a path of anything.
     """
     if model is None:
         return PRETRAINED
-    if isinstance(model, str) and model.startswith(hub.PREFIX):
+    if not isinstance(model, str):
+        return Path(model)
+    if model.startswith(hub.PREFIX):
         repository, revision = hub.parse_address(model)
         return hub.download(repository, revision=revision)
-    return packaged_models().get(model, Path(model)) if isinstance(model, str) else Path(model)
+    packaged = packaged_models()
+    if model not in packaged and (not model or not Path(model).exists()):
+        raise InputError(
+            "no model of this name, and no such folder",
+            where=model or "''",
+            hint=f"packaged are {', '.join(packaged)}; else give a model directory, an experiment or hf://owner/name",
+        )
+    return packaged.get(model, Path(model))

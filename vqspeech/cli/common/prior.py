@@ -15,6 +15,7 @@ from vqspeech import ranges
 from vqspeech.cli.common.model import add_model, add_post_filter
 from vqspeech.cli.common.synthesis import Speech, Targets, synthesise
 from vqspeech.errors import InputError
+from vqspeech.files import require_writable
 
 if TYPE_CHECKING:
     from vqspeech.api import Model
@@ -128,29 +129,45 @@ def check_voice(options: argparse.Namespace, model: Model) -> None:
         raise InputError("whose voice?", where="--speaker", hint=f"one of: {' '.join(model.speakers)}")
 
 
-def deliver(options: argparse.Namespace, model: Model, sequences: Sequence[NDArray[np.int32]], name: str) -> None:
-    """Write what was drawn: the codes, the speech, or both, as the options ask.
+class Delivery:
+    """Where samples go: their codes, their speech, or both, as the options ask; made before anything is drawn.
 
     Args:
         options: of ``add_drawing``.
-        model: decodes them.
-        sequences: the codes of each sample.
         name: what the samples are called; several are numbered.
-    """
-    from vqspeech import codes
 
-    names = [name] if len(sequences) == 1 else [f"{name}-{number:03}" for number in range(1, len(sequences) + 1)]
-    if options.codes_out is not None:
-        kept = dict(zip(names, sequences, strict=True))
-        codes.write(options.codes_out, codes.Codes(model.code_info, kept))
-        print(f"{options.codes_out}: {len(names)} utterances")
-        if options.out is None:
+    Raises:
+        InputError: a file is there already, or cannot be written.
+    """
+
+    def __init__(self, options: argparse.Namespace, name: str) -> None:
+        self.options = options
+        several = options.count > 1
+        self.names = [f"{name}-{number:03}" for number in range(1, options.count + 1)] if several else [name]
+        self.targets: Targets | None = None
+        self.paths: list[str | None] = []
+        if options.codes_out is not None:
+            require_writable(options.codes_out)
+        if options.codes_out is None or options.out is not None:
+            self.targets = Targets(options.out or Path(), options.speaker, several=several, force=options.force)
+            self.paths = [self.targets.path(name, name) for name in self.names]
+
+    def write(self, model: Model, sequences: Sequence[NDArray[np.int32]]) -> None:
+        """Write what was drawn.
+
+        Args:
+            model: decodes them.
+            sequences: the codes of each sample.
+        """
+        from vqspeech import codes
+
+        options = self.options
+        if options.codes_out is not None:
+            kept = dict(zip(self.names, sequences, strict=True))
+            codes.write(options.codes_out, codes.Codes(model.code_info, kept))
+            print(f"{options.codes_out}: {len(self.names)} utterance{'s' if len(self.names) > 1 else ''}")
+        if self.targets is None:
             return
-    targets = Targets(options.out or Path(), options.speaker, several=len(names) > 1, force=options.force)
-    speeches = [
-        Speech(sequence, None, path)
-        for name, sequence in zip(names, sequences, strict=True)
-        if (path := targets.path(name, name))
-    ]
-    synthesise(model, speeches, options.speaker, seed=options.seed, temperature=options.wave_temperature)
-    targets.say_skipped()
+        speeches = [Speech(sequence, None, path) for sequence, path in zip(sequences, self.paths, strict=True) if path]
+        synthesise(model, speeches, options.speaker, seed=options.seed, temperature=options.wave_temperature)
+        self.targets.say_skipped()

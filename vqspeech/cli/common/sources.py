@@ -49,6 +49,8 @@ def sources(given: Sequence[str], *, converted_to: Sequence[str] = ()) -> list[S
     found: list[Source] = []
     for word in given:
         path = Path(word)
+        if not word:
+            raise InputError("a recording of no name", hint="write . for this folder")
         if word == "-":
             found.append(Source("stdin", word))
         elif (path / "wav.scp").is_file():

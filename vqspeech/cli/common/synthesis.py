@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from vqspeech import ranges
 from vqspeech.cli.common.sources import SUFFIXES
 from vqspeech.errors import InputError
-from vqspeech.files import locked, path_in
+from vqspeech.files import locked, path_in, require_writable
 from vqspeech.pipes import Pipe
 from vqspeech.pitch import INTONATIONS
 from vqspeech.speaker_blend import voice_label
@@ -120,7 +121,12 @@ class Targets:
         other = self.given.setdefault(path, recording)
         if other != recording:
             raise InputError(f"would be written twice, from {other} and {recording}", where=path, hint="rename one")
-        if path == "-" or self.force or not Path(path).exists():
+        if path == "-":
+            return path
+        if Path(path).is_file() and not isinstance(recording, Pipe) and _same_file(path, recording):
+            raise InputError("is the recording itself", where=path, hint="give another name to --out")
+        if self.force or not Path(path).exists():
+            require_writable(path)
             return path
         if self.several:
             self.skipped += 1
@@ -130,7 +136,14 @@ class Targets:
     def say_skipped(self) -> None:
         """Print how many were left out."""
         if self.skipped:
-            print(f"{self.skipped} were there already (--force makes them again)", file=sys.stderr)
+            verb = "was" if self.skipped == 1 else "were"
+            print(f"{self.skipped} {verb} there already (--force makes them again)", file=sys.stderr)
+
+
+def _same_file(path: str, other: str) -> bool:
+    with contextlib.suppress(OSError):  # of ``-`` and of what is not there
+        return Path(path).samefile(other)
+    return False
 
 
 class Faults:
