@@ -219,6 +219,16 @@ def test_a_file_that_cannot_be_made_is_called_by_its_own_name() -> None:
     assert raised.value.filename == "/proc/a.wav"
 
 
+def test_a_device_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for target in (pipe, tmp_path):
+        with pytest.raises(InputError, match="is a"), atomic_open(target) as file:
+            file.write("x")
+    assert pipe.is_fifo()
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
 def test_what_cannot_be_written_is_known_beforehand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     require_writable(tmp_path / "new" / "deep" / "a.wav")
@@ -226,7 +236,7 @@ def test_what_cannot_be_written_is_known_beforehand(tmp_path: Path, monkeypatch:
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     for target, fault in (
         (tmp_path, "a folder"),
-        ("/dev/null", "no ordinary file"),
+        ("/dev/null", "a device"),
         (tmp_path / "file" / "a", "not a"),
     ):
         with pytest.raises(InputError, match=fault):

@@ -103,9 +103,11 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
     complete. The temporary file keeps the suffix, for writers that choose the format by it.
 
     Raises:
+        InputError: ``target`` is a folder or a device, of which the new file would take the place.
         OSError: the folder cannot be written or the disk is full; it names a file.
     """
     target = Path(target)
+    require_file(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     _remove_stale(target)
     try:
@@ -146,6 +148,24 @@ def _remove_stale(target: Path) -> None:
                 os.close(handle)
 
 
+def same_file(path: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
+    """Whether two paths lead to one file, by whatever links; of what is not there, False."""
+    with contextlib.suppress(OSError):
+        return Path(path).samefile(other)
+    return False
+
+
+def require_file(target: Path) -> None:
+    """Refuse to replace what is no file: a rename over ``/dev/null``, by root, would leave a file in its place.
+
+    Raises:
+        InputError: ``target`` is there, and a folder, a device, a pipe or the like.
+    """
+    if target.exists() and not target.is_file():
+        kind = "a folder" if target.is_dir() else "a device or a pipe, not a file"
+        raise InputError(f"is {kind}", where=target, hint="name another file, or - for stdout where that is offered")
+
+
 def require_writable(target: str | os.PathLike[str]) -> None:
     """Find out before long work, not after it, that ``target`` cannot be made or replaced; nothing is written.
 
@@ -156,9 +176,7 @@ def require_writable(target: str | os.PathLike[str]) -> None:
         InputError: its folder cannot be written or cannot be made, or ``target`` is a folder, a device or the like.
     """
     target = Path(target)
-    if target.exists() and not target.is_file():
-        kind = "a folder" if target.is_dir() else "no ordinary file"
-        raise InputError(f"is {kind}", where=target, hint="name another file, or - for stdout where that is offered")
+    require_file(target)
     folder = target.parent
     while not folder.exists():
         folder = folder.parent

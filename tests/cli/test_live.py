@@ -242,6 +242,30 @@ def test_a_recording_enrols(
     assert b"--enrol" in capfdbinary.readouterr()[1]
 
 
+def test_options_that_make_no_sense_are_one_line(
+    tmp_path: Path, model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    silence = tmp_path / "silence.wav"
+    soundfile.write(silence, np.zeros(16_000), 16_000)
+    for words, problem in (
+        (["--speaker", "anna", "--model", model, "--input", "1"], "sound devices"),
+        (["--speaker", "anna", "--model", model, "--enrol", str(silence)], "no speech to enrol"),
+        (["--speaker", "slt", "--model", "units"], "units only"),
+    ):
+        assert main(["live", "--raw", *words]) == 2
+        error = capsys.readouterr().err.strip().splitlines()[-1]
+        assert problem in error
+
+
+def test_a_machine_without_sound_devices_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    package = types.SimpleNamespace(query_devices=list)
+    monkeypatch.setattr(sound, "sound_devices", lambda: package)
+    assert main(["live", "--list-devices"]) == 0
+    assert "no sound devices" in capsys.readouterr().out
+
+
 def test_without_a_speaker_or_a_sound_library_there_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

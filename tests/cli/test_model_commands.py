@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -180,6 +181,37 @@ def test_decode_says_again_what_encode_wrote(tmp_path: Path, model: str) -> None
     decoded, _ = soundfile.read(out, dtype="int16")
     converted, _ = soundfile.read(tmp_path / "a-anna.wav", dtype="int16")
     np.testing.assert_array_equal(decoded[: len(converted)], converted)
+
+
+def test_encode_refuses_outputs_that_would_cost_something(
+    tmp_path: Path, model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = record(tmp_path / "a.wav")
+    before = source.read_bytes()
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    out = str(tmp_path / "c.txt")
+    for words, problem in (
+        (["--out", str(source)], "one of the recordings"),
+        (["--out", out, "--pitch", str(source)], "one of the recordings"),
+        (["--out", out, "--pitch", out], "one file"),
+        (["--out", str(tmp_path)], "a folder"),
+        (["--out", str(pipe)], "a pipe"),
+    ):
+        assert main(["encode", str(source), "--model", model, *words]) == 2
+        assert problem in capsys.readouterr().err
+    assert source.read_bytes() == before
+    assert pipe.is_fifo()
+    assert {path.name for path in tmp_path.iterdir()} == {"a.wav", "pipe"}
+
+
+def test_decode_names_what_is_wrong(tmp_path: Path, model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "c.txt").write_text("a 1 2 99999999999999999999999\n")
+    words = ["--speaker", "anna", "--out", str(tmp_path / "o"), "--model", model]
+    assert main(["decode", str(tmp_path / "c.txt"), "--frame-period", "0.004", *words]) == 2
+    assert "'99999999999999999999999' is not a code" in capsys.readouterr().err
+    assert main(["decode", str(tmp_path / "nothing.txt"), *words]) == 2
+    assert "nothing.txt: no such file" in capsys.readouterr().err
 
 
 def test_encode_writes_another_systems_format(tmp_path: Path, model: str, capsys: pytest.CaptureFixture[str]) -> None:

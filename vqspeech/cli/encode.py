@@ -30,7 +30,7 @@ from vqspeech.cli.common.sources import Source, require_unique, sources
 from vqspeech.cli.common.synthesis import Faults
 from vqspeech.codes.formats import FORMATS
 from vqspeech.errors import InputError
-from vqspeech.files import name_fault
+from vqspeech.files import name_fault, require_writable, same_file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,6 +68,7 @@ def run(options: argparse.Namespace) -> int:
         return encode_shards(options)
     found = sources(options.src)
     require_unique(found)
+    _require_outputs(options, found)
     model = load(options)
     faults = Faults("encode", alone=len(found) == 1)
 
@@ -124,6 +125,21 @@ def run(options: argparse.Namespace) -> int:
         codes.write_units(options.out, codes.read(archive), options.format)
     print(f"{options.out}: {done_utterances} utterances")
     return faults.status
+
+
+def _require_outputs(options: argparse.Namespace, found: list[Source]) -> None:
+    """Before the model is loaded: files that can be written, and are neither recordings nor each other.
+
+    Raises:
+        InputError: they are not.
+    """
+    outputs = [path for path in (options.out, options.pitch) if path is not None]
+    for path in outputs:
+        require_writable(path)
+        if path.exists() and any(same_file(path, str(source.recording)) for source in found):
+            raise InputError("is one of the recordings", where=path, hint="give another name")
+    if len(outputs) == 2 and outputs[0].resolve() == outputs[1].resolve():
+        raise InputError("--out and --pitch are one file", where=outputs[0], hint="give two names")
 
 
 def _identity(source: Source) -> tuple[object, ...]:

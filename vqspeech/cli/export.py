@@ -15,6 +15,7 @@ from pathlib import Path
 
 from vqspeech.cli.common.model import add_model, load
 from vqspeech.errors import InputError
+from vqspeech.files import require_writable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +29,9 @@ def run(options: argparse.Namespace) -> None:
     """Export, and say what was written."""
     if options.onnx is None and options.torch is None:
         raise InputError("nothing to write", hint="give --onnx OUT.onnx or --torch OUT.pt2")
+    for path in (options.onnx, options.torch):
+        if path is not None:
+            require_writable(path)
     from vqspeech.model.onnx_export import OPSET, export_onnx
     from vqspeech.model.torch_export import export_torch
 

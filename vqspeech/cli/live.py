@@ -20,6 +20,7 @@ from vqspeech import ranges
 from vqspeech.cli.common.model import add_model, add_sampling, load
 from vqspeech.cli.common.synthesis import add_f0
 from vqspeech.errors import InputError
+from vqspeech.speaker_blend import require_voices
 
 if TYPE_CHECKING:
     from vqspeech.api import Model
@@ -78,6 +79,10 @@ def run(options: argparse.Namespace) -> int:
         raise InputError("--raw without stdin or stdout", hint="vqspeech live --raw < in.s16 > out.s16")
     if options.freeze and options.enrol is None:
         raise InputError("--freeze keeps what --enrol has found", hint="give --enrol, too")
+    if options.raw and (options.input is not None or options.output is not None):
+        raise InputError(
+            "--raw takes stdin and stdout, --input and --output sound devices", hint="give one or the other"
+        )
     if options.raw:
         _convert_pipe(_stream(load(options), options, options.rate))
         return 0
@@ -91,6 +96,7 @@ def run(options: argparse.Namespace) -> int:
 def _stream(model: Model, options: argparse.Namespace, rate: int) -> ResampledStream:
     from vqspeech.streaming.rates import ResampledStream
 
+    require_voices(model.speakers, where=options.model)
     stream = model.stream(
         options.speaker,
         f0=options.f0,
@@ -101,7 +107,10 @@ def _stream(model: Model, options: argparse.Namespace, rate: int) -> ResampledSt
     if options.enrol is not None:
         from vqspeech import audio
 
-        stream.enrol(audio.read(options.enrol, rate=model.sample_rate))
+        recording = audio.read(options.enrol, rate=model.sample_rate)
+        if not audio.active_rms(recording, model.sample_rate):
+            raise InputError("silence, no speech to enrol", where=options.enrol, hint="record some seconds of speech")
+        stream.enrol(recording)
         stream.frozen = options.freeze
     return ResampledStream(stream, rate)
 

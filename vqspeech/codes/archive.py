@@ -170,7 +170,8 @@ def parse_codes(words: list[str], path: Path, line: int | None) -> NDArray[np.in
     try:
         codes = np.array(words, dtype=np.int64) if words else np.empty(0, np.int64)
     except (ValueError, OverflowError):
-        bad = next((word for word in words if not word.removeprefix("-").isdecimal()), words[0])
+        numbers = (word.removeprefix("-").isdecimal() for word in words)
+        bad = next((word for word, number in zip(words, numbers, strict=True) if not number), max(words, key=len)[:40])
         raise InputError(
             f"{bad!r} is not a code", where=path, line=line, hint="a line is: utterance-id 12 45 45 3"
         ) from None

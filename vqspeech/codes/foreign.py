@@ -47,6 +47,8 @@ def read_units(
         )
     if manifest is None and path.is_file() and path.suffix not in (".km", ".jsonl", ".npy", ".token"):
         return read(path)
+    if not path.exists():
+        raise InputError("no such file or folder", where=path, hint="check the path")
     if not sidecar_path(path).is_file():
         raise InputError("the frame period is not known", where=path, hint="name it with --frame-period SECONDS")
     return check_codes(Codes(read_info(path), _sequences(path, manifest)), path)

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import IO
 
 from vqspeech.errors import InputError
-from vqspeech.files import atomic_open, locked, sidecar_path
+from vqspeech.files import atomic_open, locked, require_writable, sidecar_path
 
 
 class ResumableLines:
@@ -31,11 +31,12 @@ class ResumableLines:
         discarded: whether there was a partial file of something else.
 
     Raises:
-        InputError: on entering the block, another process writes the file.
+        InputError: ``path`` cannot be written; on entering the block, another process writes the file.
     """
 
     def __init__(self, path: str | os.PathLike[str], sidecar: str, sources: Iterable[object] = ()) -> None:
         self.path = Path(path)
+        require_writable(self.path)
         self.done: set[str] = set()
         self.discarded = False
         self._sidecar = sidecar

@@ -70,7 +70,8 @@ def silent_libraries() -> Iterator[None]:
 
 def list_devices() -> None:
     """Print all devices; ``>`` marks the default input, ``<`` the default output."""
-    print(sound_devices().query_devices())
+    devices = sound_devices().query_devices()
+    print(devices if len(devices) else "no sound devices: this machine has none, or they are not shared with it")
 
 
 def _device(word: str | None) -> str | int | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from vqspeech import ranges
 from vqspeech.cli.common.sources import SUFFIXES
 from vqspeech.errors import InputError
-from vqspeech.files import locked, path_in, require_writable
+from vqspeech.files import locked, path_in, require_writable, same_file
 from vqspeech.pipes import Pipe
 from vqspeech.pitch import INTONATIONS
 from vqspeech.speaker_blend import voice_label
@@ -123,7 +122,7 @@ class Targets:
             raise InputError(f"would be written twice, from {other} and {recording}", where=path, hint="rename one")
         if path == "-":
             return path
-        if Path(path).is_file() and not isinstance(recording, Pipe) and _same_file(path, recording):
+        if Path(path).is_file() and not isinstance(recording, Pipe) and same_file(path, recording):
             raise InputError("is the recording itself", where=path, hint="give another name to --out")
         if self.force or not Path(path).exists():
             require_writable(path)
@@ -138,12 +137,6 @@ class Targets:
         if self.skipped:
             verb = "was" if self.skipped == 1 else "were"
             print(f"{self.skipped} {verb} there already (--force makes them again)", file=sys.stderr)
-
-
-def _same_file(path: str, other: str) -> bool:
-    with contextlib.suppress(OSError):  # of ``-`` and of what is not there
-        return Path(path).samefile(other)
-    return False
 
 
 class Faults:
@@ -274,7 +267,7 @@ def _progress(outputs: Sequence[PartialOutput | None]) -> Callable[[int, int], N
                 if output is not None and output.resumed:
                     parts = f"{output.resumed} of {output.chunks} parts are finished"
                     print(f"{output.path}: {parts}, the others follow", file=sys.stderr)
-            draw = bar("speaking", "sample")
+            draw = bar("decoding", "sample")
         draw(done, total)
 
     return progress

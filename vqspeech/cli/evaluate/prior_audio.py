@@ -141,7 +141,7 @@ def _spoken(options: argparse.Namespace, model: Model, compared: Compared) -> So
     sounds: Sounds = {}
     for system, sequences in compared.systems.items():
         spoken = model.decode_many(
-            list(sequences.values()), voice, seed=options.seed, progress=bar(f"speaking, {system}", "sample")
+            list(sequences.values()), voice, seed=options.seed, progress=bar(f"decoding, {system}", "sample")
         )
         sounds[system] = {}
         for name, waveform in zip(sequences, spoken, strict=True):
