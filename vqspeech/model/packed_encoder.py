@@ -1,8 +1,9 @@
 """Many utterances through the encoder at once, whose codes are those of each one alone.
 
-Utterances are laid one after the other, one row per code. What a convolution sees past the end of an utterance are the
-zeros that it would be padded with: its windows are gathered from a buffer with rows of zeros between utterances, enough
-of them for any convolution, so that no product is of anything but utterances.
+Utterances are laid one after the other, one row per code. What a strided convolution sees past the end of an utterance
+are the zeros that it would be padded with: rows between utterances. The residual blocks, in which most of the work is,
+have no rows but those of utterances: what their convolutions see is gathered row by row, and two outputs are made
+together (``vqspeech.model.paired_convolution``).
 What depends on the whole utterance (the log-mel front end with its normalisation, instance normalisation) is computed
 for each by itself.
 
@@ -23,11 +24,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vqspeech.model.encoder import StridedConvolution
+from vqspeech.model.paired_convolution import Buffers, PairedConvolution, Pairs
 from vqspeech.model.residual import ModulatedBlock, ResidualBlock
 from vqspeech.model.vqvae import VQVAE
 
 #: Rows of every product: on a CPU few enough for its caches, on a GPU enough to fill it.
 TILE = {"cpu": 128, "cuda": 8192}
+#: Rows of zeros between utterances: what a strided convolution sees past an end is less than a row.
+_GAP = 1
 
 
 class _Product:
@@ -58,13 +62,14 @@ class _Block:
         self.offset = -block.padding[0]
         self.shift: Tensor | None = None
         if isinstance(block, ResidualBlock):
-            taps = block.dilated.weight.permute(2, 1, 0).flatten(0, 1)  # (3 channels, channels)
-            self.dilated = _Product(taps, cast(Tensor, block.dilated.bias))
+            taps = block.dilated.weight.permute(2, 1, 0)  # (3, channels, channels)
+            self.dilated = PairedConvolution(taps, cast(Tensor, block.dilated.bias))
             self.out = _Product(block.pointwise.weight[:, :, 0].t(), cast(Tensor, block.pointwise.bias))
         else:
             scale, self.shift = block.scale_shift.detach().float().chunk(2)
             self.scale = 1 + scale
-            self.dilated = _Product(block.dilated.weight.t(), block.dilated.bias)
+            taps = block.dilated.weight.t().unflatten(0, (3, -1))  # (3, channels, channels)
+            self.dilated = PairedConvolution(taps, block.dilated.bias)
             self.out = _Product(block.out.weight.t(), block.out.bias)
 
     def inputs(self, x: Tensor) -> Tensor:
@@ -73,11 +78,47 @@ class _Block:
             return F.relu(x)
         return F.layer_norm(x, x.shape[-1:], self.scale, self.shift)
 
-    def update(self, window: Tensor) -> Tensor:
-        """``(TILE, 3 channels)`` -> what is added to the block's input, ``(TILE, channels)``."""
-        hidden = self.dilated(window)
-        hidden = F.relu_(hidden) if self.shift is None else F.gelu(hidden, approximate="tanh")
-        return self.out(hidden)
+    def update(self, seen: Tensor, workspace: _Workspace, out: Tensor) -> None:
+        """What is added to the rows of pairs.
+
+        Args:
+            seen: ``(4, TILE / 2, channels)``, see ``PairedConvolution``.
+            workspace: overwritten.
+            out: where it goes, ``(TILE, channels)``.
+        """
+        self.dilated(seen, workspace.hidden.unflatten(0, (2, -1)), workspace.buffers)
+        if self.shift is None:
+            F.relu_(workspace.hidden)
+        else:
+            workspace.gelu_()
+        torch.addmm(self.out.bias, workspace.hidden, self.out.weight, out=out)
+
+
+class _Workspace:
+    """Tensors that the steps of all tiles overwrite: what is allocated anew is not in the cache.
+
+    Args:
+        block: any of them.
+        tile: rows.
+    """
+
+    #: ``gelu(x) = x sigmoid(x (_LINEAR + _CUBIC x²))`` (Hendrycks and Gimpel 2016, the form with tanh, which is
+    #: a sigmoid of twice its argument).
+    _LINEAR = 2 * math.sqrt(2 / math.pi)
+    _CUBIC = 0.044715 * _LINEAR
+
+    def __init__(self, block: _Block, tile: int) -> None:
+        weights = block.dilated.weights
+        self.buffers = Buffers(weights, tile // 2)
+        self.hidden = weights.new_empty(tile, weights.shape[2])
+        self._linear = torch.full_like(self.hidden, self._LINEAR)
+        self._scratch = torch.empty_like(self.hidden)
+
+    def gelu_(self) -> None:
+        """Of ``hidden``, as ``F.gelu`` with tanh, but a CPU has the sigmoid in a quarter of the time."""
+        x = self.hidden
+        torch.addcmul(self._linear, x, x, value=self._CUBIC, out=self._scratch)
+        x.mul_(self._scratch.mul_(x).sigmoid_())
 
 
 class PackedEncoder:
@@ -114,8 +155,6 @@ class PackedEncoder:
         self.projection = _Product(projection.weight[:, :, 0].t(), cast(Tensor, projection.bias))
         # As in Quantizer.nearest: |v - e|² less |v|², which is the same for every code.
         self.distances = _Product(codebook.t(), codebook.square().sum(1), scale=-2.0)
-        #: Rows of zeros between utterances.
-        self.gap = max([1, *(max(-block.offset, block.offset + 2 * block.dilation) for block in self.blocks)])
         with torch.no_grad():
             self.aligned = not self._indifferent_to_place() if aligned is None else aligned
 
@@ -132,7 +171,7 @@ class PackedEncoder:
         if not waveforms:
             return []
         lengths = [len(waveform) // self.hop for waveform in waveforms]
-        apart, rows = self._layout(lengths, self.gap)
+        apart, rows = self._layout(lengths, _GAP)
         x = self._front_end(waveforms, apart, rows)
         for number, (stride, padding, product) in enumerate(self.strided):
             fineness = math.prod(stride for stride, *_ in self.strided[number + 1 :])
@@ -201,34 +240,29 @@ class PackedEncoder:
         x = torch.zeros(rows, channels, device=self.device)
         for (first, last), (begin, end) in zip(apart, spans, strict=True):
             x[begin:end] = found[first:last]
-        # In its middle the rows of ``found``; what lies between utterances stays zero.
-        buffer = torch.zeros(len(found) + 2 * self.gap, channels, device=self.device)
-        window = torch.zeros(self.tile, 3, channels, device=self.device)
-        tiles = list(zip(self._tiles(rows), self._pieces(apart, spans, rows), strict=True))
+        if not self.blocks:
+            return x
+        inputs = torch.zeros(rows + 1, channels, device=self.device)  # the last stays zeros
+        pairs = {shape: self._pairs(spans, rows, *shape) for shape in {(b.dilation, b.offset) for b in self.blocks}}
+        most = max(len(found.seen) for found in pairs.values())
+        updates = torch.empty(most, self.tile, channels, device=self.device)
+        seen = torch.empty(4, self.tile // 2, channels, device=self.device)
+        workspace = _Workspace(self.blocks[0], self.tile)
+        tiles = self._tiles(rows)
         for block in self.blocks:
-            for tile, pieces in tiles:
-                inputs = block.inputs(x[tile])
-                for begin, end, place in pieces:
-                    buffer[place : place + end - begin] = inputs[begin:end]
-            steps = (channels, block.dilation * channels, 1)
-            for tile, pieces in tiles:
-                for begin, end, place in pieces:
-                    first = (place + block.offset) * channels
-                    window[begin:end] = buffer.as_strided((end - begin, 3, channels), steps, first)
-                x[tile] += block.update(window.view(self.tile, -1))
+            for tile in tiles:
+                inputs[tile] = block.inputs(x[tile])
+            paired = pairs[block.dilation, block.offset]
+            for update, places in zip(updates, paired.seen, strict=False):
+                torch.index_select(inputs, 0, places, out=seen.flatten(0, 1))
+                block.update(seen, workspace, update)
+            for tile in tiles:
+                x[tile] += updates.flatten(0, 1).index_select(0, paired.place[tile])
         return x
 
-    def _pieces(
-        self, apart: Sequence[tuple[int, int]], spans: Sequence[tuple[int, int]], rows: int
-    ) -> list[list[tuple[int, int, int]]]:
-        """For each tile, which of its rows lie one after the other in the buffer, and from where on there."""
-        pieces: list[list[tuple[int, int, int]]] = [[] for _ in self._tiles(rows)]
-        for (place, _), (begin, end) in zip(apart, spans, strict=True):
-            for number in range(begin // self.tile, -(-end // self.tile)):
-                first, last = max(begin, number * self.tile), min(end, (number + 1) * self.tile)
-                start = number * self.tile
-                pieces[number].append((first - start, last - start, self.gap + place + first - begin))
-        return pieces
+    def _pairs(self, spans: Sequence[tuple[int, int]], rows: int, dilation: int, offset: int) -> Pairs:
+        made = Pairs.of(spans, rows, dilation=dilation, offset=offset, tile=self.tile, aligned=self.aligned)
+        return Pairs(made.seen.to(self.device), made.place.to(self.device))
 
     def _clear(self, x: Tensor, spans: Sequence[tuple[int, int]], fineness: int) -> None:
         """Write zeros in the rows between utterances."""
@@ -249,17 +283,25 @@ class PackedEncoder:
         """Whether equal rows have equal results, to the bit, in all places of a tile."""
         generator = torch.Generator().manual_seed(0)
 
+        def row(width: int) -> Tensor:
+            return torch.randn(1, width, generator=generator).to(self.device)
+
         def same(function: Callable[[Tensor], Tensor], width: int) -> bool:
-            row = torch.randn(1, width, generator=generator).to(self.device)
-            made = function(row.expand(self.tile, width).contiguous())
+            made = function(row(width).expand(self.tile, width).contiguous())
             return bool((made == made[0]).all())
 
+        def same_pairs(block: _Block) -> bool:
+            half = self.tile // 2
+            seen = torch.stack([row(block.out.weight.shape[0]).expand(half, -1) for _ in range(4)])
+            made = torch.empty(2, half, seen.shape[2], device=self.device)
+            block.update(seen, _Workspace(block, self.tile), made.flatten(0, 1))
+            return bool((made == made[:, :1]).all())
+
         products = [product for _, _, product in self.strided]
-        products += [product for block in self.blocks for product in (block.dilated, block.out)]
+        products += [block.out for block in self.blocks]
         products += [self.projection, self.distances]
         steps: list[tuple[Callable[[Tensor], Tensor], int]] = [
             (product, product.weight.shape[0]) for product in products
         ]
         steps += [(block.inputs, block.out.weight.shape[1]) for block in self.blocks]
-        steps += [(block.update, block.dilated.weight.shape[0]) for block in self.blocks]
-        return all(same(function, width) for function, width in steps)
+        return all(same(function, width) for function, width in steps) and all(map(same_pairs, self.blocks))
