@@ -18,6 +18,10 @@ from small_training import make_pack, make_preset, write_data
 
 import vqspeech
 from vqspeech.devices import Devices
+from vqspeech.generation import chunks, make_engine, synthesis
+from vqspeech.generation.conditioning import ConditioningPlan
+from vqspeech.generation.partial_output import PartialOutput
+from vqspeech.generation.synthesis import synthesise
 from vqspeech.model.checkpoint import save_model
 from vqspeech.model.prior.checkpoint import load_prior, save_prior
 from vqspeech.training.adaptation import segments
@@ -57,6 +61,30 @@ def test_priors(tmp_path: Path, name: str) -> None:
 
     save_prior(make_prior(), tmp_path)
     damaged_alike(tmp_path, name, lambda: sample_codes(load_prior(tmp_path), length=2))
+
+
+def test_partial_outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Damaged, cut off or mixed up, what is kept of an utterance never changes what becomes of it."""
+    for name, seconds in {"SHORTEST": 0.005, "LONGEST": 0.01, "PAUSE": 0.002, "SETTLING": 0.0, "FADE": 0.001}.items():
+        monkeypatch.setattr(chunks, name, seconds)
+    monkeypatch.setattr(synthesis, "FADE", 0.001)
+    network, path = make_model().eval(), tmp_path / "a.wav.partial"
+    plan = ConditioningPlan(network, torch.arange(30) % 8, network.voice({0: 1.0}))
+    engine = make_engine(network.decoder)
+
+    def resumed() -> np.ndarray:
+        output = PartialOutput(path)
+        (made,) = synthesise(network, [plan], engine=engine, partial_outputs=[output])
+        assert output.chunks > 2
+        assert len(output.filled) == output.chunks
+        return made
+
+    whole = resumed()
+
+    def as_whole() -> None:
+        assert np.array_equal(resumed(), whole)
+
+    damaged_alike(tmp_path, path.name, as_whole)
 
 
 def test_packs(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from small_adaptation import assert_same, make_fit
 from small_models import make_config, make_model
 
 from vqspeech.errors import InputError
+from vqspeech.files import save_checkpoint
 from vqspeech.model.checkpoint import load_model, save_model
 from vqspeech.model.speaker_conditioning import Voice
 from vqspeech.model.vqvae import VQVAE
@@ -88,6 +90,34 @@ def test_the_checkpoint_of_another_fit_and_a_damaged_one_are_not_gone_on_from(ne
     whole = make_fit(network).run(steps=4)
     assert_same(make_fit(network).run(checkpoint, steps=4).adapter, whole.adapter)
     checkpoint.write_bytes(checkpoint.read_bytes()[:300])
+    assert_same(make_fit(network).run(checkpoint, steps=4).adapter, whole.adapter)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("weights", {}), ("best", 3), ("step", 99), ("step", "x"), ("nearest", 9), ("after", math.nan)]
+)
+def test_a_checkpoint_whose_parts_make_no_sense_is_not_gone_on_from(
+    network: VQVAE, tmp_path: Path, name: str, value: object
+) -> None:
+    checkpoint = tmp_path / "fit"
+    whole = make_fit(network).run(checkpoint, steps=4)
+    save_checkpoint(checkpoint, {**torch.load(checkpoint, weights_only=True), name: value})
+    assert_same(make_fit(network).run(checkpoint, steps=4).adapter, whole.adapter)
+
+
+@pytest.mark.parametrize(
+    "error", [UnicodeDecodeError("utf-8", b"\x80", 0, 1, "invalid"), AssertionError(), ValueError()]
+)
+def test_whatever_is_raised_over_a_damaged_checkpoint_the_fit_begins_again(
+    network: VQVAE, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    checkpoint = tmp_path / "fit"
+    whole = make_fit(network).run(checkpoint, steps=4)
+
+    def damaged(*_: object, **_named: object) -> None:
+        raise error
+
+    monkeypatch.setattr(torch, "load", damaged)
     assert_same(make_fit(network).run(checkpoint, steps=4).adapter, whole.adapter)
 
 

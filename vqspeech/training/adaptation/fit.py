@@ -8,10 +8,9 @@ stopping).
 from __future__ import annotations
 
 import math
-import pickle
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vqspeech.errors import InputError
+from vqspeech.errors import InputError, decoding
 from vqspeech.files import save_checkpoint
 from vqspeech.model.speaker_conditioning import SpeakerAdapter, Voice, VoiceComponent
 from vqspeech.model.vqvae import VQVAE
@@ -198,13 +197,21 @@ class VoiceFit:
         """Where an earlier call of the same fit was; None if there is nothing to go on from."""
         if not checkpoint.exists():
             return None
-        try:
+        # A damaged one holds minutes of work, which are sooner done again than repaired.
+        with suppress(InputError, OSError), decoding("a damaged checkpoint", where=checkpoint, hint="begun again"):
             saved = torch.load(checkpoint, map_location=self.network.device, weights_only=True)
-            order = saved.pop("order")
-            return _State(**saved) if order == self._order(steps) else None
-        except (OSError, RuntimeError, LookupError, EOFError, pickle.UnpicklingError, TypeError, AttributeError):
-            # A damaged one: it holds minutes of work, which are sooner done again than repaired.
-            return None
+            if saved.pop("order") != self._order(steps):
+                return None
+            state = _State(**saved)
+            adapter = self._as(state.nearest)
+            for weights in (state.best, state.weights):
+                adapter.load_state_dict(weights)
+            if state.step:
+                _optimizer(adapter).load_state_dict(state.optimizer)
+            if not (0 <= state.best_step <= state.step <= steps and math.isfinite(state.before + state.after)):
+                raise ValueError("its steps or scores make no sense")
+            return state
+        return None
 
 
 @contextmanager
