@@ -186,6 +186,18 @@ def require_writable(target: str | os.PathLike[str]) -> None:
         raise InputError("the folder cannot be written", where=folder, hint="name another, or ask for the right to")
 
 
+def require_folder(target: str | os.PathLike[str]) -> None:
+    """Find out before long work that ``target`` cannot be made or be written into as a folder; nothing is written.
+
+    Raises:
+        InputError: it is a file, or the folder that it would lie in cannot be written.
+    """
+    target = Path(target)
+    if target.exists() and not target.is_dir():
+        raise InputError("is a file, not a folder", where=target, hint="name a folder")
+    require_writable(target / "a file")
+
+
 @contextmanager
 def atomic_open(target: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
     """Open ``target`` for writing so that it appears whole, in one step, when the block ends.

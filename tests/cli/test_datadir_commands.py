@@ -78,6 +78,20 @@ def test_combine_says_what_it_leaves_out(folder: Path, tmp_path: Path, capsys: p
     assert "no text written, 1 of 41 entries are not known" in capsys.readouterr().err
 
 
+def test_combine_and_split_never_take_a_directory_for_their_output_that_would_be_lost(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = DataDir.read(folder)
+    DataDir([Utterance("p9_1", "p9", "true |")]).write(tmp_path / "more")
+    assert main(["combine", str(folder), str(tmp_path / "more")]) == 2  # DEST is forgotten
+    assert "40 utterances that no source has, such as p1_00" in capsys.readouterr().err
+    assert main(["split", str(folder), str(tmp_path), "--by", "speaker", "--parts", "data=0.5", "rest=0.5"]) == 2
+    assert "is the source and a part of it" in capsys.readouterr().err
+    assert DataDir.read(folder) == before
+    for _ in range(2):  # the same again changes nothing, so it is allowed
+        assert main(["combine", str(tmp_path / "all"), str(folder), str(tmp_path / "more")]) == 0
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -81,6 +81,29 @@ def test_faults_are_one_line_and_exit_code_2(
     assert len(error.splitlines()) == 1
 
 
+def test_what_is_no_pack_and_no_folder_is_not_written_over(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    precious = data / "precious.wav"
+    precious.write_bytes(b"RIFF")
+    assert main(["pack", str(data / "train"), str(precious)]) == 2
+    assert "is there, and no pack" in capsys.readouterr().err
+    assert main(["pack", str(data / "train"), str(data)]) == 2
+    assert "is a folder" in capsys.readouterr().err
+    words = ["--data", str(data / "train"), "--dev", str(data / "dev"), "--out", str(precious)]
+    assert main(["train", "tiny", *words, *BRIEF]) == 2
+    assert "is a file, not a folder" in capsys.readouterr().err
+    assert precious.read_bytes() == b"RIFF"
+    assert main(["pack", str(data / "dev"), str(data / "dev.pack"), "--jobs", "1"]) == 0
+    assert main(["pack", str(data / "dev"), str(data / "dev.pack"), "--jobs", "1"]) == 0
+
+
+def test_a_preset_of_another_command_is_named_as_such(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--data", str(data / "train"), "--dev", str(data / "dev"), "--out", str(data / "exp")]
+    assert main(["train", "units-50hz", *words]) == 2
+    assert "a preset of vqspeech train-units" in capsys.readouterr().err
+    assert main(["train-units", "small", *words]) == 2
+    assert "a preset of vqspeech train (" in capsys.readouterr().err
+
+
 def test_a_pack_of_another_rate_is_refused(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["pack", str(data / "train"), str(data / "train.pack"), "--sample-rate", "8000"])
     words = ["--data", str(data / "train.pack"), "--dev", str(data / "dev"), "--out", str(data / "exp")]

@@ -51,6 +51,8 @@ def read(
         raise InputError(f"no format {format!r}", hint=f"there are: {', '.join(get_args(Format))}")
     if path.is_dir():
         return _read_folder(path, format, tier, rate)
+    if not path.exists():
+        raise InputError("no such file or folder", where=path, hint="check the path")
     kind = format or _SUFFIXES.get(path.suffix.lower())
     if kind is None:
         raise InputError(

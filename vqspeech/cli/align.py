@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--lexicon", metavar="FILE", help="pronunciations that go first: a word and its phones, one per line"
     )
-    parser.add_argument("--jobs", type=ranges.WORKERS, metavar="N", help="processes (one per core)")
+    parser.add_argument("--jobs", type=ranges.WORKERS, metavar="N", help="processes; default: one per core")
     parser.add_argument(
         "--shard",
         "--piece",
@@ -47,8 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--from-mfa", metavar="DIR", help="take the TextGrids that Montreal Forced Aligner wrote")
     source.add_argument("--from-textgrid", metavar="DIR", help="take TextGrids of any origin")
-    parser.add_argument("--phones-tier", metavar="NAME", help="of TextGrids (the one whose name ends with phones)")
-    parser.add_argument("--words-tier", metavar="NAME", help="of TextGrids (the one whose name ends with words)")
+    parser.add_argument(
+        "--phones-tier", metavar="NAME", help="of TextGrids; default: the one whose name ends with phones"
+    )
+    parser.add_argument(
+        "--words-tier", metavar="NAME", help="of TextGrids; default: the one whose name ends with words"
+    )
     add_allow_pipes(parser)
 
 

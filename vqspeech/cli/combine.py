@@ -25,7 +25,26 @@ def run(options: argparse.Namespace) -> None:
     if options.dest.resolve() in [source.resolve() for source in options.sources]:
         raise InputError("is a source and the destination", where=options.dest, hint="write to another folder")
     data = combine([DataDir.read(source) for source in options.sources])
+    _require_nothing_lost(options.dest, data)
     data.write(options.dest)
     copy_phones(options.sources, options.dest, data)
     warn_incomplete(data, options.dest)
     print_parts({str(options.dest): data})
+
+
+def _require_nothing_lost(dest: Path, data: DataDir) -> None:
+    """Refuse to write over a data directory of other utterances: a first source, where DEST was forgotten.
+
+    Raises:
+        InputError: DEST has utterances that no source has.
+    """
+    if not (dest / "wav.scp").is_file():
+        return
+    kept = {utterance.id for utterance in data}
+    lost = [utterance.id for utterance in DataDir.read(dest) if utterance.id not in kept]
+    if lost:
+        raise InputError(
+            f"has {len(lost)} utterances that no source has, such as {lost[0]}",
+            where=dest,
+            hint="DEST comes first: name a new folder, or remove this one",
+        )

@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0.0,
         metavar="X",
         help="what a change of code costs, in units of the mean squared distance of two codes: fewer, longer units "
-        "(0: the nearest codes; evaluate phonemes shows what it trades)",
+        "(evaluate phonemes shows what it trades); default: 0, the nearest codes",
     )
     add_shards(parser, purpose="write binary shards into the folder --out; without N as many as the job array has")
     add_model(parser)

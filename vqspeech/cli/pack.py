@@ -26,6 +26,7 @@ from vqspeech.cli.common.pipes import add_allow_pipes
 from vqspeech.cli.common.renamed import add_renamed
 from vqspeech.cli.common.shards import add_shards
 from vqspeech.errors import InputError
+from vqspeech.files import require_writable
 
 if TYPE_CHECKING:
     from vqspeech.datadir import DataDir
@@ -39,7 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_shards(parser, purpose="write N files into the folder OUT; without N as many as the job array has")
     parser.add_argument("--sample-rate", type=ranges.SAMPLE_RATE, default=16_000, metavar="HZ", help="default: 16000")
     parser.add_argument(
-        "--rms", type=ranges.LEVEL, default=0.06, metavar="LEVEL", help="level of active speech; default: 0.06"
+        "--rms",
+        type=ranges.LEVEL,
+        default=0.06,
+        metavar="LEVEL",
+        help="RMS of active speech in full scale 1; default: 0.06",
     )
     parser.add_argument(
         "--perturbed-copies",
@@ -98,7 +103,7 @@ def _write(
     from vqspeech.training.pack import failed_file, write_pack
 
     leave_out = isinstance(data, Rows)
-
+    _require_no_other_file(target)
     pack = write_pack(
         data,
         target,
@@ -126,3 +131,22 @@ def _write(
         count = sum(1 for _ in lines)
     print(f"vqspeech pack: {count} recordings could not be used, see {failed}", file=sys.stderr)
     return 2
+
+
+def _require_no_other_file(target: Path) -> None:
+    """Refuse to write over what is no pack.
+
+    Raises:
+        InputError: ``target`` is there, and something else.
+    """
+    from vqspeech.training.pack.file import open_file
+
+    require_writable(target)
+    if target.is_file() and target.stat().st_size:
+        try:
+            open_file(target)
+        except InputError as error:
+            hint = "name another file, or remove this one"
+            raise InputError(
+                f"is there, and no pack of this version: {error.problem}", where=target, hint=hint
+            ) from None

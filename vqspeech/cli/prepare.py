@@ -33,26 +33,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         command.add_argument("source", type=Path, metavar="SRC", help="the folder of the corpus")
         command.add_argument("dest", type=Path, metavar="DEST", help="the folder to write train, dev and test in")
         command.add_argument("--speakers", nargs="+", metavar="ID", help="take these speakers only")
-        command.add_argument("--dev", type=ranges.SHARE, default=0.05, metavar="SHARE", help="share of dev (0.05)")
-        command.add_argument("--test", type=ranges.SHARE, default=0.05, metavar="SHARE", help="share of test (0.05)")
+        command.add_argument(
+            "--dev", type=ranges.SHARE, default=0.05, metavar="SHARE", help="share of dev; default: 0.05"
+        )
+        command.add_argument(
+            "--test", type=ranges.SHARE, default=0.05, metavar="SHARE", help="share of test; default: 0.05"
+        )
         choices = ["utterance", "speaker", *(["official"] if name in _OFFICIAL else [])]
         own = ", or as the corpus itself is divided" if name in _OFFICIAL else ""
         command.add_argument(
             "--by",
             choices=choices,
             default="utterance",
-            help=f"share every speaker among the parts, or keep each in one{own} (utterance)",
+            help=f"share every speaker among the parts, or keep each in one{own}; default: utterance",
         )
         command.add_argument(
             "--at-least",
             type=ranges.COUNT_OR_NONE,
             default=1,
             metavar="N",
-            help="by utterance: N utterances of each speaker in dev and in test, where the speaker has enough (1)",
+            help="by utterance: N utterances of each speaker in dev and test, where the speaker has enough; default: 1",
         )
-        command.add_argument("--seed", type=ranges.SEED, default=0, help="another seed makes another division (0)")
+        command.add_argument(
+            "--seed", type=ranges.SEED, default=0, help="another seed makes another division; default: 0"
+        )
         if name == "vctk":
-            command.add_argument("--mic", choices=("mic1", "mic2"), default="mic1", help="microphone of 0.92 (mic1)")
+            command.add_argument(
+                "--mic", choices=("mic1", "mic2"), default="mic1", help="microphone of 0.92; default: mic1"
+            )
         if name in ("vctk", "folder"):
             command.add_argument(
                 "--no-text",

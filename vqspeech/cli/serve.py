@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 from vqspeech import ranges
-from vqspeech.cli.common.model import add_model
+from vqspeech.cli.common.model import add_engine, add_model
 from vqspeech.errors import InputError, MissingExtraError
 
 #: Characters that a token has at least.
@@ -37,11 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_model(parser)
     work = parser.add_argument_group("how it computes")
-    work.add_argument("--engine", choices=("auto", "native", "torch"), default="auto", help="default: auto")
-    work.add_argument(
-        "--precision", choices=("fp32", "bf16", "int8"), default="int8", help="default: int8, the fastest"
-    )
-    work.add_argument("--threads", type=ranges.WORKERS, default=1, metavar="N", help="of the native engine; default: 1")
+    add_engine(work, precision="int8")
     limits = parser.add_argument_group("what it refuses")
     limits.add_argument(
         "--max-megabytes", type=ranges.MEGABYTES, default=50, metavar="N", help="of an upload; default: 50"

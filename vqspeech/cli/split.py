@@ -34,16 +34,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=["train=0.9", "dev=0.05", "test=0.05"],
         metavar="NAME=SHARE",
-        help="the parts and their shares, which add up to 1 (train=0.9 dev=0.05 test=0.05)",
+        help="the parts and their shares, which add up to 1; default: train=0.9 dev=0.05 test=0.05",
     )
     parser.add_argument(
         "--at-least",
         type=ranges.COUNT_OR_NONE,
         default=0,
         metavar="N",
-        help="by utterance: N utterances of each speaker in every part, where the speaker has enough (0)",
+        help="by utterance: N utterances of each speaker in every part, where the speaker has enough; default: 0",
     )
-    parser.add_argument("--seed", type=ranges.SEED, default=0, help="another seed makes another split (0)")
+    parser.add_argument("--seed", type=ranges.SEED, default=0, help="another seed makes another split; default: 0")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -55,6 +55,10 @@ def run(options: argparse.Namespace) -> None:
         parts = {name: part for name, part in parts.items() if len(part)}
     else:
         parts = {str(number): shard for number, shard in enumerate(shards(data, options.into), 1)}
+    for name in parts:
+        if (options.dest / name).resolve() == options.source.resolve():
+            where = options.dest / name
+            raise InputError("is the source and a part of it", where=where, hint="write to another folder")
     for name, part in parts.items():
         part.write(options.dest / name)
         copy_phones([options.source], options.dest / name, part)

@@ -17,6 +17,7 @@ from vqspeech.cli.common.pipes import add_allow_pipes
 from vqspeech.cli.common.training import add_training
 from vqspeech.cli.evaluate.inputs import add_foreign
 from vqspeech.errors import InputError
+from vqspeech.files import require_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,6 +66,7 @@ def run(options: argparse.Namespace) -> None:
     from vqspeech.training.trainer import Trainer
     from vqspeech.training.vqvae_task import VQVAETask
 
+    require_folder(options.out)
     if options.threads:
         torch.set_num_threads(options.threads)
     preset, codes = external_codes(read_preset(options.preset, options.changes), options)

@@ -19,6 +19,7 @@ from vqspeech.cli.common.model import model_path
 from vqspeech.cli.common.prior import add_utt2spk, read_utt2spk
 from vqspeech.cli.common.training import add_training
 from vqspeech.errors import InputError, located
+from vqspeech.files import require_folder
 
 if TYPE_CHECKING:
     from vqspeech.codes import Codes
@@ -51,6 +52,7 @@ def run(options: argparse.Namespace) -> None:
     from vqspeech.training.prior.task import PriorTask
     from vqspeech.training.trainer import Trainer
 
+    require_folder(options.out)
     if options.threads:
         torch.set_num_threads(options.threads)
     preset = read_prior_preset(options.preset, options.changes)

@@ -19,6 +19,7 @@ from pathlib import Path
 from vqspeech.cli.common.model import model_path
 from vqspeech.cli.common.pipes import add_allow_pipes
 from vqspeech.cli.common.training import add_training
+from vqspeech.files import require_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,6 +63,7 @@ def run(options: argparse.Namespace) -> None:
     from vqspeech.training.units.task import UnitsTask
     from vqspeech.training.units.trained_layers import TrainedLayers
 
+    require_folder(options.out)
     if options.threads:
         torch.set_num_threads(options.threads)
     preset = read_units_preset(options.preset, options.changes)

@@ -23,6 +23,10 @@ RENAMED = {
 }
 
 
+#: Folders of the package that hold presets -> the command that takes them.
+_TRAINED_BY = {"presets": "train", "presets/units": "train-units", "presets/prior": "train-prior"}
+
+
 class PresetFile(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a preset file holds."""
 
@@ -64,7 +68,14 @@ def read_preset_file(
     if not file.is_file():
         known = packaged_presets(folder) if folder is not None else ()
         if folder is None or str(name) not in known:
-            raise InputError("no such preset", where=file, hint=f"a YAML file, or one of: {', '.join(known)}")
+            other = next(
+                (command for place, command in _TRAINED_BY.items() if str(name) in packaged_presets(place)), ""
+            )
+            raise InputError(
+                f"a preset of vqspeech {other}" if other else "no such preset",
+                where=file,
+                hint=f"a YAML file, or one of: {', '.join(known)}",
+            )
         with resources.as_file(resources.files("vqspeech").joinpath(folder, f"{name}.yaml")) as path:
             return _parse(path, kind, changes)
     return _parse(file, kind, changes)

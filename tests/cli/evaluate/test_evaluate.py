@@ -12,6 +12,7 @@ import pytest
 import vqspeech
 from vqspeech import alignment, codes
 from vqspeech.alignment import Interval
+from vqspeech.cli.evaluate import MEASURES
 from vqspeech.cli.main import main
 
 KEYS = {
@@ -246,7 +247,7 @@ def test_audio_adds_baselines_to_every_measure(corpus: Path) -> None:
 @pytest.mark.parametrize(
     ("measure", "more", "problem"),
     [
-        ("phonemes", ["--phones", "nowhere.ctm"], "nowhere.ctm: No such file"),
+        ("phonemes", ["--phones", "nowhere.ctm"], "nowhere.ctm: no such file"),
         ("phonemes", ["--train-phones", "x.ctm"], "--train-phones without --train-codes"),
         ("phonemes", ["--train-data", "x"], "--train-data needs"),
         ("phonemes", ["--phone-map", "nowhere.txt"], "nowhere.txt: No such file"),
@@ -288,3 +289,21 @@ def test_codes_and_phones_of_different_utterances(corpus: Path, capsys: pytest.C
     alignment.write_ctm(corpus / "phones.ctm", {"other": [Interval(0, 1, "aa")]})
     assert evaluate(corpus) == 2
     assert "no utterance has both codes and phones" in capsys.readouterr().err
+
+
+def test_each_measure_has_help_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    for measure in MEASURES:
+        with pytest.raises(SystemExit):
+            main(["evaluate", measure, "--help"])
+        assert f"\n  vqspeech evaluate {measure} --" in capsys.readouterr().out
+
+
+def test_where_nothing_can_be_written_is_known_before_anything_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    words = ["evaluate", "phonemes", "--codes", "nothing", "--phones", "nothing", "--out", str(tmp_path / "file")]
+    assert main(words) == 2
+    assert "is a file, not a folder" in capsys.readouterr().err
+    assert main([*words[:-2]]) == 2
+    assert "nothing: no such file or folder" in capsys.readouterr().err

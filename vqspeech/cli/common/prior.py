@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqspeech import ranges
-from vqspeech.cli.common.model import add_model, add_post_filter
+from vqspeech.cli.common.model import add_engine, add_model, add_post_filter
 from vqspeech.cli.common.synthesis import Speech, Targets, synthesise
 from vqspeech.errors import InputError
 from vqspeech.files import require_writable
@@ -52,11 +52,7 @@ def add_drawing(parser: argparse.ArgumentParser) -> None:
         "--wave-temperature", type=ranges.TEMPERATURE, default=1.0, metavar="T", help="of the samples; default: 1"
     )
     add_post_filter(speech)
-    speech.add_argument("--engine", choices=("auto", "native", "torch"), default="auto", help="default: auto")
-    speech.add_argument("--precision", choices=("fp32", "bf16", "int8"), default="fp32", help="default: fp32")
-    speech.add_argument(
-        "--threads", type=ranges.WORKERS, default=1, metavar="N", help="of the native engine; default: 1"
-    )
+    add_engine(speech)
     speech.add_argument("--force", action="store_true", help="write over files that are there")
     add_prior(parser)
 
@@ -93,7 +89,12 @@ def drawing(options: argparse.Namespace) -> dict[str, Any]:
 def add_utt2spk(parser: argparse.ArgumentParser) -> None:
     """Declare ``--utt2spk``."""
     parser.add_argument(
-        "--utt2spk", type=Path, action="append", default=[], metavar="FILE", help="speakers to condition on (none)"
+        "--utt2spk",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="speakers to condition on; default: none",
     )
 
 

@@ -31,13 +31,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--features", metavar="DIR", help="instead of --codes: a folder of .npy (frames, dimensions), one per utterance"
     )
-    parser.add_argument("--task", nargs="+", choices=["triphone", "any"], default=["triphone", "any"], help="both")
-    parser.add_argument("--speaker", nargs="+", choices=["within", "across"], default=["within", "across"], help="both")
     parser.add_argument(
-        "--max-size-group", type=ranges.COUNT, default=10, metavar="N", help="tokens drawn of each phone (10)"
+        "--task", nargs="+", choices=["triphone", "any"], default=["triphone", "any"], help="contexts; default: both"
     )
     parser.add_argument(
-        "--max-x-across", type=ranges.COUNT, default=5, metavar="N", help="speakers X is drawn from (5)"
+        "--speaker", nargs="+", choices=["within", "across"], default=["within", "across"], help="of X; default: both"
+    )
+    parser.add_argument(
+        "--max-size-group", type=ranges.COUNT, default=10, metavar="N", help="tokens drawn of each phone; default: 10"
+    )
+    parser.add_argument(
+        "--max-x-across", type=ranges.COUNT, default=5, metavar="N", help="speakers X is drawn from; default: 5"
     )
     add_renamed(parser, "--most-tokens", "--max-size-group", type=ranges.COUNT)
     add_renamed(parser, "--most-speakers", "--max-x-across", type=ranges.COUNT)

@@ -38,7 +38,7 @@ def add_conversion(parser: argparse.ArgumentParser) -> None:
         "--targets",
         nargs="+",
         metavar="NAME",
-        help="whose voices (default: all of the model's that have reference recordings)",
+        help="whose voices; default: all of the model's that have reference recordings",
     )
     _add_rest(parser)
 
@@ -46,7 +46,7 @@ def add_conversion(parser: argparse.ArgumentParser) -> None:
 def add_reconstruction(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``evaluate reconstruction``."""
     _add(parser)
-    parser.add_argument("--targets", nargs="+", metavar="NAME", help="whose recordings (default: all of the model)")
+    parser.add_argument("--targets", nargs="+", metavar="NAME", help="whose recordings; default: all of the model")
     _add_rest(parser)
 
 
@@ -59,7 +59,7 @@ def _add(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="DIR",
-        help="data directories with more recordings of the targets, to compare voices with (default: those of --data)",
+        help="data directories with more recordings of the targets, to compare voices with; default: those of --data",
     )
     parser.add_argument(
         "--converted",
@@ -74,10 +74,15 @@ def _add_rest(parser: argparse.ArgumentParser) -> None:
     from vqspeech.evaluation.metrics import NAMES
 
     parser.add_argument(
-        "--pairs", type=ranges.COUNT, metavar="N", help=f"how many (default: {PAIRS}; of --converted, all)"
+        "--pairs", type=ranges.COUNT, metavar="N", help=f"how many; default: {PAIRS}, of --converted all"
     )
     parser.add_argument(
-        "--metrics", nargs="+", choices=NAMES, default=list(NAMES), metavar="NAME", help=f"of {', '.join(NAMES)}; all"
+        "--metrics",
+        nargs="+",
+        choices=NAMES,
+        default=list(NAMES),
+        metavar="NAME",
+        help=f"of {', '.join(NAMES)}; default: all",
     )
     add_renamed(parser, "--judges", "--metrics", nargs="+", choices=NAMES)
     parser.add_argument(

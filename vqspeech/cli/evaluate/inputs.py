@@ -49,10 +49,13 @@ def add_foreign(group: argparse._ActionsContainer) -> None:
         "--frame-period", type=ranges.FRAME_PERIOD, metavar="SECONDS", help="seconds from one code to the next"
     )
     group.add_argument(
-        "--offset", type=ranges.OFFSET, metavar="SECONDS", help="centre of the first frame (half the period)"
+        "--offset", type=ranges.OFFSET, metavar="SECONDS", help="centre of the first frame; default: half the period"
     )
     group.add_argument(
-        "--codebook-size", type=ranges.CODEBOOK, metavar="N", help="number of codes (the highest that occurs + 1)"
+        "--codebook-size",
+        type=ranges.CODEBOOK,
+        metavar="N",
+        help="number of codes; default: the highest that occurs + 1",
     )
     group.add_argument("--manifest", metavar="TSV", help="fairseq's manifest, which names the lines of a .km")
 
@@ -67,7 +70,7 @@ def add_phones(parser: argparse.ArgumentParser) -> None:
         help="phones.ctm, or a folder of .TextGrid, .phn or .lab files, or a data directory that holds phones.ctm",
     )
     group.add_argument("--phones-format", choices=get_args(Format), help="where the suffix does not say")
-    group.add_argument("--tier", help="tier of TextGrids (the one whose name ends with 'phones')")
+    group.add_argument("--tier", help="tier of TextGrids; default: the one whose name ends with 'phones'")
     group.add_argument(
         "--phone-set",
         choices=["auto", "as-is", *get_args(PhoneSet)],
@@ -86,7 +89,11 @@ def system_name(read: Codes, path: str) -> str:
 
 def add_data(parser: argparse.ArgumentParser) -> None:
     """``--data``, for the baselines that are made of audio."""
-    parser.add_argument("--data", metavar="DIR", help="data directory with the recordings, for the MFCC baselines")
+    parser.add_argument(
+        "--data",
+        metavar="DIR",
+        help="data directory with the recordings, for the MFCC baselines; without it they are left out",
+    )
     add_allow_pipes(parser)
 
 
@@ -103,7 +110,7 @@ def add_speakers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--utt2spk",
         metavar="FILE",
-        help="speakers (the utt2spk beside the phones, else the part of the utterance id before the first - or _)",
+        help="speakers; default: the utt2spk beside the phones, else utterance ids up to their first - or _",
     )
 
 

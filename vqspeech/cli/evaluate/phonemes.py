@@ -18,10 +18,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     inputs.add_phones(parser)
     part = parser.add_argument_group("training part, on which the map from codes to phones is learnt")
     part.add_argument("--train-codes", metavar="PATH", help="its codes")
-    part.add_argument("--train-phones", metavar="PATH", help="its phones (those of --phones)")
+    part.add_argument("--train-phones", metavar="PATH", help="its phones; default: those of --phones")
     sound = parser.add_argument_group("audio, for the MFCC baseline and topline and the examples of the page")
     sound.add_argument("--data", metavar="DIR", help="data directory with the recordings")
-    sound.add_argument("--train-data", metavar="DIR", help="data directory of the training part (that of --data)")
+    sound.add_argument(
+        "--train-data", metavar="DIR", help="data directory of the training part; default: that of --data"
+    )
     sound.add_argument("--mfccs", type=Path, metavar="DIR", help="folder where jobs keep MFCCs for the report to come")
     sound.add_argument(
         "--shard",
@@ -36,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=ranges.WEIGHT,
         nargs="*",
         metavar="WEIGHT",
-        help="duration penalties that are tried on the codes, see encode --duration-penalty (0 0.1 0.25 0.5 1 2 4)",
+        help="duration penalties that are tried, see encode --duration-penalty; default: 0 0.1 0.25 0.5 1 2 4",
     )
     parser.add_argument("--title", help="of the report")
     parser.add_argument("--seed", type=ranges.SEED, default=0, help="of the bootstrap, the random baseline and k-means")

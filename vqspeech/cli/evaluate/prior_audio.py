@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vqspeech import ranges
-from vqspeech.cli.common.model import add_model
+from vqspeech.cli.common.model import add_engine, add_model
 from vqspeech.cli.common.pipes import add_allow_pipes
 from vqspeech.cli.common.sources import SUFFIXES
 from vqspeech.cli.evaluate import inputs
@@ -36,9 +35,7 @@ def add_speech(parser: argparse.ArgumentParser) -> None:
     speech.add_argument("--whisper", metavar="PATH", help="as evaluate conversion has it; default: pocketsphinx")
     speech.add_argument("--language", default="en", metavar="CODE", help="of the speech, for Whisper; default: en")
     speech.add_argument("--dictionary", type=Path, metavar="FILE", help="one word per line; default: pocketsphinx's")
-    speech.add_argument("--engine", choices=("auto", "native", "torch"), default="auto", help="default: auto")
-    speech.add_argument("--precision", choices=("fp32", "bf16", "int8"), default="fp32", help="default: fp32")
-    speech.add_argument("--threads", type=ranges.WORKERS, default=1, metavar="N", help="engine, Whisper; default: 1")
+    add_engine(speech, threads="of the engine and Whisper")
     add_model(parser)
     add_allow_pipes(parser)
 

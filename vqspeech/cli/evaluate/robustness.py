@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=ranges.COUNT,
         default=RECORDINGS,
         metavar="N",
-        help=f"how many, spread evenly ({RECORDINGS})",
+        help=f"how many, spread evenly; default: {RECORDINGS}",
     )
     parser.add_argument(
         "--kmeans",

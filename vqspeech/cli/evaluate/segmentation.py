@@ -29,10 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         default=[0.5, 1.0, 2.0],
         metavar="WEIGHT",
-        help="of duration-penalised segmentation, in units of the mean distance of two codes (0.5 1 2)",
+        help="of duration-penalised segmentation, in units of the mean distance of two codes; default: 0.5 1 2",
     )
     inputs.add_codebook(parser, "for that distance")
-    parser.add_argument("--tolerance", type=ranges.TOLERANCE, default=0.02, metavar="SECONDS", help="of a hit (0.02)")
+    parser.add_argument(
+        "--tolerance", type=ranges.TOLERANCE, default=0.02, metavar="SECONDS", help="of a hit; default: 0.02"
+    )
     parser.add_argument("--seed", type=ranges.SEED, default=0, help="of the bootstrap, the random baseline and k-means")
     parser.add_argument("--out", metavar="DIR", help="folder for segmentation.json")
 
