@@ -21,7 +21,8 @@
 #
 # More options: --data DIR, --out DIR (the experiments), --threads N (to train with), --pairs N (to measure), --whisper
 # PATH (a Whisper model for the word errors; none: pocketsphinx), --metrics "...", --front-end-changes and
-# --decoder-changes "K=V ..." (of the numbers of stages 2 and 4).
+# --decoder-changes "K=V ..." (of the numbers of stages 2 and 4); --vctk-speakers, --arctic-speakers, --readers and
+# --left-out "..." (whom to take of each corpus).
 set -euo pipefail
 recipe=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$recipe/path.sh"
@@ -40,6 +41,11 @@ out=$VQSPEECH_ROOT/exp/default_model
 front_end_changes=
 decoder_changes=
 pairs=48
+vctk_speakers="p225 p226 p227 p228 p239"
+arctic_speakers="bdl slt"
+readers="19 26 27 32 118 163 226 332 460 669 1088 1867 1898 1970 2416 3242 3526 3947 4680 5789 6848 7312 7859 8629"
+# Never trained on: three women and three men.
+left_out="1737 2136 3664 4640 6272 7367"
 threads=1
 nj=2
 ngpu=0
@@ -47,10 +53,6 @@ ngpu=0
 . stages.sh
 absolute vctk arctic librispeech whisper data out
 
-vctk_speakers="p225 p226 p227 p228 p239"
-readers="19 26 27 32 118 163 226 332 460 669 1088 1867 1898 1970 2416 3242 3526 3947 4680 5789 6848 7312 7859 8629"
-# Never trained on: three women and three men.
-left_out="1737 2136 3664 4640 6272 7367"
 parts="--dev 0.01 --test 0.03 --at-least 2"
 
 marks=$data
@@ -60,7 +62,7 @@ if begin_stage 0 "data directories" makes "$data"/{train,dev,test}; then
   need arctic "the folder of cmu_us_bdl_arctic and cmu_us_slt_arctic"
   need librispeech "LibriSpeech's folder"
   vqspeech prepare vctk "$vctk" "$data/vctk" --speakers $vctk_speakers $parts
-  vqspeech prepare arctic "$arctic" "$data/arctic" --speakers bdl slt $parts
+  vqspeech prepare arctic "$arctic" "$data/arctic" --speakers $arctic_speakers $parts
   vqspeech prepare librispeech "$librispeech" "$data/librispeech" --speakers $readers $parts
   vqspeech prepare librispeech "$librispeech" "$data/left_out" --speakers $left_out --dev 0 --test 0.9 --at-least 4
   for part in train dev test; do
@@ -93,8 +95,8 @@ fi
 # judge NAME MODEL DATA [OPTION]...: a conversion report of DATA's recordings, in $out/NAME.
 judge() {
   # shellcheck disable=SC2206  # several speakers and metrics
-  local asked=(evaluate conversion --model "$2" --data "$3" --references "$data/train" --targets $vctk_speakers bdl slt
-    --pairs "$pairs" --precision int8 --metrics $metrics ${whisper:+--whisper "$whisper"} "${@:4}" --out "$out/$1")
+  local asked=(evaluate conversion --model "$2" --data "$3" --references "$data/train"
+    --targets $vctk_speakers $arctic_speakers --pairs "$pairs" --precision int8 --metrics $metrics ${whisper:+--whisper "$whisper"} "${@:4}" --out "$out/$1")
   $cmd JOB=1:"$nj" --done "$work/$1.JOB" "$out/log/$1.JOB.log" vqspeech "${asked[@]}" --shard JOB/"$nj"
   vqspeech "${asked[@]}"
 }
