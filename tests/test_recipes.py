@@ -180,8 +180,9 @@ for name in units-50hz paper-25hz; do
 done
 model_named units
 cd {tmp_path}
+mkdir units
 model_named ./units
-model_named other
+if model=$(model_named other); then echo "taken for $model"; fi
 """
     ended = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
@@ -192,5 +193,6 @@ model_named other
         "voices",
         str(REPO / "vqspeech" / "pretrained" / "units"),
         str(tmp_path / "units"),
-        str(tmp_path / "other"),
     ]
+    assert ended.stderr.startswith("--model: other: no model of this name")
+    assert len(ended.stderr.splitlines()) == 1

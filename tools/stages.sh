@@ -83,7 +83,18 @@ units_only() {
 
 # model_named MODEL: the folder of a packaged model of that name, else the path, made absolute.
 model_named() {
-  python3 -c 'import os, sys; from vqspeech.model.packaged import find_model; print(os.path.abspath(find_model(sys.argv[1])))' "$1"
+  python3 - "$1" <<'EOF' || exit 2
+import os
+import sys
+
+from vqspeech.errors import InputError
+from vqspeech.model.packaged import find_model
+
+try:
+    print(os.path.abspath(find_model(sys.argv[1])))
+except InputError as error:
+    sys.exit(f"--model: {error}")
+EOF
 }
 
 # need NAME WHAT: stop where an option that has no default was not given.
