@@ -34,11 +34,11 @@ def export_onnx(network: VQVAE, target: str | os.PathLike[str], checksum: str) -
         InputError: onnx is not installed, or the model's codes come from another system.
         OSError: the file cannot be written.
     """
+    module = WaveformToCodes(network, ConvolvedLogMel).eval()
     try:
         import onnx
     except ImportError:
         raise MissingExtraError("onnx", extra="onnx", purpose="export --onnx") from None
-    module = WaveformToCodes(network, ConvolvedLogMel).eval()
     buffer = io.BytesIO()
     example = torch.zeros(1, 3 * network.config.audio.sample_rate // 2 + 7)
     with warnings.catch_warnings(), torch.no_grad():
