@@ -56,16 +56,18 @@ if begin_stage 3 "phonemes" reads "$exp"/codes/{train,test}.txt "$data"/{train,t
   makes "$exp/phonemes/RESULTS.json"; then
   vqspeech evaluate phonemes --codes "$exp/codes/test.txt" --phones "$data/test/phones.ctm" --data "$data/test" \
     --train-codes "$exp/codes/train.txt" --train-phones "$data/train/phones.ctm" --train-data "$data/train" \
-    --out "$exp/phonemes"
+    --codebook "${model:-default}" --out "$exp/phonemes"
   end_stage
 fi
 
 if begin_stage 4 "other measures" reads "$exp"/codes/{train,test}.txt "$data"/{train,test}/phones.ctm \
   makes "$exp"/{segmentation,abx,speakers}.json; then
-  vqspeech evaluate segmentation --codes "$exp/codes/test.txt" --phones "$data/test/phones.ctm" --out "$exp"
-  vqspeech evaluate speakers --codes "$exp/codes/train.txt" --utt2spk "$data/train/utt2spk" --out "$exp"
-  vqspeech evaluate abx --codes "$exp/codes/train.txt" --phones "$data/train/phones.ctm" --out "$exp" \
-    --max-size-group "$tokens"
+  units=(--codes "$exp/codes/test.txt" --phones "$data/test/phones.ctm" --data "$data/test")
+  vqspeech evaluate segmentation "${units[@]}" --codebook "${model:-default}" --out "$exp"
+  vqspeech evaluate speakers --codes "$exp/codes/train.txt" --utt2spk "$data/train/utt2spk" --data "$data/train" \
+    --out "$exp"
+  vqspeech evaluate abx --codes "$exp/codes/train.txt" --phones "$data/train/phones.ctm" --data "$data/train" \
+    --codebook "${model:-default}" --max-size-group "$tokens" --out "$exp"
   end_stage
 fi
 

@@ -123,11 +123,12 @@ if begin_stage 6 "measures" reads "$exp"/codes/{map,development,report}.txt \
   for part in development report; do
     units=(--codes "$exp/codes/$part.txt" --phones "$data/$part/phones.ctm")
     vqspeech evaluate phonemes "${units[@]}" --data "$data/$part" --train-codes "$exp/codes/map.txt" \
-      --train-phones "$data/map/phones.ctm" --train-data "$data/map" --mfccs "$work/mfccs" --out "$exp/$part"
+      --train-phones "$data/map/phones.ctm" --train-data "$data/map" --mfccs "$work/mfccs" \
+      --codebook "$model" --out "$exp/$part"
     vqspeech evaluate abx "${units[@]}" --codebook "$model" --data "$data/$part" --max-size-group "$tokens" \
       --out "$exp/$part"
     vqspeech evaluate speakers --codes "$exp/codes/$part.txt" --utt2spk "$data/$part/utt2spk" --out "$exp/$part"
-    vqspeech evaluate segmentation "${units[@]}" --out "$exp/$part"
+    vqspeech evaluate segmentation "${units[@]}" --codebook "$model" --out "$exp/$part"
     vqspeech evaluate robustness --data "$data/$part" --model "$model" --recordings "$recordings" --kmeans \
       --out "$exp/$part"
   done

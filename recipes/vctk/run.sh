@@ -122,7 +122,7 @@ if begin_stage 6 "phoneme report" reads "$exp"/codes/{train,test}.txt "$data"/{t
   makes "$exp/phonemes/RESULTS.json"; then
   asked=(evaluate phonemes --codes "$exp/codes/test.txt" --phones "$data/test/phones.ctm" --data "$data/test"
     --train-codes "$exp/codes/train.txt" --train-phones "$data/train/phones.ctm" --train-data "$data/train"
-    --title "Phonemes, $(basename "$exp")" --mfccs "$work/mfccs" --out "$exp/phonemes")
+    --codebook "$exp" --title "Phonemes, $(basename "$exp")" --mfccs "$work/mfccs" --out "$exp/phonemes")
   $cmd JOB=1:"$nj" --done "$work/JOB" "$exp/log/phonemes.JOB.log" vqspeech "${asked[@]}" --shard JOB/"$nj"
   vqspeech "${asked[@]}"
   end_stage
