@@ -46,6 +46,7 @@ if ((stage <= 1 && stop_stage >= 1)); then
   case $engine in
     local) run.py --max-jobs-run "$nj" JOB="1:$shards" "$exp/log/encode.JOB.log" "${encode[@]}" --shard JOB || true ;;
     slurm)
+      command -v sbatch >/dev/null || _recipe_fault "there is no sbatch here: use --engine local, or a machine that submits to Slurm"
       printf -v command '%q ' exec "${encode[@]}"
       # shellcheck disable=SC2086  # several words
       sbatch --wait --requeue --open-mode=append --job-name=vqspeech-encode --array="1-$shards" \
@@ -57,6 +58,7 @@ if ((stage <= 1 && stop_stage >= 1)); then
       ;;
     *) _recipe_fault "--engine takes local, slurm or ray, not '$engine'" ;;
   esac
+  [[ -d $exp/shards ]] || fail "$engine has begun no shard: see above, and $exp/log"
 fi
 
 if ((stage <= 2 && stop_stage >= 2)); then

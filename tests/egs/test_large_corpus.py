@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -102,6 +103,40 @@ def test_an_engine_that_is_none(corpus: Path, tmp_path: Path) -> None:
     assert "--engine takes local, slurm or ray" in ended.stderr
 
 
+def test_an_engine_that_takes_no_jobs(corpus: Path, tmp_path: Path) -> None:
+    """The message is about the engine, and not about logs and shards that are not there."""
+    ended = run(corpus, tmp_path / "exp", "--engine", "slurm", PATH=programs_without_slurm(tmp_path / "bin"))
+    assert ended.returncode == 2
+    assert ended.stderr.count("\n") == 1
+    assert "there is no sbatch" in ended.stderr
+    refusing = tmp_path / "bin/sbatch"
+    refusing.write_text("#!/bin/sh\necho 'sbatch: error: Memory specification can not be satisfied' >&2\nexit 1\n")
+    refusing.chmod(0o755)
+    ended = run(corpus, tmp_path / "exp", "--engine", "slurm", PATH=str(tmp_path / "bin"))
+    assert ended.returncode == 1
+    assert "Memory specification" in ended.stderr
+    assert "slurm has begun no shard" in ended.stderr
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "no address"])
+def test_a_ray_cluster_that_is_not_there(corpus: Path, tmp_path: Path, address: str) -> None:
+    pytest.importorskip("ray", reason="needs ray: pip install 'vqspeech[ray]'")
+    ended = run(corpus, tmp_path / "exp", "--engine", "ray", "--address", address)
+    assert ended.returncode == 1
+    assert f"ray_encode.py: {address}: " in ended.stderr
+    assert "ray has begun no shard" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def programs_without_slurm(folder: Path) -> str:
+    """A PATH of what the recipe needs, and no more."""
+    folder.mkdir()
+    for name in ("bash", "sh", "env", "dirname", "mkdir", "realpath", "cat", "python3", "sed"):
+        (folder / name).symlink_to(str(shutil.which(name)))
+    (folder / "vqspeech").symlink_to(Path(sys.executable).parent / "vqspeech")
+    return str(folder)
+
+
 def test_this_machine_encodes_and_joins(corpus: Path, tmp_path: Path) -> None:
     rows = (corpus / "rows.jsonl").read_text().splitlines(keepends=True)[:40]
     (tmp_path / "rows.jsonl").write_text("".join(rows))
@@ -188,7 +223,7 @@ def test_a_slurm_array_whose_jobs_are_requeued(
 ) -> None:
     exp = tmp_path / "slurm"
     ended: list[subprocess.CompletedProcess[str]] = []
-    words = ["--engine", "slurm"]
+    words = ["--engine", "slurm", "--options", "--partition all --mem 1G --time 4:00:00"]
     thread = threading.Thread(target=lambda: ended.append(run(corpus, exp, *words, **slurm.environment)))
     thread.start()
     until(lambda: under_way(exp / "shards") or ended, "no shard under way")

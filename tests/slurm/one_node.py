@@ -67,7 +67,7 @@ def one_node() -> Iterator[Slurm]:
         "ProctrackType=proctrack/linuxproc\nTaskPlugin=task/none\nJobAcctGatherType=jobacct_gather/none\n"
         "SelectType=select/cons_tres\nSelectTypeParameters=CR_CPU\nReturnToService=2\nMpiDefault=none\n"
         "SlurmdParameters=config_overrides\nKillWait=10\nSchedulerParameters=batch_sched_delay=0,sched_interval=2\n"
-        f"NodeName={host} NodeAddr=127.0.0.1 CPUs={max(os.cpu_count() or 1, 2)} State=UNKNOWN\n"
+        f"NodeName={host} NodeAddr=127.0.0.1 CPUs={max(os.cpu_count() or 1, 2)} RealMemory=4096 State=UNKNOWN\n"
         "PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP\n"
     )
     for name in ("state", "spool"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,13 @@ def encode(source: str, out: str, shard: int, shards: int, model: str) -> tuple[
     return made.name, made.utterances, made.failed
 
 
+def require_answer(address: str) -> None:
+    """Raise OSError where nothing answers at ``HOST:PORT``, for which Ray itself would wait for many minutes."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdecimal() and "/" not in host:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+
+
 def main() -> int:
     """Submit all shards, at most --at-once at a time; 1 if one of them failed."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -50,12 +58,18 @@ def main() -> int:
         print("ray_encode.py: needs ray (pip install 'vqspeech[ray]')", file=sys.stderr)
         return 2
     paths = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
-    ray.init(
-        address=None if options.address == "local" else options.address,
-        runtime_env={"env_vars": paths},
-        log_to_driver=False,
-        include_dashboard=False,
-    )
+    try:
+        require_answer(options.address)
+        ray.init(
+            address=None if options.address == "local" else options.address,
+            runtime_env={"env_vars": paths},
+            log_to_driver=False,
+            include_dashboard=False,
+        )
+    except (OSError, ValueError) as error:
+        hint = "ray start --head on a machine, --address HOST:6379, or --address local for one on this machine alone"
+        print(f"ray_encode.py: {options.address}: {str(error).splitlines()[0][:200]} ({hint})", file=sys.stderr)
+        return 2
     # This file is a script: its function travels by value.
     task = ray.remote(encode).options(max_retries=-1, num_cpus=1)
     waiting = list(range(options.shards, 0, -1))
