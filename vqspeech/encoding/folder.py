@@ -4,24 +4,45 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 from vqspeech.codes.binary import id_fault
 from vqspeech.errors import InputError
-from vqspeech.files import atomic_open
+from vqspeech.files import atomic_open, locked
 
 #: Endings of files that a folder is searched for.
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".sph", ".w64")
 #: What a folder's recordings are listed in.
 LISTING = "input.jsonl"
+#: Seconds after which a job looks again whether another has listed them.
+_LOOK_AGAIN = 0.2
 
 
 def listing(folder: Path, out: Path) -> Path:
-    """The list of a folder's recordings, made by the first job that needs it."""
+    """The list of a folder's recordings, made by the first job that needs it; others wait until it is there.
+
+    A large folder on a network's file system takes hours to walk, and longer where a thousand jobs walk it at a time.
+
+    Raises:
+        InputError: there are no recordings.
+    """
     target = out / LISTING
-    if target.is_file():
-        return target
+    while not target.is_file():
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(locked(target))
+            except InputError:  # another job is at it, or was until it was killed
+                time.sleep(_LOOK_AGAIN)
+                continue
+            if not target.is_file():
+                _list(folder, target)
+    return target
+
+
+def _list(folder: Path, target: Path) -> None:
     count = 0
     with atomic_open(target) as file:
         for path in _recordings(folder):
@@ -32,7 +53,6 @@ def listing(folder: Path, out: Path) -> Path:
     if not count:
         target.unlink()
         raise InputError("no recordings in it", where=folder, hint="give a folder of WAV, FLAC, OGG or MP3 files")
-    return target
 
 
 def _recordings(folder: Path) -> Iterator[Path]:
