@@ -16,11 +16,11 @@ align_data() {
   vqspeech join "$split" "$data/$1" phones.ctm words.ctm --optional align.failed
 }
 
-# train_model COMMAND: $exp, by train or train-units, from the packs, by the numbers of $model and --changes.
+# train_model COMMAND [OPTION...]: $exp, by train or train-units, from the packs, by the numbers of $model and --changes.
 train_model() {
   # shellcheck disable=SC2086  # --changes are several words
   $train_cmd --gpu "$ngpu" "$exp/log/train.log" "${launch[@]}" "$1" "$model" --data "$data/train.pack" \
-    --dev "$data/dev.pack" --out "$exp" --device "$device" $changes
+    --dev "$data/dev.pack" --out "$exp" --device "$device" "${@:2}" $changes
 }
 
 # encode_data PART [OPTION...]: $exp/codes/PART.txt, by --nj jobs.
