@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -72,17 +73,18 @@ class PartialOutput:
         self._key, self._shapes, self.chunks = key, list(shapes), len(shapes)
         self._type = np.dtype(np.uint8 if classes <= 1 << 8 else "<u2" if classes <= 1 << 16 else "<u4")
         sizes = [_DIGEST + int(np.prod(shape)) * self._type.itemsize for shape in self._shapes]
-        self._places = [sum(sizes[:index]) for index in range(len(sizes))]
+        self._places = [0, *accumulate(sizes)]
         with self._named():
             self._handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-            try:
+        try:
+            with self._named():
                 self.filled = {index for index in range(self.chunks) if self._payload(index) is not None}
                 self.resumed = len(self.filled)
                 if not self.filled:
                     os.ftruncate(self._handle, 0)
-                yield [Slot(self, index) for index in range(self.chunks)]
-            finally:
-                os.close(self._handle)
+            yield [Slot(self, index) for index in range(self.chunks)]
+        finally:
+            os.close(self._handle)
 
     def read(self, index: int) -> NDArray[np.int64]:
         """The classes of a chunk that is there, of its shape."""
