@@ -137,7 +137,7 @@ def test_ctrl_c_says_what_is_finished_and_the_next_run_goes_on(
     assert main(words) == 0
     goes_on, done = capsys.readouterr().err.splitlines()
     assert goes_on.startswith(f"{target}.partial: ")
-    assert "the last part of it" in done
+    assert "s of speech, what was left of it in" in done
     assert target.read_bytes() == whole
     assert left_in(source.parent) == ["a-anna.wav", "a.wav"]
 

@@ -220,10 +220,10 @@ def synthesise(
         took = time.monotonic() - began
         last = group[-1][0].target
         what = last if len(group) == 1 else f"{len(group)} files, the last of them {last}"
-        speed = f"in {took:.1f} s, {seconds / took:.2f} x real time"
+        speed = f" in {took:.1f} s, {seconds / took:.2f} x real time"
         if any(output is not None and output.resumed for output in outputs):
-            speed = f"the last part of it in {took:.1f} s"
-        print(f"{what}: {seconds:.1f} s of speech {speed} ({means})", file=sys.stderr)
+            speed = f", what was left of it in {took:.1f} s"
+        print(f"{what}: {seconds:.1f} s of speech{speed} ({means})", file=sys.stderr)
 
 
 @contextmanager
