@@ -2,9 +2,11 @@
 """How long training takes to begin, by the hours of speech: from packs to the first batch, without imports.
 
   .venv/bin/python tools/bench/start.py [--hours 1 100 1000] [--files 1 10]
+  .venv/bin/python tools/bench/start.py --command --hours 2.8 28 280     # 1,000, 10,000, 100,000 utterances
 
 The packs are of 10-second utterances of 40 speakers with pitch, in files with holes: all silence, no bytes on the disk.
-Each figure is of a process of its own.
+Each figure is of a process of its own. With --command it is of ``vqspeech train`` as a whole, imports and all, until it
+says that its first step begins.
 """
 
 from __future__ import annotations
@@ -12,8 +14,10 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import os
 import resource
 import struct
+import subprocess
 import sys
 import tempfile
 import time
@@ -85,6 +89,37 @@ def begin(train: Path, dev: Path) -> None:
     )
 
 
+def begin_command(train: Path, dev: Path, hours: float, files: int) -> None:
+    """Start ``vqspeech train``, and end it when its first step begins; prints what that took."""
+    words = ["-m", "vqspeech", "train", "tiny", "--data", str(train), "--dev", str(dev), "--device", "cpu"]
+    words += ["--threads", "1", "training.precision=fp32"]
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory() as out:
+        process = subprocess.Popen(
+            [sys.executable, *words, "--out", out], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        assert process.stdout is not None
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if "step 0 of" in line:
+                break
+        else:
+            raise SystemExit("".join(said))
+        passed = time.perf_counter() - began
+        place = Path("/proc") / str(process.pid)
+        ticks = (place / "stat").read_text().rpartition(")")[2].split()[11:13]  # in user mode, in the kernel
+        used = sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+        (peak,) = (line.split()[1] for line in (place / "status").read_text().splitlines() if line.startswith("VmHWM"))
+        process.kill()
+        process.wait()
+    print(
+        f"{hours:8.1f} h in {files:4} files: {passed:.2f} s, {used:.2f} s of the processor, {int(peak) / 1024:.0f} MB "
+        "for the whole command",
+        flush=True,
+    )
+
+
 def _memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
@@ -94,6 +129,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hours", type=float, nargs="+", default=[1, 100, 1000])
     parser.add_argument("--files", type=int, nargs="+", default=[1, 10])
+    parser.add_argument("--command", action="store_true", help="measure vqspeech train itself")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         dev = Path(name) / "dev.pack"
@@ -105,6 +141,9 @@ def main() -> int:
                 for number in range(files):
                     write_silence(folder / f"{number:04}.pack", hours / files, number * 10_000_000)
                 train = folder if files > 1 else folder / "0000.pack"
+                if options.command:
+                    begin_command(train, dev, hours, files)
+                    continue
                 process = multiprocessing.get_context("fork").Process(target=begin, args=(train, dev))
                 process.start()
                 process.join()
