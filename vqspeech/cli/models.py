@@ -35,4 +35,7 @@ def run(_options: argparse.Namespace) -> None:
                 PURPOSES.get(name, "see its card"),
             ]
         )
-    print(table(["model", "rate", "codes", "size", "voices", "for"], rows))
+    purposes = [row.pop() for row in rows]
+    lines = table(["model", "rate", "codes", "size", "voices"], rows).splitlines()
+    for line, purpose in zip(lines, ["for", *purposes], strict=True):
+        print(f"{line}  {purpose}")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqspeech import ranges
-from vqspeech.cli.common.model import add_engine, add_model, add_post_filter
+from vqspeech.cli.common.model import add_engine, add_model, add_post_filter, model_path
 from vqspeech.cli.common.synthesis import Speech, Targets, synthesise
 from vqspeech.errors import InputError
 from vqspeech.files import require_writable
@@ -26,7 +26,10 @@ def add_prior(parser: argparse.ArgumentParser) -> None:
     """Declare ``--prior`` beside the options of a model."""
     add_model(parser)
     parser.add_argument(
-        "--prior", type=Path, metavar="DIR", help="prior directory or experiment; default: the one inside the model"
+        "--prior",
+        type=model_path,
+        metavar="DIR",
+        help="prior directory, experiment, or model with a prior in it; default: the one inside the model",
     )
 
 

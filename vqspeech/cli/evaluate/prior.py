@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vqspeech import ranges
+from vqspeech.cli.common.model import model_path
 from vqspeech.cli.common.renamed import add_renamed
 from vqspeech.cli.evaluate import inputs
 from vqspeech.cli.evaluate import prior_audio as sounding
@@ -41,7 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--order", type=ranges.ORDER, default=3, metavar="N", help="highest of n-grams, to 5; default: 3"
     )
     prior = parser.add_argument_group("the prior; without any of these the n-gram models alone are measured")
-    prior.add_argument("--prior", type=Path, metavar="DIR", help="scores --codes and draws samples")
+    prior.add_argument(
+        "--prior",
+        type=model_path,
+        metavar="DIR",
+        help="scores --codes and draws samples; default names the packaged one",
+    )
     prior.add_argument("--condition-on-speaker", action="store_true", help="condition it on speakers (--utt2spk)")
     add_renamed(prior, "--tell-speaker", "--condition-on-speaker", nargs=0, const=True)
     prior.add_argument("--scores", type=Path, metavar="FILE", help="of any prior, as vqspeech score writes them")

@@ -32,9 +32,11 @@ figcaption { color: var(--soft); font-size: 12.5px; text-align: right; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: 13.5px; font-variant-numeric: tabular-nums;
   margin-top: 10px; }
-th, td { padding: 5px 10px; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
-th { color: var(--soft); font-weight: 550; } th:first-child, td:first-child { text-align: left; }
-tr.own td { background: #eaf4f9; font-weight: 620; }
+th, td { padding: 5px 8px; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
+th { color: var(--soft); font-weight: 550; }
+th:first-child, td:first-child { text-align: left; white-space: normal; min-width: 11em; position: sticky; left: 0;
+  background: var(--paper); }
+tr.own td, tr.own td:first-child { background: #eaf4f9; font-weight: 620; }
 .legend { display: flex; flex-wrap: wrap; gap: 6px 16px; font-size: 12.5px; color: var(--soft); margin-top: 8px; }
 .legend i { display: inline-block; width: 10px; height: 10px; border-radius: 2px; margin-right: 6px; }
 details summary { cursor: pointer; color: var(--accent); margin-top: 10px; }
@@ -47,6 +49,9 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: 3px 18px; margi
 dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 footer { color: var(--soft); font-size: 12.5px; margin-top: 26px; }
 @media (max-width: 860px) { .headline, .two { grid-template-columns: 1fr; } .tiles { grid-template-columns: 1fr 1fr; } }
+@media (max-width: 620px) { main { padding: 20px 10px 40px; } section { padding: 16px 14px; }
+  th:first-child, td:first-child { min-width: 8em; }
+  figure { overflow-x: auto; } figure svg, .track { min-width: 600px; } }
 @media print { body { background: #fff; } section, .tile { break-inside: avoid; } audio { display: none; } }
 """
 
