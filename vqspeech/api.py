@@ -20,6 +20,7 @@ from vqspeech.devices import find_device
 from vqspeech.errors import InputError, MissingExtraError, decoding
 from vqspeech.generation import EngineName, Precision, make_engine
 from vqspeech.generation.conditioning import ConditioningPlan
+from vqspeech.generation.native_encoder import native_blocks
 from vqspeech.generation.partial_output import PartialOutput
 from vqspeech.generation.postfilter import STRENGTH
 from vqspeech.generation.synthesis import synthesise
@@ -622,4 +623,4 @@ class Model:
 
     @cached_property
     def _encoder(self) -> WaveformEncoder:
-        return WaveformEncoder(self.network)
+        return WaveformEncoder(self.network, compiled=native_blocks)

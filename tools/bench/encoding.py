@@ -55,8 +55,10 @@ def multiply_adds(model: Any) -> float:
     for stride, _, product in reversed(packed.strided):
         total += product.weight.numel() * fineness
         fineness *= stride
-    products = [product for block in packed.blocks for product in (block.dilated, block.out)]
-    total += sum(product.weight.numel() for product in [*products, packed.projection, packed.distances])
+    products = [*(block.out for block in packed.blocks), packed.projection, packed.distances]
+    total += sum(product.weight.numel() for product in products)
+    # Of a window of three, of which pairs of outputs take two thirds (vqspeech.model.paired_convolution).
+    total += sum(3 * block.dilated.weights[0].numel() for block in packed.blocks)
     return float(total * rate)
 
 

@@ -43,6 +43,22 @@ class Streams:
         self, steering: NDArray[np.float32], given: NDArray[np.int64], current: NDArray[np.int64]
     ) -> NDArray[np.float32]: ...
 
+class EncoderBlocks:
+    def __init__(
+        self,
+        *,
+        level: str,
+        dilations: Sequence[int],
+        offsets: Sequence[int],
+        taps: NDArray[np.float32],
+        bias: NDArray[np.float32],
+        out: NDArray[np.float32],
+        out_bias: NDArray[np.float32],
+        scale: NDArray[np.float32] | None,
+        shift: NDArray[np.float32] | None,
+    ) -> None: ...
+    def apply(self, rows: NDArray[np.float32]) -> None: ...
+
 def available() -> list[tuple[str, Precision]]: ...
 def peak(level: str, precision: str) -> float: ...
 def bandwidth(level: str, size: int) -> float: ...

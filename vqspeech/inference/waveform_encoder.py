@@ -13,7 +13,7 @@ from torch import Tensor
 from vqspeech import audio
 from vqspeech.model.chunking import encode_chunked
 from vqspeech.model.frequency_warp import f0_factor, warp_spectra
-from vqspeech.model.packed_encoder import PackedEncoder
+from vqspeech.model.packed_encoder import Compiler, PackedEncoder
 from vqspeech.model.vqvae import VQVAE
 from vqspeech.pitch import statistics
 
@@ -28,10 +28,12 @@ class WaveformEncoder:
 
     Args:
         network: in evaluation mode.
+        compiled: see ``PackedEncoder``.
     """
 
-    def __init__(self, network: VQVAE) -> None:
+    def __init__(self, network: VQVAE, *, compiled: Compiler | None = None) -> None:
         self._network = network
+        self._compiled = compiled
         self._rate = network.config.audio.sample_rate
         self._hop = network.config.code_hop
 
@@ -111,7 +113,11 @@ class WaveformEncoder:
 
     @cached_property
     def _packed(self) -> PackedEncoder:
-        return PackedEncoder(self._network)
+        return PackedEncoder(self._network, compiled=self._compiled)
+
+    def __getstate__(self) -> dict[str, object]:
+        """All but what is compiled for this processor."""
+        return {name: value for name, value in self.__dict__.items() if name != "_packed"}
 
 
 def _as_numpy(codes: Tensor) -> NDArray[np.int32]:

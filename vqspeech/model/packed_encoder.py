@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import TypeAlias, cast
 
 import torch
 import torch.nn.functional as F
@@ -53,12 +53,21 @@ class _Product:
         return torch.addmm(self.bias, x, self.weight, alpha=self.scale)
 
 
-class _Block:
-    """A residual block of either kind on rows."""
+class Block:
+    """A residual block of either kind on rows.
+
+    Args:
+        block: its weights are taken as float32.
+
+    Attributes:
+        dilation: rows between the taps.
+        offset: of the first tap's row from the output's.
+        scale: of the normalised inputs, ``(channels,)``; of no use in a plain block.
+        shift: likewise; None in a plain block, whose inputs go through a ReLU.
+    """
 
     def __init__(self, block: ResidualBlock | ModulatedBlock) -> None:
         self.dilation = abs(block.dilated.dilation[0]) if isinstance(block, ResidualBlock) else block.dilation
-        #: The row that the first tap of a row's window is of.
         self.offset = -block.padding[0]
         self.shift: Tensor | None = None
         if isinstance(block, ResidualBlock):
@@ -94,6 +103,10 @@ class _Block:
         torch.addmm(self.out.bias, workspace.hidden, self.out.weight, out=out)
 
 
+#: What a caller of ``PackedEncoder`` may have for blocks.
+Compiler: TypeAlias = Callable[[Sequence[Block]], Callable[[Sequence[Tensor]], None] | None]
+
+
 class _Workspace:
     """Tensors that the steps of all tiles overwrite: what is allocated anew is not in the cache.
 
@@ -107,7 +120,7 @@ class _Workspace:
     _LINEAR = 2 * math.sqrt(2 / math.pi)
     _CUBIC = 0.044715 * _LINEAR
 
-    def __init__(self, block: _Block, tile: int) -> None:
+    def __init__(self, block: Block, tile: int) -> None:
         weights = block.dilated.weights
         self.buffers = Buffers(weights, tile // 2)
         self.hidden = weights.new_empty(tile, weights.shape[2])
@@ -127,6 +140,8 @@ class PackedEncoder:
     Args:
         network: in evaluation mode. Its weights are copied: changes of them afterwards have no effect here.
         aligned: whether each utterance begins a tile of its own; None tries whether it has to.
+        compiled: makes a faster form of the residual blocks, which changes utterances of ``(codes, channels)`` in place
+            and each whatever it comes with; None where it has none.
 
     Attributes:
         aligned: whether it does.
@@ -135,7 +150,7 @@ class PackedEncoder:
         ValueError: the front end is the waveform.
     """
 
-    def __init__(self, network: VQVAE, *, aligned: bool | None = None) -> None:
+    def __init__(self, network: VQVAE, *, aligned: bool | None = None, compiled: Compiler | None = None) -> None:
         config = network.config.encoder
         if config.front_end != "log-mel":
             raise ValueError("only of models with a log-mel front end")
@@ -150,7 +165,8 @@ class PackedEncoder:
             convolution = layer.convolution
             taps = convolution.weight.permute(2, 1, 0).flatten(0, 1)  # (window x channels in, channels out)
             self.strided.append((convolution.stride[0], layer.padding, _Product(taps, cast(Tensor, convolution.bias))))
-        self.blocks = [_Block(cast("ResidualBlock | ModulatedBlock", block)) for block in network.encoder.blocks]
+        self.blocks = [Block(cast("ResidualBlock | ModulatedBlock", block)) for block in network.encoder.blocks]
+        self._compiled = compiled(self.blocks) if compiled else None
         projection = network.encoder.projection
         self.projection = _Product(projection.weight[:, :, 0].t(), cast(Tensor, projection.bias))
         # As in Quantizer.nearest: |v - e|² less |v|², which is the same for every code.
@@ -242,6 +258,9 @@ class PackedEncoder:
             x[begin:end] = found[first:last]
         if not self.blocks:
             return x
+        if self._compiled:
+            self._compiled([x[begin:end] for begin, end in spans])
+            return x
         inputs = torch.zeros(rows + 1, channels, device=self.device)  # the last stays zeros
         pairs = {shape: self._pairs(spans, rows, *shape) for shape in {(b.dilation, b.offset) for b in self.blocks}}
         most = max(len(found.seen) for found in pairs.values())
@@ -290,7 +309,7 @@ class PackedEncoder:
             made = function(row(width).expand(self.tile, width).contiguous())
             return bool((made == made[0]).all())
 
-        def same_pairs(block: _Block) -> bool:
+        def same_pairs(block: Block) -> bool:
             half = self.tile // 2
             seen = torch.stack([row(block.out.weight.shape[0]).expand(half, -1) for _ in range(4)])
             made = torch.empty(2, half, seen.shape[2], device=self.device)
@@ -298,10 +317,11 @@ class PackedEncoder:
             return bool((made == made[:, :1]).all())
 
         products = [product for _, _, product in self.strided]
-        products += [block.out for block in self.blocks]
+        blocks = [] if self._compiled else self.blocks
+        products += [block.out for block in blocks]
         products += [self.projection, self.distances]
         steps: list[tuple[Callable[[Tensor], Tensor], int]] = [
             (product, product.weight.shape[0]) for product in products
         ]
-        steps += [(block.inputs, block.out.weight.shape[1]) for block in self.blocks]
-        return all(same(function, width) for function, width in steps) and all(map(same_pairs, self.blocks))
+        steps += [(block.inputs, block.out.weight.shape[1]) for block in blocks]
+        return all(same(function, width) for function, width in steps) and all(map(same_pairs, blocks))

@@ -7,6 +7,7 @@
 #include "target.h"
 
 BEGIN_TARGET("avx2,fma")
+#include "encoder.h"
 #include "kernel.h"
 
 namespace vqspeech {
@@ -53,7 +54,7 @@ bool supported() { return __builtin_cpu_supports("avx2") && __builtin_cpu_suppor
 }  // namespace
 
 extern const Engine avx2_fp32;
-const Engine avx2_fp32 = Kernel<Fp32>::engine("avx2", Precision::fp32, supported);
+const Engine avx2_fp32 = Kernel<Fp32>::engine("avx2", Precision::fp32, supported, Encoder<Fp32>::run);
 
 }  // namespace vqspeech
 END_TARGET

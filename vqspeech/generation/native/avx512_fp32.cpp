@@ -8,6 +8,7 @@
 
 BEGIN_TARGET("avx512f,avx512bw,avx512vl,avx512dq,fma")
 #include "avx512.h"
+#include "encoder.h"
 
 namespace vqspeech {
 namespace {
@@ -32,7 +33,7 @@ bool supported() { return has_avx512(); }
 }  // namespace
 
 extern const Engine avx512_fp32;
-const Engine avx512_fp32 = Kernel<Fp32>::engine("avx512", Precision::fp32, supported);
+const Engine avx512_fp32 = Kernel<Fp32>::engine("avx512", Precision::fp32, supported, Encoder<Fp32>::run);
 
 }  // namespace vqspeech
 END_TARGET

@@ -162,8 +162,9 @@ template <class P> struct Kernel {
             }
     }
 
-    static constexpr Engine engine(const char* level, Precision precision, bool (*supported)()) {
-        return {level, precision, lanes, I::sums, supported, run, help, multiply, read};
+    static constexpr Engine engine(const char* level, Precision precision, bool (*supported)(),
+                                   void (*encode)(const EncoderBlocks&, float*, long) = nullptr) {
+        return {level, precision, lanes, I::sums, supported, run, help, multiply, read, encode};
     }
 };
 

@@ -8,9 +8,11 @@
 #include <condition_variable>
 #include <ctime>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <thread>
 
+#include "encoder_blocks.h"
 #include "network.h"
 
 namespace py = pybind11;
@@ -254,6 +256,35 @@ class Streams {
     bool broken_ = false;
 };
 
+std::shared_ptr<EncoderBlocks> make_encoder(const std::string& level, const std::vector<int>& dilations,
+                                            const std::vector<int>& offsets, const Floats& taps, const Floats& bias,
+                                            const Floats& out, const Floats& out_bias, const std::optional<Floats>& scale,
+                                            const std::optional<Floats>& shift) {
+    const auto count = static_cast<py::ssize_t>(dilations.size());
+    require(taps.ndim() == 4 && taps.shape(0) == count && taps.shape(1) == 4 && taps.shape(2) == taps.shape(3), "wrong taps");
+    const py::ssize_t channels = taps.shape(2);
+    const Engine& engine = find(level, "fp32");
+    require(channels > 0 && channels % (2 * engine.lanes) == 0, "unsupported number of channels");
+    require(static_cast<py::ssize_t>(offsets.size()) == count, "wrong offsets");
+    for (const int dilation : dilations) require(dilation > 0, "dilations must be positive");
+    require(bias.size() == count * channels && out_bias.size() == count * channels, "wrong biases");
+    require(out.size() == count * channels * channels, "wrong out");
+    require(scale.has_value() == shift.has_value(), "scale without shift");
+    if (scale) require(scale->size() == count * channels && shift->size() == count * channels, "wrong scale or shift");
+    return std::make_shared<EncoderBlocks>(engine, static_cast<int>(channels), dilations, offsets,
+                                           EncoderWeights{taps.data(), bias.data(), out.data(), out_bias.data(),
+                                                          scale ? scale->data() : nullptr, shift ? shift->data() : nullptr});
+}
+
+// In place, so that nothing is copied.
+void encode(const EncoderBlocks& stack, py::array_t<float, py::array::c_style> x) {
+    require(x.ndim() == 2 && x.shape(1) == stack.channels, "wrong rows");
+    float* const values = x.mutable_data();
+    const long rows = x.shape(0);
+    const py::gil_scoped_release released;
+    stack.engine.encode(stack, values, rows);
+}
+
 std::vector<std::pair<std::string, std::string>> available() {
     std::vector<std::pair<std::string, std::string>> result;
     for (const Engine* engine : engines())
@@ -313,6 +344,10 @@ PYBIND11_MODULE(_native, m) {
         .def("keep", &Streams::keep, py::arg("streams"))
         .def("push", &Streams::push, py::arg("conditioning"), py::arg("uniforms"), py::arg("temperature"))
         .def("score", &Streams::score, py::arg("conditioning"), py::arg("given"), py::arg("current"));
+    py::class_<EncoderBlocks, std::shared_ptr<EncoderBlocks>>(m, "EncoderBlocks")
+        .def(py::init(&make_encoder), py::kw_only(), py::arg("level"), py::arg("dilations"), py::arg("offsets"), py::arg("taps"),
+             py::arg("bias"), py::arg("out"), py::arg("out_bias"), py::arg("scale"), py::arg("shift"))
+        .def("apply", &encode, py::arg("rows").noconvert());
     m.def("available", &available, "(level, precision) that this processor can run, best level first.");
     m.def("peak", &peak, py::arg("level"), py::arg("precision"), "Multiply-adds a second of one core from registers.");
     m.def("bandwidth", &bandwidth, py::arg("level"), py::arg("size"), "Bytes a second that one core reads of so many.");

@@ -77,6 +77,7 @@ struct Stream;
 struct Work;
 struct Handoff;
 struct Engine;
+struct EncoderBlocks;
 
 struct Network {
     Network(const Sizes& sizes, const Weights& weights, const Engine& engine);
@@ -168,6 +169,7 @@ struct Engine {
     void (*help)(const Network&, const Work&, long begin, long samples);       // the helper's part of a whole call
     void (*multiply)(long times);               // `sums` multiply-adds of whole vectors in registers, so many times
     void (*read)(const Word* data, long words);  // and nothing else
+    void (*encode)(const EncoderBlocks&, float* x, long rows);  // an encoder's blocks on one utterance; fp32 alone has it
 };
 
 // All that were compiled, the best level of each precision first.

@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "encoder.h"
 #include "kernel.h"
 
 namespace vqspeech {
@@ -58,6 +59,6 @@ bool supported() { return true; }
 }  // namespace
 
 extern const Engine plain_fp32;
-const Engine plain_fp32 = Kernel<Fp32>::engine("plain", Precision::fp32, supported);
+const Engine plain_fp32 = Kernel<Fp32>::engine("plain", Precision::fp32, supported, Encoder<Fp32>::run);
 
 }  // namespace vqspeech
