@@ -21,6 +21,7 @@ def run(folder: Path, *words: str, script: str = "run.py") -> subprocess.Complet
 
 
 def test_each_job_has_its_number_and_its_log(tmp_path: Path) -> None:
+    assert run(tmp_path, "JOB=7:7", "say.JOB.log", "true").stdout == "say.7.log\n"
     ended = run(tmp_path, "JOB=1:3", "log/say.JOB.log", "sh", "-c", "echo job JOB; echo trouble JOB >&2")
     assert ended.returncode == 0
     for number in (1, 2, 3):

@@ -118,7 +118,7 @@ class Runner:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._stop)
         waiting = list(self.call.jobs)
-        print(f"{self.call.log}" + (f", {len(waiting)} jobs" if len(waiting) > 1 else ""), flush=True)
+        print(self.log(waiting[0]) if len(waiting) == 1 else f"{self.call.log}, {len(waiting)} jobs", flush=True)
         at_once = self.call.at_once or len(waiting)
         while (waiting or self.running) and self.stopped is None:
             while waiting and len(self.running) < at_once and self.stopped is None:

@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from vqspeech.cli import live
 from vqspeech.cli.common import sound
-from vqspeech.cli.main import main
+from vqspeech.cli.main import command_parser, main
 from vqspeech.errors import InputError
 from vqspeech.streaming.live import LiveConversion
 from vqspeech.streaming.rates import ResampledStream
@@ -255,6 +256,14 @@ def test_options_that_make_no_sense_are_one_line(
         assert main(["live", "--raw", *words]) == 2
         error = capsys.readouterr().err.strip().splitlines()[-1]
         assert problem in error
+
+
+def test_what_is_advised_is_not_in_use_already() -> None:
+    parser = command_parser("live")
+    slow = parser.parse_args(["--speaker", "anna", "--precision", "fp32"])
+    assert "--precision int8, --threads 2, --f0 target" in live._remedies(slow) or os.cpu_count() == 1
+    fast = parser.parse_args(["--speaker", "anna", "--threads", "1024", "--f0", "target"])
+    assert live._remedies(fast) == "close what runs beside"
 
 
 def test_a_machine_without_sound_devices_says_so(

@@ -84,12 +84,12 @@ def run(options: argparse.Namespace) -> int:
             "--raw takes stdin and stdout, --input and --output sound devices", hint="give one or the other"
         )
     if options.raw:
-        _convert_pipe(_stream(load(options), options, options.rate))
+        _convert_pipe(_stream(load(options), options, options.rate), _remedies(options))
         return 0
     with silent_libraries():
         device = SoundDevice(options.input, options.output, 16_000)
         stream = _stream(load(options), options, device.rate)
-        _convert_device(device, stream, real_time=not options.no_real_time)
+        _convert_device(device, stream, _remedies(options), real_time=not options.no_real_time)
     return 0
 
 
@@ -144,7 +144,7 @@ class _Interrupt:
             self._waiting = False
 
 
-def _convert_pipe(stream: ResampledStream) -> None:
+def _convert_pipe(stream: ResampledStream, remedies: str) -> None:
     """From stdin to stdout, as fast as it comes."""
     import numpy as np
 
@@ -173,10 +173,10 @@ def _convert_pipe(stream: ResampledStream) -> None:
     seconds = count / stream.sample_rate
     _say(f"{seconds:.1f} s converted, load {busy / seconds if seconds else 0:.2f} of real time")
     if busy > _FULL * seconds and seconds > 1:
-        _say(_advice(busy / seconds))
+        _say(_advice(busy / seconds, remedies))
 
 
-def _convert_device(device: SoundDevice, stream: ResampledStream, *, real_time: bool) -> None:
+def _convert_device(device: SoundDevice, stream: ResampledStream, remedies: str, *, real_time: bool) -> None:
     """From microphone to loudspeaker."""
     from vqspeech.streaming.live import LiveConversion
     from vqspeech.streaming.priority import WATCH, ask_for_real_time, give_up_real_time, no_spinning
@@ -196,7 +196,7 @@ def _convert_device(device: SoundDevice, stream: ResampledStream, *, real_time: 
             )
         if conversion.seconds > 1 and conversion.load > _FULL and not advised:
             advised = True
-            _say(_advice(conversion.load))
+            _say(_advice(conversion.load, remedies))
         if sys.stderr.isatty():
             print(f"\rload {conversion.load:4.2f}  dropouts {conversion.dropouts}  ", end="", file=sys.stderr)
 
@@ -221,11 +221,18 @@ def _convert_device(device: SoundDevice, stream: ResampledStream, *, real_time: 
         )
 
 
-def _advice(load: float) -> str:
-    return (
-        f"this machine cannot keep up (load {load:.2f}): use --precision int8, --threads 2, --f0 target, "
-        "or close what runs beside"
-    )
+def _remedies(options: argparse.Namespace) -> str:
+    """What would make conversion faster and is not in use."""
+    faster = ["--precision int8"] if options.precision != "int8" else []
+    if options.threads < (os.cpu_count() or 1):
+        faster.append(f"--threads {options.threads + 1}")
+    if options.f0 != "target":
+        faster.append("--f0 target")
+    return f"use {', '.join(faster)}, or close what runs beside" if faster else "close what runs beside"
+
+
+def _advice(load: float, remedies: str) -> str:
+    return f"this machine cannot keep up (load {load:.2f}): {remedies}"
 
 
 def _say(line: str) -> None:
