@@ -57,6 +57,17 @@ def test_every_command_has_a_file_with_a_help_text() -> None:
         assert callable(module.run)
 
 
+def test_ctrl_c_while_a_command_is_imported_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, command: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(name: str) -> ModuleType:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "command_module", interrupted)
+    assert cli.main(["do-it"]) == 130
+    assert capsys.readouterr().err == "vqspeech do-it: interrupted\n"
+
+
 def test_nothing_heavy_is_imported_for_help() -> None:
     script = (
         "import sys; from vqspeech.cli.main import main\n"

@@ -155,8 +155,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # What a terminal's encoding does not have (names of files, in an ASCII locale) is shown escaped.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    parser = command_parser(command)
     try:
+        parser = command_parser(command)  # imports much: Ctrl-C may come here, too
         with warnings.catch_warnings():
             warnings.showwarning = partial(_show_warning, command, warnings.showwarning)
             options = _parsed(parser, words[1:])
