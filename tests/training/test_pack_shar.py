@@ -152,6 +152,27 @@ def test_interrupted_it_goes_on_to_the_same_bytes(shar: Path, corpus: Path, monk
         assert (corpus / f"broken.pack{suffix}").read_bytes() == (corpus / f"whole.pack{suffix}").read_bytes()
 
 
+def test_killed_when_the_pack_is_there_nothing_is_left_in_the_end(
+    shar: Path, corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damage(shar)
+    rows = open_rows(shar, corpus)
+    words: dict[str, Any] = {"sample_rate": RATE, "rms": 0.06, "leave_out": True, "keep": True, "stretch": (1, 2)}
+
+    def kill(*_: object, **__: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as context:
+        context.setattr(shutil, "rmtree", lambda _, ignore_errors=False: ignore_errors or kill())
+        with pytest.raises(Killed):
+            write_pack(rows, corpus / "1.pack", **words)
+    assert (corpus / "1.pack").exists()
+    assert (corpus / "1.pack.failed").read_text().startswith("bob-0\t")
+    assert (corpus / "1.pack.partial").exists()
+    write_pack(rows, corpus / "1.pack", **words)
+    assert not (corpus / "1.pack.partial").exists()
+
+
 def damage(shar: Path) -> None:
     """Overwrite the first recording."""
     first = next(Shar.find(shar).of_shard(1, 4))  # type: ignore[union-attr]

@@ -125,12 +125,13 @@ def write_pack(
         "leave_out": leave_out,
     }
     recordings = _recordings(todo)
+    partial_folder = Path(f"{os.fspath(target)}.partial")
     if keep and Path(target).is_file():
         found = open_file(Path(target)).pack
         made_with = (found.sample_rate, found.rms, len(found.perturbed), len(found.pitch) > 0, found.seed)
         if made_with == (sample_rate, rms, perturbed_copies, pitch, seed) and found.recordings == recordings:
+            shutil.rmtree(partial_folder, ignore_errors=True)  # of a call that was killed when the pack was there
             return found
-    partial_folder = Path(f"{os.fspath(target)}.partial")
     utterances = _checksum((job.id, job.speaker, str(job.recording), job.start, job.end, *job.stamp()) for job in todo)
     lengths = _resume(partial_folder, options | {"utterances": utterances})
     load = Loader(sample_rate, rms, perturbed_copies, seed, pitch, leave_out)
@@ -157,8 +158,8 @@ def write_pack(
         raise InputError(f"no recording can be used: {first}", where=source.path, hint="check that they are there")
     kept = [(job, length) for job, length in zip(todo, lengths, strict=True) if length]
     header = options | {"recordings": recordings}
+    _name_failed(Path(target), partial_folder / "failed")  # first: a pack that is there is not looked into again
     _assemble(Path(target), partial_folder, [job for job, _ in kept], [length for _, length in kept], header)
-    _name_failed(Path(target), partial_folder / "failed")
     shutil.rmtree(partial_folder)
     return open_file(Path(target)).pack
 
