@@ -29,9 +29,10 @@ section { background: var(--paper); border: 1px solid var(--line); border-radius
 figure { margin: 12px 0 0; } svg { max-width: 100%; height: auto; display: block; margin: 0 auto; }
 figcaption { color: var(--soft); font-size: 12.5px; text-align: right; }
 .two { display: grid; grid-template-columns: 1fr 1fr; gap: 22px; } .two section { margin-top: 22px; }
+.headline > *, .two > * { min-width: 0; }
 .scroll { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-size: 13.5px; font-variant-numeric: tabular-nums;
-  margin-top: 10px; }
+table { border-collapse: separate; border-spacing: 0; width: 100%; font-size: 13.5px; margin-top: 10px;
+  font-variant-numeric: tabular-nums; }
 th, td { padding: 5px 8px; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th { color: var(--soft); font-weight: 550; }
 th:first-child, td:first-child { text-align: left; white-space: normal; min-width: 11em; position: sticky; left: 0;
@@ -51,7 +52,8 @@ footer { color: var(--soft); font-size: 12.5px; margin-top: 26px; }
 @media (max-width: 860px) { .headline, .two { grid-template-columns: 1fr; } .tiles { grid-template-columns: 1fr 1fr; } }
 @media (max-width: 620px) { main { padding: 20px 10px 40px; } section { padding: 16px 14px; }
   th:first-child, td:first-child { min-width: 8em; }
-  figure { overflow-x: auto; } figure svg, .track { min-width: 600px; } }
+  figure { overflow-x: auto; } figure svg, .track { min-width: 600px; }
+  .two figure svg { min-width: 0; } }
 @media print { body { background: #fff; } section, .tile { break-inside: avoid; } audio { display: none; } }
 """
 
