@@ -13,13 +13,14 @@
 #      report, three readers each that nothing is trained on. What is chosen is chosen on development alone
 #   2  phones of map, development and report, by forced alignment; packs
 #   3  train: masked prediction of clusters of cepstra (--conf units-50hz)
-#   4  once more: masked prediction of the units of stage 3
+#   4  again and again, --iterations in all: masked prediction of the units of the iteration before, from its weights
 #   5  encode
 #   6  measures on development and report: phonemes with MFCC k-means of the same size and rate beside them, ABX of
 #      vectors and of units, how much of the speaker is in the units, segmentation, robustness to noise and the like
 #   7  RESULTS.md
 #
-# More options: --changes and --second-changes "K=V ..." (of the numbers of stages 3 and 4), --share S (of the readers'
+# More options: --changes "K=V ..." (of the numbers of every iteration), --deeper "K=V ..." (from the third on), --last
+# "K=V ..." (of the last; as they are here, it is as long as the others together), --share S (of the readers'
 # utterances that the map is learnt on), --tokens N (of each phone, for ABX), --recordings N (for robustness),
 # --speakers "...", --development "..." and --report "..." (readers), --threads N (to train with), --data DIR,
 # --exp DIR, --tag NAME.
@@ -34,8 +35,10 @@ librispeech=
 more=
 model=
 conf="units-50hz"
+iterations=4
 changes=
-second_changes=
+deeper="training.predictor=[8,1,2,4,8,16] training.warp=0.85"
+last="training.steps=3600"
 share=0.22
 tokens=10
 recordings=50
@@ -89,25 +92,30 @@ if begin_stage 2 "phones and packs" reads "$data"/{train,dev,map,development,rep
 fi
 
 marks=$exp
-if [[ -z $model ]]; then
-  if begin_stage 3 "train on clusters of cepstra" reads "$data"/{train,dev}.pack "$preset" \
-    guards "$exp"/first/checkpoints/{last.pt,best}; then
-    # shellcheck disable=SC2086  # --changes are several words
-    $train_cmd --gpu "$ngpu" "$exp/log/first.log" "${launch[@]}" train-units "$preset" --data "$data/train.pack" \
-      --dev "$data/dev.pack" --out "$exp/first" --threads "$threads" --device "$device" $changes
-    end_stage
-  fi
-
-  if begin_stage 4 "train on its units" reads "$data"/{train,dev}.pack "$exp/first/checkpoints/best/model.safetensors" \
-    guards "$exp"/second/checkpoints/{last.pt,best}; then
-    # shellcheck disable=SC2086  # --second-changes are several words
-    $train_cmd --gpu "$ngpu" "$exp/log/second.log" "${launch[@]}" train-units "$preset" --data "$data/train.pack" \
-      --dev "$data/dev.pack" --targets "$exp/first" --from "$exp/first" --out "$exp/second" --threads "$threads" \
-      --device "$device" $second_changes
-    end_stage
-  fi
-  model=$exp/second/checkpoints/best
+last_iteration=$exp/iteration_$iterations
+if [[ -z $model ]] && begin_stage 3 "train on clusters of cepstra" reads "$data"/{train,dev}.pack "$preset" \
+  guards "$exp"/iteration_1/checkpoints/{last.pt,best}; then
+  # shellcheck disable=SC2086  # --changes are several words
+  $train_cmd --gpu "$ngpu" "$exp/log/iteration_1.log" "${launch[@]}" train-units "$preset" --data "$data/train.pack" \
+    --dev "$data/dev.pack" --out "$exp/iteration_1" --threads "$threads" --device "$device" $changes
+  end_stage
 fi
+
+if [[ -z $model ]] && begin_stage 4 "train on units" reads "$data"/{train,dev}.pack "$preset" \
+  "$exp/iteration_1/checkpoints/best/model.safetensors" guards "$last_iteration"/checkpoints/{last.pt,best}; then
+  for ((number = 2; number <= iterations; number++)); do
+    numbers=$changes
+    ((number < 3)) || numbers="$deeper $numbers"
+    ((number < iterations)) || numbers="$last $numbers"
+    before=$exp/iteration_$((number - 1))
+    # shellcheck disable=SC2086  # the numbers are several words
+    $train_cmd --gpu "$ngpu" "$exp/log/iteration_$number.log" "${launch[@]}" train-units "$preset" \
+      --data "$data/train.pack" --dev "$data/dev.pack" --targets "$before" --from "$before" \
+      --out "$exp/iteration_$number" --threads "$threads" --device "$device" $numbers
+  done
+  end_stage
+fi
+model=${model:-$last_iteration/checkpoints/best}
 
 if begin_stage 5 "encode" reads "$model/model.safetensors" "$data"/{map,development,report}/wav.scp \
   makes "$exp"/codes/{map,development,report}.txt; then
