@@ -31,7 +31,7 @@ from vqspeech.model.checkpoint import checksum, codes_checksum, load_model, mode
 from vqspeech.model.conditioner import PITCH_FEATURES
 from vqspeech.model.external import frames_of, on_frames
 from vqspeech.model.hub import download
-from vqspeech.model.packaged import find_model
+from vqspeech.model.packaged import find_model, model_name
 from vqspeech.model.speaker_conditioning import Voice
 from vqspeech.model.vqvae import VQVAE
 from vqspeech.pitch import Intonation
@@ -224,7 +224,7 @@ class Model:
             codebook_size=config.quantizer.codes,
             frame_period=hop / config.audio.sample_rate,
             offset=hop / 2 / config.audio.sample_rate,
-            model=self.folder.name,
+            model=model_name(self.folder),
             checksum=codes_checksum(self.folder),
         )
 

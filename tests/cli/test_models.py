@@ -9,6 +9,7 @@ import pytest
 import vqspeech
 from vqspeech import codes
 from vqspeech.cli.main import main
+from vqspeech.model.packaged import model_name, packaged_models
 
 SAMPLE = Path(__file__).parents[2] / "egs" / "quickstart" / "sample"
 RECORDING = str(SAMPLE / "slt-001.flac")
@@ -69,3 +70,9 @@ def test_speakers_and_info_of_a_model_without_voices(capsys: pytest.CaptureFixtu
         assert "50 Hz" in table
         assert "none: units only" in table
         assert "decoder" not in table.replace("decoder 0.00 M", "")
+
+
+def test_a_packaged_model_is_called_by_its_name_and_any_other_by_its_folders() -> None:
+    assert {model_name(folder): folder for folder in packaged_models().values()} == packaged_models()
+    assert vqspeech.load().code_info.model == "default"
+    assert model_name(Path("exp/pretrained")) == "pretrained"

@@ -16,6 +16,7 @@ from huggingface_hub import ModelCard, ModelCardData, ModelHubMixin
 from vqspeech.errors import decoding
 from vqspeech.model import hub
 from vqspeech.model.checkpoint import copy_model, load_model, model_folder, save_model
+from vqspeech.model.packaged import model_name
 from vqspeech.model.vqvae import VQVAE
 
 _USE = """
@@ -91,7 +92,7 @@ class HubModel(  # type: ignore[call-arg]
     def _facts(self) -> str:
         config, voices = self.network.config, len(self.network.speakers)
         return (
-            f"# {self.folder.name}\n\nA model of vqspeech: {config.code_rate:g} codes per second out of "
+            f"# {model_name(self.folder)}\n\nA model of vqspeech: {config.code_rate:g} codes per second out of "
             f"{config.quantizer.codes}, audio at {config.audio.sample_rate} Hz, {voices or 'no'} voices. "
             f"What it was trained on, and whose voices they are, has not been written down.\n{_USE}"
         )

@@ -33,6 +33,11 @@ def packaged_models() -> dict[str, Path]:
     return {DEFAULT: PRETRAINED} | others
 
 
+def model_name(folder: Path) -> str:
+    """The name of a packaged model, else that of the folder."""
+    return next((name for name, packaged in packaged_models().items() if packaged == folder), folder.name)
+
+
 def find_model(model: str | os.PathLike[str] | None) -> Path:
     """The folder that is meant by a name or a path; nothing is read there, but one of the Hub is fetched.
 

@@ -17,6 +17,7 @@ from vqspeech.errors import InputError
 from vqspeech.files import path_in
 from vqspeech.generation.code_sampling import sample_codes
 from vqspeech.generation.postfilter import STRENGTH
+from vqspeech.model.packaged import model_name
 from vqspeech.model.prior import Prior
 from vqspeech.model.prior.checkpoint import load_prior
 from vqspeech.new_voice import STEPS, require_name, save_voice, speech_of
@@ -71,7 +72,7 @@ class Tasks:
         """What the page must know of the model."""
         config = self.model.network.config
         return {
-            "model": self.model.folder.name,
+            "model": model_name(self.model.folder),
             "engine": f"{self.model.engine.name}, {self.model.engine.precision}",
             "speakers": list(self.model.speakers),
             "sample_rate": self.model.sample_rate,

@@ -18,6 +18,7 @@ from vqspeech.cli.common.renamed import add_renamed
 from vqspeech.cli.evaluate.inputs import add_foreign, shard
 from vqspeech.errors import InputError
 from vqspeech.files import atomic_open, path_in
+from vqspeech.model.packaged import model_name
 from vqspeech.pitch import INTONATIONS
 from vqspeech.speaker_blend import require_voices
 
@@ -199,7 +200,7 @@ def _run(options: argparse.Namespace, measure: Measure) -> None:
     if options.shard:
         print(f"share {number} of {shares}: {len(pairs)} pairs are scored")
         return
-    name = str(options.converted) if model is None else str(options.model or model.folder.name)
+    name = str(options.converted) if model is None else str(options.model or model_name(model.folder))
     about = report.About(
         title=options.title or f"{measure.capitalize()} by {Path(name).name}",
         measure=measure,
