@@ -202,7 +202,7 @@ def test_each_packaged_preset_reads_and_fits_into_ten_megabytes(name: str) -> No
 
 
 def test_presets_of_priors_and_of_models_are_kept_apart() -> None:
-    with pytest.raises(InputError, match="no such preset"):
+    with pytest.raises(InputError, match="a preset of vqspeech train"):
         read_prior_preset("paper-64x")
     with pytest.raises(InputError, match=r"network\.kind") as caught:
         read_prior_preset("wavenet", ["network.kind=magic"])
