@@ -118,9 +118,8 @@ def bursts() -> np.ndarray:
     at = 0.3
     while at < SECONDS - 0.4:
         length = random.uniform(0.1, 0.25)
-        loudness += np.clip(np.sin(np.pi * (clock - at) / length), 0, 1) * (
-            np.abs(clock - at - length / 2) < length / 2
-        )
+        syllable = slice(int(at * RATE), int((at + length) * RATE))
+        loudness[syllable] = np.clip(np.sin(np.pi * (clock[syllable] - at) / length), 0, 1)
         at += length + random.uniform(0.1, 0.35)
     phase = 2 * np.pi * np.cumsum(140 + 30 * np.sin(3 * clock)) / RATE
     return (0.04 * loudness * sum(np.sin(k * phase) / k**0.7 for k in range(1, 25))).astype(np.float32)
