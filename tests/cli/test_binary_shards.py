@@ -159,6 +159,17 @@ def test_killed_at_random_again_and_again(
     assert join(out, tmp_path / "a") == join(tmp_path / "whole", tmp_path / "b")
 
 
+def test_what_a_kill_at_the_last_moment_leaves_is_removed(corpus: Path, model: str, tmp_path: Path) -> None:
+    words = (corpus / "rows.jsonl", tmp_path / "out", model, "--shards", "1")
+    assert encode(*words) == 0
+    made = contents(tmp_path / "out")
+    name = next(name for name in made if name.endswith("-of-00001.npy"))
+    for left in (f".{name}.lock", f".{name.removesuffix('.npy')}.log"):
+        (tmp_path / "out" / left).touch()
+    assert encode(*words) == 0
+    assert contents(tmp_path / "out") == made
+
+
 def test_folders_and_data_directories(corpus: Path, model: str) -> None:
     assert encode(corpus / "audio", corpus / "folder", model, "--shards", "2") == 0
     join(corpus / "folder", corpus / "joined")

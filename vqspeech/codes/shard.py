@@ -12,7 +12,7 @@ import json
 import os
 import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -139,6 +139,11 @@ class ShardWriter:
             self._lock.close()
             raise
         return self
+
+    def tidy(self) -> None:
+        """Remove what a process that was killed left beside a complete shard: its log, and the file that locks it."""
+        with suppress(InputError, OSError), locked(self.path(".npy")):
+            self._log.unlink(missing_ok=True)
 
     def _open(self) -> None:
         if not self._part.exists() and self._log.exists() and self.path(".npy").exists():

@@ -97,7 +97,9 @@ def encode_shard(
         out, model.code_info, shard=shard, shards=shards, source=digest.hexdigest(), described=rows.described
     )
     skipped = writer.complete
-    if not skipped:
+    if skipped:
+        writer.tidy()
+    else:
         with ExitStack() as stack:
             _enter(writer, stack, time.monotonic() + wait)
             skipped = writer.complete  # another process has just made it
