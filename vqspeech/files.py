@@ -8,6 +8,7 @@ import glob
 import io
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,8 @@ from vqspeech.errors import InputError
 _MARK = ".tmp-"
 #: Bytes of a file's name that file systems take, less what suffixes and temporary names add.
 _LONGEST_NAME = 200
+#: Seconds after which a process that waits for another looks again.
+_LOOK_AGAIN = 0.2
 
 
 def name_fault(name: str) -> str | None:
@@ -62,8 +65,12 @@ def sidecar_path(path: str | os.PathLike[str]) -> Path:
 
 
 @contextmanager
-def locked(target: str | os.PathLike[str]) -> Iterator[None]:
+def locked(target: str | os.PathLike[str], *, wait: float = 0.0) -> Iterator[None]:
     """Keep other processes from writing ``target`` (a file or a folder) meanwhile; ``kill -9`` frees it, too.
+
+    Args:
+        target: what is to be written.
+        wait: seconds to wait for another process that writes it.
 
     Raises:
         InputError: another process writes it.
@@ -72,13 +79,18 @@ def locked(target: str | os.PathLike[str]) -> Iterator[None]:
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     lock = target.with_name(f".{target.name}.lock")
+    deadline = time.monotonic() + wait
     while True:
         handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(handle)
-            raise InputError("another process is writing it", where=target, hint="wait until it has ended") from None
+            if time.monotonic() >= deadline:
+                hint = "wait until it has ended"
+                raise InputError("another process is writing it", where=target, hint=hint) from None
+            time.sleep(_LOOK_AGAIN)
+            continue
         except OSError:  # some network file systems have no locks
             break
         # Whoever had it before us has removed the file that we opened: then it is not the lock any more.

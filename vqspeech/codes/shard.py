@@ -80,6 +80,7 @@ class ShardWriter:
         shards: of how many.
         source: what is encoded, in words that differ where it does.
         described: what ``source`` is called in the shard's ``.json``, the same for all shards.
+        wait: seconds to wait on entering the block for another process that writes the shard.
 
     Attributes:
         done: rows of the source that are written, or known not to be usable.
@@ -92,9 +93,18 @@ class ShardWriter:
     """
 
     def __init__(
-        self, folder: Path, info: CodeInfo, *, shard: int, shards: int, source: str, described: str = ""
+        self,
+        folder: Path,
+        info: CodeInfo,
+        *,
+        shard: int,
+        shards: int,
+        source: str,
+        described: str = "",
+        wait: float = 0.0,
     ) -> None:
         self.folder = Path(folder)
+        self.wait = wait
         self.name = shard_name(shard, shards)
         self.kind = code_type(check_info(info, None).codebook_size)
         self.facts = {**asdict(info), "shard": shard, "shards": shards, "described": described, "source": source}
@@ -130,7 +140,7 @@ class ShardWriter:
         )
 
     def __enter__(self) -> ShardWriter:
-        self._lock.enter_context(locked(self.path(".npy")))
+        self._lock.enter_context(locked(self.path(".npy"), wait=self.wait))
         try:
             self.complete = self._is_complete()  # another process may have just made it
             if not self.complete:

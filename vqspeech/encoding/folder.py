@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 from vqspeech.codes.binary import id_fault
@@ -17,8 +16,6 @@ from vqspeech.files import atomic_open, locked
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".sph", ".w64")
 #: What a folder's recordings are listed in.
 LISTING = "input.jsonl"
-#: Seconds after which a job looks again whether another has listed them.
-_LOOK_AGAIN = 0.2
 
 
 def listing(folder: Path, out: Path) -> Path:
@@ -30,14 +27,9 @@ def listing(folder: Path, out: Path) -> Path:
         InputError: there are no recordings.
     """
     target = out / LISTING
-    while not target.is_file():
-        with ExitStack() as stack:
-            try:
-                stack.enter_context(locked(target))
-            except InputError:  # another job is at it, or was until it was killed
-                time.sleep(_LOOK_AGAIN)
-                continue
-            if not target.is_file():
+    if not target.is_file():
+        with locked(target, wait=math.inf):
+            if not target.is_file():  # another job may have just made it, or was killed at it
                 _list(folder, target)
     return target
 

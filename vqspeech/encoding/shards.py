@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -94,29 +92,17 @@ def encode_shard(
         digest.update(repr(row.identity()).encode(errors="surrogateescape"))
         total += 1
     writer = ShardWriter(
-        out, model.code_info, shard=shard, shards=shards, source=digest.hexdigest(), described=rows.described
+        out, model.code_info, shard=shard, shards=shards, source=digest.hexdigest(), described=rows.described, wait=wait
     )
     skipped = writer.complete
     if skipped:
         writer.tidy()
     else:
-        with ExitStack() as stack:
-            _enter(writer, stack, time.monotonic() + wait)
+        with writer:
             skipped = writer.complete  # another process has just made it
             if not skipped:
                 _encode(model, islice(rows.of_shard(shard, shards), writer.done, None), writer, total, progress, say)
     return Outcome(writer.name, writer.done - writer.failed, writer.failed, skipped=skipped)
-
-
-def _enter(writer: ShardWriter, stack: ExitStack, deadline: float) -> None:
-    while True:
-        try:
-            stack.enter_context(writer)
-            return
-        except InputError:
-            if time.monotonic() >= deadline:
-                raise
-        time.sleep(0.2)
 
 
 def _encode(
