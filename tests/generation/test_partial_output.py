@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from small_vqvaes import CODES, make_network
 
-from vqspeech.generation import Engine, chunks, make_engine, sampler
+from vqspeech.generation import Engine, make_engine, sampler
 from vqspeech.generation.conditioning import ConditioningPlan
 from vqspeech.generation.native_engine import MISSING, NativeEngine, instruction_sets
 from vqspeech.generation.partial_output import PartialOutput
@@ -22,13 +22,7 @@ from vqspeech.model.vqvae import VQVAE
 
 RATE, HOP = 8000, 12
 
-
-@pytest.fixture(autouse=True)
-def _brief(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is long is so already after a tenth of a second."""
-    for name, seconds in {"SHORTEST": 0.03, "LONGEST": 0.06, "PAUSE": 0.01, "SETTLING": 0.01, "FADE": 0.002}.items():
-        monkeypatch.setattr(chunks, name, seconds)
-    monkeypatch.setattr("vqspeech.generation.synthesis.FADE", 0.002)
+pytestmark = pytest.mark.usefixtures("brief_chunks")
 
 
 class StoppedError(Exception):

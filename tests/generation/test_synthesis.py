@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from small_vqvaes import CODES, make_network
 from torch import Tensor
 
-from vqspeech.generation import Engine, chunks, generate, make_engine
+from vqspeech.generation import Engine, generate, make_engine
 from vqspeech.generation.conditioning import ConditioningPlan
 from vqspeech.generation.native_engine import MISSING
 from vqspeech.generation.synthesis import find_chunks, synthesise
@@ -22,13 +22,7 @@ from vqspeech.training.adaptation import add_voice
 
 RATE, HOP = 8000, 12
 
-
-@pytest.fixture(autouse=True)
-def _brief(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is long is so already after a tenth of a second."""
-    for name, seconds in {"SHORTEST": 0.03, "LONGEST": 0.06, "PAUSE": 0.01, "SETTLING": 0.01, "FADE": 0.002}.items():
-        monkeypatch.setattr(chunks, name, seconds)
-    monkeypatch.setattr("vqspeech.generation.synthesis.FADE", 0.002)
+pytestmark = pytest.mark.usefixtures("brief_chunks")
 
 
 def sequence(seconds: float, seed: int = 0) -> Tensor:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from equal_states import assert_same
 from one_node import Slurm, one_node
 from small_training import CHANGES, write_data
 
@@ -116,20 +117,3 @@ def test_a_job_that_is_requeued_ends_with_the_same(
     assert found.keys() == expected.keys()
     for name in found:
         assert_same(found[name], expected[name], name)
-
-
-def assert_same(found: Any, expected: Any, name: str) -> None:
-    """Fail where some tensor or number of two states differs, and name it."""
-    assert type(found) is type(expected), name
-    if isinstance(found, torch.Tensor):
-        assert torch.equal(found, expected), name
-    elif isinstance(found, dict):
-        assert found.keys() == expected.keys(), name
-        for key in found:
-            assert_same(found[key], expected[key], f"{name}.{key}")
-    elif isinstance(found, list | tuple):
-        assert len(found) == len(expected), name
-        for number, (one, other) in enumerate(zip(found, expected, strict=True)):
-            assert_same(one, other, f"{name}.{number}")
-    else:
-        assert found == expected, name

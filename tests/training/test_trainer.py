@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from equal_states import assert_same
 from safetensors.numpy import save_file
 from small_training import RATE, make_pack, make_preset, write_data
 from torch import Tensor
@@ -51,23 +52,6 @@ def last(out: Path) -> dict[str, Any]:
     state: dict[str, Any] = torch.load(out / "checkpoints" / "last.pt", weights_only=True)
     del state["seconds"]
     return state
-
-
-def assert_same(a: Any, b: Any, where: str = "") -> None:
-    """Two nests of dictionaries, lists and tensors, equal to the bit."""
-    assert type(a) is type(b), where
-    if isinstance(a, dict):
-        assert a.keys() == b.keys(), where
-        for key in a:
-            assert_same(a[key], b[key], f"{where}.{key}")
-    elif isinstance(a, list | tuple):
-        assert len(a) == len(b), where
-        for index, pair in enumerate(zip(a, b, strict=True)):
-            assert_same(*pair, f"{where}[{index}]")
-    elif isinstance(a, Tensor):
-        assert torch.equal(a, b), where
-    else:
-        assert a == b, where
 
 
 def stop_at(trainer: Trainer, step: int) -> None:

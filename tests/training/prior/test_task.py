@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from equal_states import assert_same
 from small_prior_training import CHANGES, CODES, grammar_bits, make_code_data, make_prior_preset
-from test_trainer import assert_same, last, start, stop_at
+from test_trainer import last, start, stop_at
 
 from vqspeech.devices import Devices
 from vqspeech.errors import InputError
