@@ -81,9 +81,10 @@ units_only() {
   grep -q '^  mask_share:' "$1"
 }
 
-# model_named MODEL: the folder of a packaged model of that name, else the path, made absolute.
+# model_named MODEL [OPTION]: the folder of a packaged model of that name, else the path, made absolute. Given by --model, or
+# by another option.
 model_named() {
-  python3 - "$1" <<'EOF' || exit 2
+  python3 - "$1" "${2:-model}" <<'EOF' || exit 2
 import os
 import sys
 
@@ -93,7 +94,7 @@ from vqspeech.model.packaged import find_model
 try:
     print(os.path.abspath(find_model(sys.argv[1])))
 except InputError as error:
-    sys.exit(f"--model: {error}")
+    sys.exit(f"--{sys.argv[2]}: {error}")
 EOF
 }
 

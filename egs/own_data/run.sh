@@ -43,7 +43,7 @@ need recordings "a folder with one sub-folder of recordings per speaker"
 absolute recordings data exp
 
 [[ -n $from || $conf != decoder-125hz ]] || from=default
-[[ -z $from ]] || from=$(model_named "$from")
+[[ -z $from ]] || from=$(model_named "$from" from)
 model=$(config_file "$recipe/conf" "$conf")
 exp=$exp/${tag:-$(basename "$model" .yaml)}
 
