@@ -117,6 +117,33 @@ def test_a_run_that_was_stopped_goes_on_without_the_first_model(tmp_path: Path) 
     assert Trainer(resumed, out, devices).run().used > 0
 
 
+def test_a_codebook_of_another_size_is_placed_on_what_the_trained_encoder_makes(tmp_path: Path) -> None:
+    first = trained_model(tmp_path / "first")
+    task = VQVAETask(
+        make_preset("model.quantizer.codes=32", "training.quantize_from=0"), TRAIN, DEV, initialise_from=first
+    )
+    trained, model = load_model(first), task.model
+    assert not model.quantizer.started
+    for name, tensor in trained.state_dict().items():
+        if name.startswith(("encoder.", "conditioner.")):
+            assert torch.equal(model.state_dict()[name], tensor), name
+    task.prepare(0, torch.device("cpu"))
+    assert model.quantizer.started
+    assert model.quantizer.codebook.unique(dim=0).shape == (32, 4)
+    # What is left of the encoder's vectors of speech is less than with the trained codebook of 8.
+    waveform = torch.from_numpy(TRAIN.samples[: 4 * 1024].astype("float32") / 32767)[None]
+    with torch.no_grad():
+        vectors = trained.encoder(trained.companding.preemphasise(waveform))  # (1, 4, codes)
+    errors = [(each.eval().quantizer(vectors).values - vectors).square().mean() for each in (trained, model)]
+    assert errors[1] < 0.7 * errors[0]
+
+
+def test_kept_codes_must_be_as_many(tmp_path: Path) -> None:
+    first = trained_model(tmp_path / "first")
+    with pytest.raises(InputError, match=r"model\.quantizer\.codes is 8, not 16"):
+        VQVAETask(make_preset(*KEPT, "model.quantizer.codes=16"), TRAIN, DEV, initialise_from=first)
+
+
 def test_there_must_be_codes_to_keep(tmp_path: Path) -> None:
     task = VQVAETask(make_preset(*KEPT), TRAIN, DEV)
     with pytest.raises(InputError, match=r"no codes to keep.*--from"):

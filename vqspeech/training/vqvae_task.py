@@ -31,8 +31,10 @@ from vqspeech.training.vqvae_optimizers import make_optimizers
 
 #: Held-out segments evaluated each time.
 HELD_OUT_SEGMENTS = 40
-#: Batches that the codebook is placed on, and that the decoder's activations are measured on.
-START_BATCHES, CALIBRATION_BATCHES = 8, 4
+#: Batches that the codebook is placed on, at least, and vectors per code of it.
+START_BATCHES, START_VECTORS = 8, 32
+#: Batches that the decoder's activations are measured on.
+CALIBRATION_BATCHES = 4
 #: Evaluations with too small a code gap before the run is given up, and the steps of grace after the decoder joined.
 PATIENCE, GRACE = 3, 1000
 
@@ -87,8 +89,11 @@ class VQVAETask:
         torch.manual_seed(training.seed)
         self.model = VQVAE(model, train.speakers)
         if initialise_from:
-            begin = warm_start.initialise_decoder if model.encoder.external else warm_start.initialise_from
-            begin(self.model, load_model(initialise_from), where=str(initialise_from))
+            trained, where = load_model(initialise_from), str(initialise_from)
+            if model.encoder.external:
+                warm_start.initialise_decoder(self.model, trained, where=where)
+            else:
+                warm_start.initialise_from(self.model, trained, where=where, new_codebook=not training.keep_codes)
         if training.keep_codes:
             self.model.keep_codes()
         self.pack = train
@@ -186,8 +191,10 @@ class VQVAETask:
             )
         if step < self.preset.training.quantize_from or quantizer.started:
             return
+        training, codes = self.preset.training, self.preset.model.quantizer.codes
+        codes_per_batch = training.batch * training.segment // self.preset.model.code_hop
         vectors = []
-        for batch in self._extra_batches(START_BATCHES, device):
+        for batch in self._extra_batches(max(START_BATCHES, -(-START_VECTORS * codes // codes_per_batch)), device):
             z = self.model.encoder(self.model.companding.preemphasise(batch.inputs))  # (batch, dimension, codes)
             vectors.append(z.transpose(1, 2).flatten(0, 1))  # (batch x codes, dimension)
         quantizer.start(torch.cat(vectors))

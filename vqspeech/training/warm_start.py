@@ -2,6 +2,7 @@
 
 Layers that are new come after the old ones and are silent at first: their part of the skip sum is zero, so the run
 begins exactly as good as the model it begins from (Chen, Goodfellow and Shlens 2016, "Net2Net", keeps a function so).
+A codebook of another size is placed anew on what the trained encoder makes of speech.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from vqspeech.model.vqvae import VQVAE
 
 
 @torch.no_grad()
-def initialise_from(model: VQVAE, trained: VQVAE, *, where: str) -> None:
+def initialise_from(model: VQVAE, trained: VQVAE, *, where: str, new_codebook: bool = False) -> None:
     """Give ``model`` the weights of ``trained``.
 
     Args:
@@ -24,21 +25,24 @@ def initialise_from(model: VQVAE, trained: VQVAE, *, where: str) -> None:
             decoder may have more layers; one that differs in anything else begins with weights of its own.
         trained: the model to begin from.
         where: what to call it in an error.
+        new_codebook: let ``model`` have another number of codes; its codebook is then as if it had never been placed.
 
     Raises:
         InputError: the two differ in something else.
     """
-    _check(model, trained, where)
+    same_codes = model.config.quantizer.codes == trained.config.quantizer.codes
+    _check(model, trained, where, any_codes=new_codebook)
     begun, old = model.state_dict(), trained.state_dict()
     deepened = _is_deepened(model.config.decoder, trained.config.decoder)
-    others = ("adapters.", "speaker_stats.") if deepened else ("adapters.", "speaker_stats.", "decoder.")
+    others = ["adapters.", "speaker_stats."] + ["decoder."] * (not deepened) + ["quantizer."] * (not same_codes)
     for name, tensor in old.items():
-        if not name.startswith(others) and name in begun and tensor.shape == begun[name].shape:
+        if not name.startswith(tuple(others)) and name in begun and tensor.shape == begun[name].shape:
             begun[name].copy_(tensor)
     # Of a kept model the codebook is averaged over training steps, the sums are not: the first update by moving
     # averages would undo it.
-    quantizer = model.quantizer
-    quantizer.sums.copy_(quantizer.codebook * quantizer.counts[:, None])
+    if same_codes:
+        quantizer = model.quantizer
+        quantizer.sums.copy_(quantizer.codebook * quantizer.counts[:, None])
     _voices(model, trained)
     if deepened:
         _deepen(model, trained)
@@ -76,8 +80,10 @@ def _is_deepened(new: WaveNetConfig, old: WaveNetConfig) -> bool:
     return new.layers >= old.layers and msgspec.structs.replace(new, layers=old.layers) == old
 
 
-def _check(model: VQVAE, trained: VQVAE, where: str) -> None:
-    quantizer = msgspec.structs.replace(model.config.quantizer, codes=trained.config.quantizer.codes)
+def _check(model: VQVAE, trained: VQVAE, where: str, *, any_codes: bool) -> None:
+    quantizer = model.config.quantizer
+    if not any_codes:
+        quantizer = msgspec.structs.replace(quantizer, codes=trained.config.quantizer.codes)
     # A head that only trains the others may come or go.
     conditioner = msgspec.structs.replace(trained.config.conditioner, features=model.config.conditioner.features)
     # What conversion does before the encoder is none of training's.
