@@ -31,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="initialise_from",
         type=model_path,
         metavar="MODEL",
-        help="begin with the weights of this model; voices, depth of the decoder and, unless kept, the number of codes may differ",
+        help="begin with the weights of this model; voices, depth of the decoder and, unless kept, the number of codes "
+        "may differ",
     )
     parser.add_argument(
         "--codes",
