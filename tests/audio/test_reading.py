@@ -195,3 +195,32 @@ def test_notes_of_the_mp3_decoder_are_one_line(
     assert [record.message for record in caplog.records] == [
         f"{path}: damaged MP3; what can be decoded is used (copy it again from its source)"
     ]
+
+
+@pytest.mark.parametrize("form", ["WAV", "WAVEX", "RF64", "W64", "AIFF", "AU"])
+def test_a_file_that_is_cut_short_is_read_with_one_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, form: str
+) -> None:
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    soundfile.write(whole, np.full(32_000, 0.1), 16_000, format=form, subtype="PCM_16")
+    content = whole.read_bytes()
+    cut.write_bytes(content[:-32_000])  # 1 s
+    assert len(audio.read(whole)) == 32_000
+    assert len(audio.read(cut, end=0.5)) == 8000
+    assert not caplog.records
+    assert len(audio.read(cut)) == 16_000
+    assert [record.message for record in caplog.records] == [
+        f"{cut}: cut short, the last 1.00 s are missing; what is there is used (copy it again from its source)"
+    ]
+
+
+@pytest.mark.parametrize("promised", [0xFFFF_FFFF, 0x7FFF_FFFF, 0x7FFF_F024, 32_036])
+def test_a_header_that_does_not_know_or_miscounts_the_length_is_no_damage(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, promised: int
+) -> None:
+    soundfile.write(tmp_path / "a.wav", np.full(16_000, 0.1), 16_000)
+    content = bytearray((tmp_path / "a.wav").read_bytes())
+    content[40:44] = promised.to_bytes(4, "little")
+    (tmp_path / "a.wav").write_bytes(content)
+    assert len(audio.read(tmp_path / "a.wav")) == 16_000
+    assert not caplog.records

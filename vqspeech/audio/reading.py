@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -32,6 +33,12 @@ LONGEST = 6 * 3600
 _BLOCK = 1 << 16
 #: How far a segment may reach past the end of its recording, in seconds; Kaldi's extract-segments allows as much.
 _OVERSHOOT = 0.5
+#: What libsndfile notes of a header that promises more bytes than the file has: of WAV, AIFF, AU, RF64 and W64.
+_CUT_SHORT = re.compile(r"^\s*(?:data|SSND|Data Size|Riff size|riff)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
+#: Promises of more bytes are no length: writers into a pipe, who do not know it, write 2**31 or 2**32, and a bit less.
+_NO_LENGTH = 0x7FFF_0000
+#: Seconds that a header may promise too much: some writers count the header itself.
+_MISCOUNTED = 0.01
 logger = logging.getLogger(__name__)
 
 
@@ -68,6 +75,8 @@ def read(
     longest = LONGEST if longest is None else longest
     with opened(source) as file:
         first, last = _part(file, where, start, end)
+        if not isinstance(file, media.MediaFile) and (last is None or last > file.frames):
+            _note_missing_end(file, where)
         blocks = list(resampled(_mono_blocks(file, where, first, last, longest), file.samplerate, rate))
     if not blocks:
         past = f" after {start:g} s" if start else ""
@@ -92,6 +101,19 @@ def duration(source: str | Path | BinaryIO) -> float:
 def _length_known(file: soundfile.SoundFile | media.MediaFile) -> bool:
     # A FLAC stream from a pipe has no length in its header; libsndfile then gives 0 or the largest 64-bit number.
     return bool(0 < file.frames < 1 << 48)
+
+
+def _note_missing_end(file: soundfile.SoundFile, where: str) -> None:
+    """Log a warning if the file ends before what its header promises."""
+    for promised, there in ((int(promised), int(there)) for promised, there in _CUT_SHORT.findall(file.extra_info)):
+        missing = (promised / there - 1) * file.frames / file.samplerate if there and promised < _NO_LENGTH else 0.0
+        if missing > _MISCOUNTED:
+            logger.warning(
+                "%s: cut short, the last %.2f s are missing; what is there is used (copy it again from its source)",
+                where,
+                missing,
+            )
+            return
 
 
 def _part(
