@@ -198,6 +198,6 @@ setup(
     cmdclass={"build_ext": OptionalBuild},
     install_requires=CORE,
     extras_require=EXTRAS,
-    entry_points={"console_scripts": ["vqspeech = vqspeech.cli.main:main"]},
+    entry_points={"console_scripts": ["vqspeech = vqspeech.__main__:main"]},
     zip_safe=False,
 )

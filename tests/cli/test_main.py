@@ -68,6 +68,21 @@ def test_ctrl_c_while_a_command_is_imported_is_one_line(
     assert capsys.readouterr().err == "vqspeech do-it: interrupted\n"
 
 
+def test_an_interrupt_while_the_commands_are_imported_is_one_line() -> None:
+    interrupt = (
+        "import runpy, sys\n"
+        "class Interrupts:\n"
+        "    def find_spec(self, name, *rest):\n"
+        "        if name == 'argparse': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupts())\n"
+        "sys.modules.pop('argparse', None)\n"
+        "sys.argv = ['vqspeech', 'speakers']\n"
+        "runpy.run_module('vqspeech', run_name='__main__', alter_sys=True)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", interrupt], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "vqspeech: interrupted\n")
+
+
 def test_nothing_heavy_is_imported_for_help() -> None:
     script = (
         "import sys; from vqspeech.cli.main import main\n"
