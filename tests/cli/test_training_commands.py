@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,14 @@ def test_a_model_is_trained_from_data_directories_and_speaks(data: Path, capsys:
     words = ["convert", "--model", str(exp), "--src", str(SAMPLE / "slt-002.flac"), "--speaker", "rms"]
     assert main([*words, "--precision", "int8", "--out", str(data / "out.wav")]) == 0
     assert (data / "out.wav").stat().st_size > 1000
+
+
+def test_a_front_end_alone_is_summed_up_by_its_mel_error(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train(data, *BRIEF, "training.decode_from=1000") == 0
+    printed, log = capsys.readouterr().out, (data / "exp" / "train.log").read_text()
+    assert re.search(r"best: mel error \d\.\d{3}, perplexity \d+$", printed)
+    assert re.search(r"held out: mel \d\.\d{3}  perplexity", log)
+    assert "nan" not in printed + log
 
 
 def test_a_pack_trains_the_same_model_as_the_directory_it_was_made_from(data: Path) -> None:

@@ -91,4 +91,4 @@ def run(options: argparse.Namespace) -> None:
     task, devices = precision.build(preset, make, options.out, devices)
     result = Trainer(task, options.out, devices).run(ends_process=True)
     if devices.leads:
-        print(f"{options.out}/checkpoints/best: {result.nll:.3f} nats per sample, perplexity {result.perplexity:.0f}")
+        print(f"{options.out}/checkpoints/best: {result}")

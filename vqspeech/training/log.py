@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from datetime import timedelta
@@ -79,7 +80,8 @@ class Log:
         self._draw("train", step, {**numbers, f"{unit}_a_second": speed})
 
     def evaluation(self, step: int, measures: dict[str, float]) -> None:
-        """Say what was measured on held-out speech."""
+        """Say what was measured on held-out speech; what is NaN was not measured."""
+        measures = {name: value for name, value in measures.items() if not math.isnan(value)}
         listed = "  ".join(
             f"{name.replace('_', ' ')} {value:.3f}" if isinstance(value, float) else f"{name} {value}"
             for name, value in measures.items()

@@ -43,6 +43,10 @@ class HeldOut:
         """The likelihood decides which model is the best; the auxiliary head's error where there is none."""
         return self.mel if math.isnan(self.nll) else self.nll
 
+    def __str__(self) -> str:
+        fit = f"mel error {self.mel:.3f}" if math.isnan(self.nll) else f"{self.nll:.3f} nats per sample"
+        return f"{fit}, perplexity {self.perplexity:.0f}"
+
 
 def auxiliary_target(targets: Tensor, config: ModelConfig) -> Tensor | None:
     """What the auxiliary head is to predict.
