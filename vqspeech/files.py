@@ -68,6 +68,9 @@ def sidecar_path(path: str | os.PathLike[str]) -> Path:
 def locked(target: str | os.PathLike[str], *, wait: float = 0.0) -> Iterator[None]:
     """Keep other processes from writing ``target`` (a file or a folder) meanwhile; ``kill -9`` frees it, too.
 
+    The lock is an empty hidden file beside ``target``, so that it holds for all machines that share the folder. It is
+    removed at the end; what ``kill -9`` leaves of it locks nothing, and goes with the next run.
+
     Args:
         target: what is to be written.
         wait: seconds to wait for another process that writes it.
