@@ -22,7 +22,7 @@ from vqspeech.streaming.statistics import RunningHistogram
 
 #: Seconds of a frame, about.
 FRAME = 0.02
-#: By how much the floor rises, in dB a second; how far above it speech begins, and where at the least, in dB.
+#: By how much the floor rises, in dB per second; how far above it speech begins, and where at the least, in dB.
 RISE, ABOVE_FLOOR, LEAST = 3.0, 9.0, -70.0
 #: Seconds that a pause has to last to be none of speech.
 HANGOVER = 0.25

@@ -71,7 +71,7 @@ class Log:
     def progress(
         self, step: int, steps: int, numbers: dict[str, float], *, speed: float, unit: str, seconds_left: float
     ) -> None:
-        """Say how training goes, at how many ``unit`` a second."""
+        """Say how training goes, at how many ``unit`` per second."""
         listed = "  ".join(f"{name} {value:.3f}" for name, value in numbers.items() if name != "perplexity")
         if "perplexity" in numbers:
             listed += f"  perplexity {numbers['perplexity']:.0f}"
