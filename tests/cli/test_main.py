@@ -149,6 +149,17 @@ def test_a_commands_help_is_its_files_first_words(command: ModuleType, capsys: p
         (PermissionError(13, "Permission denied", "a.wav"), 2, "a.wav: Permission denied"),
         (OSError(28, "No space left on device"), 2, "No space left on device"),
         (KeyboardInterrupt(), 130, "interrupted"),
+        (MemoryError(), 1, "too big for the memory: MemoryError"),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1000 bytes. Error code 12"),
+            1,
+            "too big for the memory: tried to allocate 1000 bytes",
+        ),
+        (
+            RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0"),
+            1,
+            "too big for the memory: CUDA out of memory",
+        ),
     ],
 )
 def test_what_goes_wrong_outside_is_one_line(

@@ -6,6 +6,7 @@ import argparse
 import importlib
 import io
 import os
+import re
 import signal
 import sys
 import warnings
@@ -59,6 +60,10 @@ COMMANDS: dict[str, dict[str, str]] = {
         "results": "gather every number of an experiment on one page",
     },
 }
+
+
+#: What torch says, in a RuntimeError, of memory that there is not: of the processor, and of a GPU.
+_OUT_OF_MEMORY = re.compile(r"tried to allocate \d+ bytes|CUDA out of memory[^.]*", re.IGNORECASE)
 
 
 def _path(text: str) -> Path:
@@ -177,7 +182,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"vqspeech {command}: a worker process was killed (out of memory? try --jobs 1)", file=sys.stderr)
         return 1
     except (MemoryError, RecursionError) as error:
-        print(f"vqspeech {command}: too big for the memory: {error or type(error).__name__}", file=sys.stderr)
+        print(f"vqspeech {command}: too big for the memory: {str(error) or type(error).__name__}", file=sys.stderr)
+        return 1
+    except RuntimeError as error:
+        if not (found := _OUT_OF_MEMORY.search(str(error))):
+            raise
+        print(f"vqspeech {command}: too big for the memory: {found[0]}", file=sys.stderr)
         return 1
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
