@@ -23,13 +23,13 @@ def parse_yaml(text: str, *, where: str | os.PathLike[str], loader: type[yaml.Sa
         loader: which scalars are numbers.
 
     Raises:
-        InputError: naming the line, for what is no YAML, or too long or too deep for a config.
+        InputError: naming the line, for what is no YAML, gives a key twice, or is too long or too deep for a config.
     """
     if len(text) > _LONGEST or text.count("[") + text.count("{") > _MOST_BRACKETS:
         raise InputError("too long or too deep for a config", where=where, hint="compare with one of the package")
     try:
         with decoding("not YAML", where=where, hint="mend the syntax"):
-            return yaml.load(text, loader)
+            return yaml.load(text, _each_key_once(loader))
     except InputError as error:
         mark = getattr(error.__cause__, "problem_mark", None)
         if mark is None:
@@ -46,3 +46,22 @@ def read_yaml(path: str | os.PathLike[str], loader: type[yaml.SafeLoader] = yaml
     with decoding("not a YAML text", where=path, hint="give a config"):
         text = raw.decode("utf-8")
     return parse_yaml(text, where=path, loader=loader)
+
+
+def _each_key_once(loader: type[yaml.SafeLoader]) -> type[yaml.SafeLoader]:
+    """A loader that refuses a key that was there before, where YAML would let the last one silently win."""
+
+    class EachKeyOnce(loader):  # type: ignore[misc, valid-type]
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+            seen: set[str] = set()
+            for key, _ in node.value:
+                if isinstance(key, yaml.ScalarNode):
+                    if key.value in seen:
+                        raise yaml.constructor.ConstructorError(
+                            None, None, f"{key.value!r} is there twice", key.start_mark
+                        )
+                    seen.add(key.value)
+            made: dict[Any, Any] = super().construct_mapping(node, deep)
+            return made
+
+    return EachKeyOnce
