@@ -35,8 +35,10 @@ class Echo:
         self.free = threading.Event()
         self.free.set()
         self.pushed = 0
+        self.calls = 0
 
     def push(self, waveform: np.ndarray) -> np.ndarray:
+        self.calls += 1
         self.free.wait()
         self.pushed += len(waveform)
         self.held = np.concatenate([self.held, waveform])
@@ -114,10 +116,17 @@ def test_a_long_backlog_is_skipped(echo: Echo) -> None:
     samples = np.arange(1, 5001, dtype=np.float32)
     play(conversion, samples[:400])
     echo.free.clear()
-    play(conversion, samples[400:3400], wait=False)
+    calls = echo.calls
+    play(conversion, samples[400 : 400 + BLOCK], wait=False)
+    # The thread is held up before the rest comes, not merely late to begin.
+    deadline = time.monotonic() + 20
+    while echo.calls == calls and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert echo.calls == calls + 1
+    play(conversion, samples[400 + BLOCK : 3400], wait=False)
     echo.free.set()
     wait_for(conversion)
-    assert echo.pushed < 1000
+    assert echo.pushed == 400 + BLOCK
     after = play(conversion, samples[3400:])
     assert after[1000:].all()
     conversion.close()
