@@ -3,8 +3,8 @@
   .venv/bin/python tools/package_model.py EXP/decoder EXP/prior [--mean-shift S] [--unigram-prior W] [--f0-warp S]
   .venv/bin/python tools/package_model.py EXP --name units
 
-Writes vqspeech/pretrained/ and vqspeech/pretrained/prior/, or vqspeech/pretrained/NAME/; the cards there are written by
-hand.
+Writes vqspeech/pretrained/ and vqspeech/pretrained/prior/, or vqspeech/pretrained/NAME/; the models' cards there are
+written by hand, the prior's is the one that its training wrote.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def main() -> None:
     if made_by != codes_checksum(out):
         raise SystemExit(f"{prior}: a prior over the codes of another model")
     (out / "prior").mkdir(exist_ok=True)
-    for name in ("config.yaml", "prior.safetensors", "speakers.txt"):
+    for name in ("README.md", "config.yaml", "prior.safetensors", "speakers.txt"):
         if (prior / name).exists():
             shutil.copyfile(prior / name, out / "prior" / name)
 
