@@ -1,7 +1,9 @@
 """``vqspeech live`` between virtual sound devices: what went in is compared with what came out, by the clock.
 
-It needs a processor core to itself for half a minute, so it runs only when asked: ``VQSPEECH_SOUND=1 tools/test.sh
-tests/cli/test_live_devices.py``; ``VQSPEECH_SOUND_SECONDS=600`` makes that ten minutes.
+Conversion has the last of the processor cores that the test may use; the sound server, who plays and who records share
+the others. The core has to be free for half a minute, so the test runs only when asked: ``VQSPEECH_SOUND=1
+tools/test.sh tests/cli/test_live_devices.py``; ``VQSPEECH_SOUND_SECONDS=600`` makes that ten minutes, and
+``VQSPEECH_REPORT=FILE`` writes what was measured.
 """
 
 from __future__ import annotations
@@ -26,12 +28,31 @@ RATE = 16_000
 SECONDS = int(os.environ.get("VQSPEECH_SOUND_SECONDS", "8"))
 #: Seconds from end to end, at most.
 MARK = 0.2
+#: Seconds that are compared at a time: the latency is that of the slowest minute.
+WINDOW = 60
 
 if os.environ.get("VQSPEECH_SOUND") != "1":
     pytest.skip("needs a core to itself: VQSPEECH_SOUND=1 runs it", allow_module_level=True)
 pytest.importorskip("sounddevice", reason="sounddevice or PortAudio is not installed", exc_type=(ImportError, OSError))
 if not all(shutil.which(tool) for tool in ("pulseaudio", "parec", "pacat")):
     pytest.skip("PulseAudio is not installed", allow_module_level=True)
+
+
+CORES = sorted(os.sched_getaffinity(0))
+CONVERTS, OTHERS = CORES[-1:], CORES[:-1] or CORES
+
+
+@pytest.fixture(autouse=True)
+def apart() -> Iterator[None]:
+    """Keep this process, and what it starts, off the core that converts, where there is another.
+
+    Ctrl-C has to reach what is started: a test suite in the background ignores it, and would hand that on.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.sched_setaffinity(0, OTHERS)
+    yield
+    os.sched_setaffinity(0, CORES)
+    signal.signal(signal.SIGINT, before)
 
 
 def before_others(process: int) -> None:
@@ -92,13 +113,22 @@ class Recorder:
             self.times.append(time.monotonic())
             self.pieces.append(piece)
 
-    def stop(self) -> tuple[np.ndarray, float]:
-        """What was recorded, and when its first sample was."""
+    def stop(self) -> None:
+        """End it."""
         self.process.terminate()
         self.thread.join(10)
-        ends = np.cumsum([len(piece) // 2 for piece in self.pieces]) / RATE
+
+    def between(self, at: float, seconds: float) -> tuple[np.ndarray, float]:
+        """What came from the time ``at`` on, and when its first sample was.
+
+        Each stretch has its own beginning by the clock: what a recorder lost before does not count.
+        """
+        times = np.array(self.times)
+        first, end = np.searchsorted(times, (at, at + seconds))
+        pieces = self.pieces[first:end]
+        ends = np.cumsum([len(piece) // 2 for piece in pieces]) / RATE
         # Pieces can be late, none is early.
-        return np.frombuffer(b"".join(self.pieces), "<i2") / 32768, float(np.min(np.array(self.times) - ends))
+        return np.frombuffer(b"".join(pieces), "<i2") / 32768, float(np.min(times[first:end] - ends))
 
 
 def envelope(waveform: np.ndarray, began: float, at: float, seconds: float) -> np.ndarray:
@@ -108,6 +138,14 @@ def envelope(waveform: np.ndarray, began: float, at: float, seconds: float) -> n
     smooth = np.log(np.convolve(power, np.hanning(40) / 20, "same") + 1e-6)
     first = max(0, round(1000 * (at - began)))
     return smooth[first : first + round(1000 * seconds)]
+
+
+def lag(heard: Recorder, made: Recorder, at: float, seconds: float) -> tuple[int, float]:
+    """Milliseconds from what was heard to what was made of it, and how well the two agree then, -1 to 1."""
+    first, second = (envelope(*recorder.between(at - 1, seconds + 1), at, seconds) for recorder in (heard, made))
+    count = min(len(first), len(second))
+    scores = [float(np.corrcoef(first[: count - ms], second[ms:count])[0, 1]) for ms in range(600)]
+    return int(np.argmax(scores)), max(scores)
 
 
 def bursts() -> np.ndarray:
@@ -130,6 +168,7 @@ def started(server: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
     words = [sys.executable, "-m", "vqspeech", "live", "--speaker", "slt", "--input", "pulse", "--output", "pulse"]
     with log.open("w") as said:
         live = subprocess.Popen(words, env=server, stderr=said)
+    os.sched_setaffinity(live.pid, CONVERTS)
     deadline = time.monotonic() + 120
     while "latency" not in log.read_text() and live.poll() is None and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -147,14 +186,15 @@ def test_a_loudspeaker_that_is_unplugged_is_one_line(server: dict[str, str], tmp
     time.sleep(1)
     subprocess.run(["pactl", "unload-module", "2"], env=server, check=True)
     assert live.wait(30) == 2
-    lines = (tmp_path / "log").read_text().splitlines()
+    said = (tmp_path / "log").read_text().splitlines()
+    lines = [line for line in said if line.startswith("vqspeech live:")]  # not what the precision of this processor is
     assert [line.split()[2] for line in lines[:1] + lines[2:]] == ["latency", "the"], lines
     assert "converted" in lines[1]
     assert "the sound device" in lines[2]
 
 
 def test_what_is_said_is_heard_within_200_ms(server: dict[str, str], tmp_path: Path) -> None:
-    log = tmp_path / "log"
+    log, syllables = tmp_path / "log", (bursts() * 32767).astype("<i2").tobytes()
     live = started(server, log)
     heard, made = Recorder("mic.monitor", server), Recorder("out.monitor", server)
     time.sleep(1)
@@ -162,24 +202,22 @@ def test_what_is_said_is_heard_within_200_ms(server: dict[str, str], tmp_path: P
     began = time.monotonic()
     with subprocess.Popen(player, env=server, stdin=subprocess.PIPE) as playing:
         before_others(playing.pid)
-        playing.communicate((bursts() * 32767).astype("<i2").tobytes())
+        playing.communicate(syllables)
     assert playing.returncode == 0
     time.sleep(0.5)
     live.send_signal(signal.SIGINT)
     assert live.wait(30) == 0
     said_at_the_end = log.read_text().splitlines()[-1]
-    (source, source_began), (target, target_began) = heard.stop(), made.stop()
-    if float(said_at_the_end.split("load ")[1].split()[0]) > 0.8:
-        pytest.skip(f"this machine is too busy: {said_at_the_end}")
-    # Of a long run the first minute: whoever plays and records there drifts afterwards.
-    compared = min(60, SECONDS)
-    first, second = (
-        envelope(waveform, at, began, compared) for waveform, at in ((source, source_began), (target, target_began))
-    )
-    scores = [float(np.corrcoef(first[: len(first) - lag], second[lag : len(first)])[0, 1]) for lag in range(600)]
-    report = f"{np.argmax(scores)} ms, correlation {max(scores):.2f}: {log.read_text()}"
+    heard.stop()
+    made.stop()
+    lags = [lag(heard, made, began + at, min(WINDOW, SECONDS - at)) for at in range(0, SECONDS - 7, WINDOW)]
+    slowest, agreement = max(ms for ms, _ in lags), min(score for _, score in lags)
+    by_minutes = " ".join(str(ms) for ms, _ in lags)
+    report = f"end to end {slowest} ms ({by_minutes}), correlation {agreement:.2f}\n{log.read_text()}"
     if "VQSPEECH_REPORT" in os.environ:
         Path(os.environ["VQSPEECH_REPORT"]).write_text(report)
-    assert max(scores) > 0.5, report
-    assert np.argmax(scores) <= 1000 * MARK, report
+    if float(said_at_the_end.split("load ")[1].split()[0]) > 0.8:
+        pytest.skip(f"this machine is too busy: {said_at_the_end}")
+    assert agreement > 0.5, report
+    assert slowest <= 1000 * MARK, report
     assert " 0 dropouts" in said_at_the_end, report
