@@ -34,9 +34,13 @@ def initialise_from(model: VQVAE, trained: VQVAE, *, where: str, new_codebook: b
     _check(model, trained, where, any_codes=new_codebook)
     begun, old = model.state_dict(), trained.state_dict()
     deepened = _is_deepened(model.config.decoder, trained.config.decoder)
-    others = ["adapters.", "speaker_stats."] + ["decoder."] * (not deepened) + ["quantizer."] * (not same_codes)
+    anew = {"adapters", "speaker_stats"}
+    if not deepened:
+        anew.add("decoder")
+    if not same_codes:
+        anew.add("quantizer")
     for name, tensor in old.items():
-        if not name.startswith(tuple(others)) and name in begun and tensor.shape == begun[name].shape:
+        if name.partition(".")[0] not in anew and name in begun and tensor.shape == begun[name].shape:
             begun[name].copy_(tensor)
     # Of a kept model the codebook is averaged over training steps, the sums are not: the first update by moving
     # averages would undo it.
