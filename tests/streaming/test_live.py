@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -47,12 +47,17 @@ class Echo:
         return made
 
 
+def wait_until(done: Callable[[], bool]) -> None:
+    """Until another thread has come so far, or 20 s are over."""
+    deadline = time.monotonic() + 20
+    while not done() and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert done()
+
+
 def wait_for(conversion: LiveConversion) -> None:
     """Until all input is converted."""
-    deadline = time.monotonic() + 20
-    while conversion.waiting() and time.monotonic() < deadline:
-        time.sleep(0.001)
-    assert conversion.waiting() == 0
+    wait_until(lambda: conversion.waiting() == 0)
 
 
 def play(conversion: LiveConversion, samples: np.ndarray, *, wait: bool = True) -> np.ndarray:
@@ -119,10 +124,7 @@ def test_a_long_backlog_is_skipped(echo: Echo) -> None:
     calls = echo.calls
     play(conversion, samples[400 : 400 + BLOCK], wait=False)
     # The thread is held up before the rest comes, not merely late to begin.
-    deadline = time.monotonic() + 20
-    while echo.calls == calls and time.monotonic() < deadline:
-        time.sleep(0.001)
-    assert echo.calls == calls + 1
+    wait_until(lambda: echo.calls == calls + 1)
     play(conversion, samples[400 + BLOCK : 3400], wait=False)
     echo.free.set()
     wait_for(conversion)
