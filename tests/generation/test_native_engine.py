@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import get_args
 
 import numpy as np
@@ -217,10 +217,12 @@ def test_extreme_logits_and_uniforms_draw_a_class_that_can_be() -> None:
         assert NativeEngine(wavenet, instruction_set=level).open(1).push(layers, uniforms).tolist() == [[5, 5, 20, 20]]
 
 
-@pytest.fixture
-def computes_int8(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The processor is one that has instructions for int8, whatever it is."""
-    monkeypatch.setattr(native_engine, "instruction_sets", lambda _: ["avx512"])
+def let_int8_have(names: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the processor is, it computes int8 by these instruction sets."""
+    able = native_engine.instruction_sets
+    monkeypatch.setattr(
+        native_engine, "instruction_sets", lambda precision: names if precision == "int8" else able(precision)
+    )
 
 
 def test_what_does_not_fit_is_refused() -> None:
@@ -243,8 +245,8 @@ def test_what_does_not_fit_is_refused() -> None:
         NativeEngine(wavenet, instruction_set="sse9")
 
 
-@pytest.mark.usefixtures("computes_int8")
-def test_int8_needs_measured_activations() -> None:
+def test_int8_needs_measured_activations(monkeypatch: pytest.MonkeyPatch) -> None:
+    let_int8_have(["avx512"], monkeypatch)
     with pytest.raises(ValueError, match="never measured"):
         NativeEngine(make_wavenet(), precision="int8")
 
@@ -252,13 +254,8 @@ def test_int8_needs_measured_activations() -> None:
 def test_what_cannot_be_falls_back_with_a_word(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    able = native_engine.instruction_sets
-
-    def sets(names: list[str]) -> Callable[[Precision], list[str]]:
-        return lambda precision: names if precision == "int8" else able(precision)
-
     for names, why in ((["avx512"], "never measured"), ([], "this processor has no instructions for int8")):
-        monkeypatch.setattr(native_engine, "instruction_sets", sets(names))
+        let_int8_have(names, monkeypatch)
         engine = make_engine(make_wavenet(), "auto", "int8")
         assert (engine.name, engine.precision) == ("native", "fp32")
         assert why in caplog.text
