@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -87,7 +88,7 @@ def test_a_prior_is_trained_and_says_its_bits(
     words: list[str], info: CodeInfo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(words) == 0
-    assert "bits per code on held-out codes" in capsys.readouterr().out
+    assert "bits per code on held-out codes (step 8)" in capsys.readouterr().out
     found = load_prior(tmp_path / "exp")
     assert found.speakers == ("anna", "bert")
     assert found.config.codes == 128
@@ -98,6 +99,23 @@ def test_a_prior_is_trained_and_says_its_bits(
     before = (tmp_path / "exp" / "checkpoints" / "best" / "prior.safetensors").read_bytes()
     assert main(words) == 0, "again: nothing is left to do"
     assert (tmp_path / "exp" / "checkpoints" / "best" / "prior.safetensors").read_bytes() == before
+
+
+def test_a_prior_is_told_by_its_best_step_not_by_the_last(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from vqspeech.training import trainer
+    from vqspeech.training.prior.task import HeldOutBits, PriorTask
+
+    monkeypatch.setattr(trainer, "EVALUATE_EVERY", 0.0)
+    monkeypatch.setattr(trainer, "EVALUATE_SHARE", math.inf)
+    bits = iter([6.5, 6.25, 6.0, 6.125, *[6.75] * 9])
+    monkeypatch.setattr(PriorTask, "evaluate", lambda *_: HeldOutBits(bits=next(bits), speaker_gap=0.25))
+    assert main(words) == 0
+    assert "best: 6.000 bits per code on held-out codes (step 3)" in capsys.readouterr().out
+    card = (tmp_path / "exp" / "checkpoints" / "best" / "README.md").read_text()
+    assert "| held-out codes | 6.000 bits per code; 6.250 without the speaker |" in card
+    assert "| training | 3 of 8 steps, " in card
 
 
 def test_several_archives_are_one_training_part(words: list[str], info: CodeInfo, tmp_path: Path) -> None:

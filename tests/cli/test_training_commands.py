@@ -58,7 +58,7 @@ def test_a_model_is_trained_from_data_directories_and_speaks(data: Path, capsys:
 def test_a_front_end_alone_is_summed_up_by_its_mel_error(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train(data, *BRIEF, "training.decode_from=1000") == 0
     printed, log = capsys.readouterr().out, (data / "exp" / "train.log").read_text()
-    assert re.search(r"best: mel error \d\.\d{3}, perplexity \d+$", printed)
+    assert re.search(r"best: mel error \d\.\d{3}, perplexity \d+ \(step 6\)$", printed)
     assert re.search(r"held out: mel \d\.\d{3}  perplexity", log)
     assert "nan" not in printed + log
 

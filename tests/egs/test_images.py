@@ -98,7 +98,7 @@ def test_a_little_training_lowers_the_error_and_goes_on_to_the_bit(tmp_path: Pat
                 trainer.run()
         else:
             before = task.evaluate(task.model).error
-            assert trainer.run().error < 0.8 * before
+            assert trainer.run().measures.error < 0.8 * before
         return task
 
     whole = train(tmp_path / "whole").model.state_dict()
@@ -300,7 +300,7 @@ def test_a_masked_prior_learns_a_pattern_of_columns_and_is_read_as_it_was_kept(t
     changes = ("training.steps=120", "training.batch=16", "network.layers=2", "network.width=24", "network.dropout=0.0")
     preset = read_preset_file(RECIPE / "conf/masked.yaml", MaskedPreset, changes)
     task = MaskedPriorTask(preset, data, data, GRID)
-    result = Trainer(task, tmp_path, Devices.find("cpu", "fp32")).run()
+    result = Trainer(task, tmp_path, Devices.find("cpu", "fp32")).run().measures
     assert result.bits < 1.8  # three bits for each of the first row's codes, none for the others: 1.0
     kept = load_masked_prior(tmp_path / "checkpoints" / "best")
     assert np.concatenate(code_bits(kept, rows, [0] * 120)).mean() == pytest.approx(result.bits, rel=1e-4)

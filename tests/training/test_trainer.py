@@ -13,7 +13,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from vqspeech.training import vqvae_task
 from vqspeech.training.config import Preset, read_preset, write_preset
 from vqspeech.training.pack import PITCH_HOP, write_pack
 from vqspeech.training.trainer import Trainer, learning_rate_factor
+from vqspeech.training.vqvae_metrics import HeldOut
 from vqspeech.training.vqvae_task import CodesIgnoredError, VQVAETask
 
 TRAIN, DEV = make_pack(copies=1), make_pack({"ann": [1500], "bob": [2000]})
@@ -173,7 +174,8 @@ def test_killed_again_and_again_at_any_moment_it_ends_with_the_same_weights(
     killed, whole = last(tmp_path), last(unbroken)
     for state in (killed, whole):
         # This run was evaluated more often.
-        del state["best"], state["suspicions"], state["average"]["module.decoder.activation_peaks"]
+        del state["best"], state["best_measures"], state["suspicions"]
+        del state["average"]["module.decoder.activation_peaks"]
     assert_same(killed, whole)
     load_model(tmp_path)
 
@@ -308,6 +310,8 @@ def altered(**changes: Any) -> Callable[[bytes], bytes]:
         altered(optimizers=[{"state": {}, "param_groups": []}] * 2),
         altered(step="many"),
         altered(usage=torch.zeros(3)),
+        altered(best_measures=[1.0]),
+        altered(best_measures={"mel": "low"}),
     ],
 )
 def test_a_damaged_checkpoint_is_named(unbroken: Path, tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
@@ -345,6 +349,80 @@ def test_the_auxiliary_head_can_learn_normalised_cepstra() -> None:
     frames = task.model.frames(task.model.quantize(batch.inputs).values, batch.speaker)
     torch.testing.assert_close(terms["mel"], (head(frames) - target).abs().mean())
     assert task.evaluate(task.model).mel > 0
+
+
+def worse_from(monkeypatch: pytest.MonkeyPatch, trainer: Trainer, step: int) -> dict[int, HeldOut]:
+    """Evaluate after each step, worse and worse from ``step`` on; also returns what is measured at each."""
+    monkeypatch.setattr(training, "EVALUATE_EVERY", 0.0)
+    monkeypatch.setattr(training, "EVALUATE_SHARE", math.inf)
+    measured: dict[int, HeldOut] = {}
+
+    def evaluate(_model: torch.nn.Module) -> HeldOut:
+        mel = 1.0 + abs(trainer.step - step)
+        nothing = math.nan  # as of a front end alone
+        found = HeldOut(nothing, nothing, nothing, mel=mel, perplexity=3.0 + trainer.step, used=trainer.step)
+        return measured.setdefault(trainer.step, found)
+
+    trainer.task.evaluate = evaluate  # type: ignore[method-assign]
+    return measured
+
+
+def test_the_best_step_is_told_not_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = make_trainer(tmp_path / "whole")
+    measured = worse_from(monkeypatch, trainer, 8)
+    best = trainer.run()
+    assert (best.step, best.score) == (8, 1.0)
+    assert asdict(best.measures) == pytest.approx(asdict(measured[8]), nan_ok=True)
+    assert best.summary(str) == "mel error 1.000, perplexity 11 (step 8)"
+    assert last(tmp_path / "whole")["best_measures"] == {"mel": 1.0, "perplexity": 11.0, "used": 8}
+
+    stopped = make_trainer(tmp_path / "stopped")
+    worse_from(monkeypatch, stopped, 8)
+    stop_at(stopped, 10)
+    with pytest.raises(KeyboardInterrupt):
+        stopped.run()
+    for _ in range(2):  # to its end, and again where nothing is left to do
+        resumed = make_trainer(tmp_path / "stopped")
+        worse_from(monkeypatch, resumed, 8)
+        assert resumed.run().summary(str) == best.summary(str)
+    assert_same(last(tmp_path / "stopped"), last(tmp_path / "whole"))
+
+
+def without_measures(out: Path, *more: str) -> None:
+    """Make a checkpoint one of an earlier version."""
+    path = out / "checkpoints" / "last.pt"
+    state = torch.load(path, weights_only=True)
+    for name in ("best_measures", *more):
+        del state[name]
+    torch.save(state, path)
+
+
+def test_of_an_earlier_versions_checkpoint_what_is_known_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = make_trainer(tmp_path)
+    worse_from(monkeypatch, trainer, 8)
+    trainer.run()
+    for more, said in (((), "score 1.000 (step 8)"), (("best_step",), "score 1.000 (step unknown)")):
+        without_measures(tmp_path, *more)
+        resumed = make_trainer(tmp_path)
+        worse_from(monkeypatch, resumed, 8)
+        assert resumed.run().summary(str) == said
+
+
+def test_an_earlier_versions_best_step_that_is_the_last_is_measured_again(unbroken: Path, tmp_path: Path) -> None:
+    out = copy_of(unbroken, tmp_path / "x")
+    without_measures(out)
+    best = make_trainer(out).run()
+    assert best.summary(str) == make_trainer(copy_of(unbroken, tmp_path / "y")).run().summary(str)
+    assert "nats per sample" in best.summary(str)
+    assert_same(last(out), last(unbroken))
+
+
+def test_a_run_without_a_kept_model_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = make_trainer(tmp_path)
+    monkeypatch.setattr(trainer.task, "ema_active", lambda _step: False)
+    assert trainer.run().summary(str) == "no model was kept"
 
 
 def test_codes_that_are_worth_nothing_end_the_run_with_a_plain_word(
@@ -553,7 +631,8 @@ def test_a_front_end_is_trained_without_the_decoder_and_resumes_to_the_same_weig
 
     run = trainer(tmp_path / "unbroken")
     decoder = {name: tensor.clone() for name, tensor in run.model.decoder.state_dict().items()}
-    measures = run.run()
+    measures = run.run().measures
+    assert measures is not None
     assert math.isnan(measures.nll)
     assert measures.score == measures.mel > 0
     assert_same(decoder, dict(run.model.decoder.state_dict()))

@@ -114,7 +114,7 @@ def test_a_run_that_was_stopped_goes_on_without_the_first_model(tmp_path: Path) 
     out, devices = tmp_path / "second", Devices.find("cpu", "fp32")
     Trainer(VQVAETask(make_preset(*KEPT), TRAIN, DEV, initialise_from=first), out, devices).run()
     resumed = VQVAETask(make_preset(*KEPT), TRAIN, DEV)
-    assert Trainer(resumed, out, devices).run().used > 0
+    assert Trainer(resumed, out, devices).run().measures.used > 0
 
 
 def test_a_codebook_of_another_size_is_placed_on_what_the_trained_encoder_makes(tmp_path: Path) -> None:

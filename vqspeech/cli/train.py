@@ -89,6 +89,6 @@ def run(options: argparse.Namespace) -> None:
         return VQVAETask(preset, train, dev, devices.rank, options.initialise_from, codes, features)
 
     task, devices = precision.build(preset, make, options.out, devices)
-    result = Trainer(task, options.out, devices).run(ends_process=True)
+    best = Trainer(task, options.out, devices).run(ends_process=True)
     if devices.leads:
-        print(f"{options.out}/checkpoints/best: {result}")
+        print(f"{options.out}/checkpoints/best: {best.summary(str)}")

@@ -71,10 +71,11 @@ def run(options: argparse.Namespace) -> None:
         return PriorTask(preset, train, dev, devices.rank)
 
     task, devices = precision.build(preset, make, options.out, devices)
-    result = Trainer(task, options.out, devices).run(ends_process=True)
+    best = Trainer(task, options.out, devices).run(ends_process=True)
     if devices.leads:
-        write_card(options.out / "checkpoints" / "best", preset, train, result)
-        print(f"{options.out}/checkpoints/best: {result.bits:.3f} bits per code on held-out codes")
+        write_card(options.out / "checkpoints" / "best", preset, train, best)
+        said = best.summary(lambda measures: f"{measures.bits:.3f} bits per code on held-out codes")
+        print(f"{options.out}/checkpoints/best: {said}")
 
 
 def _collect(parts: list[Codes], utt2spk: dict[str, str], names: tuple[str, ...] | None, where: Path) -> CodeData:

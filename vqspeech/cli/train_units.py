@@ -86,6 +86,7 @@ def run(options: argparse.Namespace) -> None:
         return UnitsTask(preset, train, dev, targets=targets, teacher=teacher, initialise_from=begin, rank=devices.rank)
 
     task, devices = precision.build(preset, make, options.out, devices)
-    result = Trainer(task, options.out, devices).run(ends_process=True)
+    best = Trainer(task, options.out, devices).run(ends_process=True)
     if devices.leads:
-        print(f"{options.out}/checkpoints/best: {result.accuracy:.1%} of masked clusters, {result.masked:.3f} nats")
+        said = best.summary(lambda found: f"{found.accuracy:.1%} of masked clusters, {found.masked:.3f} nats")
+        print(f"{options.out}/checkpoints/best: {said}")

@@ -28,6 +28,7 @@ from vqspeech.errors import InputError, decoding
 from vqspeech.files import locked, save_checkpoint
 from vqspeech.model.legacy import current_names
 from vqspeech.slurm_step import requeue
+from vqspeech.training.best import Best, checked_numbers, measures_of, numbers_of
 from vqspeech.training.log import Log
 from vqspeech.training.preset_file import read_preset_file, write_preset
 from vqspeech.training.task import LRSchedule, MetricsT, NetworkT, TrainingTask
@@ -79,6 +80,8 @@ class Trainer(Generic[NetworkT, MetricsT]):
         self.step = 0
         self.best = math.inf
         self.best_step: int | None = None
+        #: Measures of the best step; empty where a checkpoint from before they were noted is resumed.
+        self.best_numbers: dict[str, float] = {}
         self.seconds = 0.0
         self.stop_signal: int | None = None
 
@@ -87,7 +90,7 @@ class Trainer(Generic[NetworkT, MetricsT]):
         """The checkpoint to resume from."""
         return self.out / "checkpoints" / "last.pt"
 
-    def run(self, *, ends_process: bool = False) -> MetricsT:
+    def run(self, *, ends_process: bool = False) -> Best[MetricsT]:
         """Train to the last step.
 
         Args:
@@ -95,7 +98,7 @@ class Trainer(Generic[NetworkT, MetricsT]):
                 Slurm's do, are ignored from then on, so that they do not replace its exit status.
 
         Returns:
-            The measures of the final weights.
+            The step and the measures of the model in ``checkpoints/best``, which need not be those of the last step.
 
         Raises:
             InputError: the folder holds another experiment, or a damaged checkpoint; or the task sees no point in
@@ -107,7 +110,7 @@ class Trainer(Generic[NetworkT, MetricsT]):
                 stack.enter_context(locked(self.out / "checkpoints"))
             return self._run(ends_process=ends_process)
 
-    def _run(self, *, ends_process: bool) -> MetricsT:
+    def _run(self, *, ends_process: bool) -> Best[MetricsT]:
         self._resume()
         module = self.devices.share(self.model)
         if self.config.compile:
@@ -141,12 +144,13 @@ class Trainer(Generic[NetworkT, MetricsT]):
                 if self.stop_signal == signal.SIGUSR1 and self.devices.leads and (said := requeue(os.environ)):
                     log.line(said)
                 raise KeyboardInterrupt
-            result = self._evaluate(log)
+            measures = self._evaluate(log)
             self._save()
             best = self.out / "checkpoints" / "best"
             if self.devices.leads and best.is_dir():
                 self.task.finalise(best)
-            return result
+            known = measures_of(self.best_numbers, measures) if self.best_numbers else None
+            return Best(self.best, self.best_step, known)
 
     def _stopping(self) -> bool:
         """Whether any process has a stop signal: all leave the loop after the same step, or one would wait for ever."""
@@ -199,10 +203,12 @@ class Trainer(Generic[NetworkT, MetricsT]):
             measures = self.task.evaluate(averaged)
         log.evaluation(self.step, asdict(cast(Any, measures)))
         if self.average.n_averaged > 0 and self.devices.leads and measures.score < self.best:
-            self.best, self.best_step = measures.score, self.step
+            self.best, self.best_step, self.best_numbers = measures.score, self.step, numbers_of(measures)
             # The checkpoint first, which says so: killed in between, the resumed run writes the best model again.
             self._save()
             self.task.save_best(averaged, self.out / "checkpoints" / "best")
+        elif self.best_step == self.step and measures.score == self.best:
+            self.best_numbers = numbers_of(measures)  # evaluated again: not known if its checkpoint is an old one
         self.task.early_stop(measures, self.step, self.out)
         return measures
 
@@ -211,6 +217,7 @@ class Trainer(Generic[NetworkT, MetricsT]):
             "step": self.step,
             "best": self.best,
             "best_step": self.best_step,
+            "best_measures": self.best_numbers,
             "seconds": self.seconds,
             "speakers": list(self.task.speakers),
             "model": self.model.state_dict(),
@@ -252,6 +259,7 @@ class Trainer(Generic[NetworkT, MetricsT]):
             if not (self.step >= 0 and math.isfinite(self.seconds) and not math.isnan(self.best)):
                 raise ValueError("its step, score or time makes no sense")
             self.best_step = state.get("best_step")
+            self.best_numbers = checked_numbers(state.get("best_measures", {}))
             self.task.restore(state)
         if self.best_step == self.step and self.devices.leads:
             self.task.save_best(cast(NetworkT, self.average.module), self.out / "checkpoints" / "best")

@@ -27,8 +27,9 @@ def run(options: argparse.Namespace) -> None:
         return ImageTask(preset, pictures, devices.rank)
 
     task, devices = precision.build(preset, make, options.out, devices)
-    result = Trainer(task, options.out, devices).run()
-    print(f"{options.out}: {result.error:.4f} of the variance, {result.used} codes used on dev")
+    best = Trainer(task, options.out, devices).run()
+    said = best.summary(lambda found: f"{found.error:.4f} of the variance, {found.used} codes used on dev")
+    print(f"{options.out}: {said}")
 
 
 if __name__ == "__main__":

@@ -30,8 +30,9 @@ def run(options: argparse.Namespace) -> None:
         return MaskedPriorTask(preset, parts["train"], parts["dev"], grid, devices.rank)
 
     task, devices = precision.build(preset, make, options.out, devices)
-    result = Trainer(task, options.out, devices).run()
-    print(f"{options.out}: {result.bits:.3f} bits per code on dev at the last step")
+    best = Trainer(task, options.out, devices).run()
+    said = best.summary(lambda found: f"{found.bits:.3f} bits per code on dev")
+    print(f"{options.out}: {said}")
 
 
 if __name__ == "__main__":

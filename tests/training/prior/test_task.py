@@ -51,7 +51,7 @@ def test_the_entropy_of_a_grammar_is_found(kind: str, bigrams: str, tmp_path: Pa
     long = ("training.steps=300", "training.batch=16", "training.crop=48", "network.dropout=0.0")
     trainer = make_prior_trainer(tmp_path, make_prior_preset(kind, *long, f"bigrams={bigrams}"), train=train, dev=dev)
     # Of these sentences; that of the grammar, 0.867, is only near it.
-    assert trainer.run().bits == pytest.approx(grammar_bits(dev.sequences), rel=0.02)
+    assert trainer.run().measures.bits == pytest.approx(grammar_bits(dev.sequences), rel=0.02)
 
 
 def test_the_grammar_needs_more_than_pairs() -> None:
@@ -79,7 +79,7 @@ def test_a_speakers_accent_is_learnt_and_its_worth_told(tmp_path: Path) -> None:
     train, dev = make_code_data(60, 4, accents=True), make_code_data(20, 5, accents=True)
     preset = make_prior_preset("convolutions", "training.steps=60", "training.batch=16", "training.speaker_dropout=0.3")
     trainer = make_prior_trainer(tmp_path, preset, train=train, dev=dev)
-    found = trainer.run()
+    found = trainer.run().measures
     assert found.speaker_gap > 0.01
     prior = load_prior(tmp_path)
     assert prior.speakers == ("ann", "bob")
