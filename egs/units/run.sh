@@ -127,7 +127,7 @@ fi
 
 if begin_stage 6 "measures" reads "$exp"/codes/{map,development,report}.txt \
   "$data"/{map,development,report}/phones.ctm makes "$exp"/{development,report}/{RESULTS,abx,speakers,segmentation}.json \
-  "$exp"/{development,report}/robustness.json; then
+  "$exp"/{development,report}/robustness.json "$exp/map/speakers.json"; then
   for part in development report; do
     units=(--codes "$exp/codes/$part.txt" --phones "$data/$part/phones.ctm")
     vqspeech evaluate phonemes "${units[@]}" --data "$data/$part" --train-codes "$exp/codes/map.txt" \
@@ -135,11 +135,14 @@ if begin_stage 6 "measures" reads "$exp"/codes/{map,development,report}.txt \
       --codebook "$model" --out "$exp/$part"
     vqspeech evaluate abx "${units[@]}" --codebook "$model" --data "$data/$part" --max-size-group "$tokens" \
       --out "$exp/$part"
-    vqspeech evaluate speakers --codes "$exp/codes/$part.txt" --utt2spk "$data/$part/utt2spk" --out "$exp/$part"
+    vqspeech evaluate speakers "${units[@]}" --out "$exp/$part"
     vqspeech evaluate segmentation "${units[@]}" --codebook "$model" --out "$exp/$part"
     vqspeech evaluate robustness --data "$data/$part" --model "$model" --recordings "$recordings" --kmeans \
       --out "$exp/$part"
   done
+  # Of more readers than three, which the model has heard: nothing tells them apart better.
+  vqspeech evaluate speakers --codes "$exp/codes/map.txt" --phones "$data/map/phones.ctm" --data "$data/map" \
+    --out "$exp/map"
   end_stage
 fi
 

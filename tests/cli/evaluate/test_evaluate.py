@@ -227,6 +227,21 @@ def test_speakers(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert low <= found["accuracy"] <= high
 
 
+def test_phones_say_what_words_alone_tell_of_the_speaker(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # Each speaker has a phone of her own; the codes say nothing.
+    phones = {
+        name: [Interval(0.0, 2.0, "aa" if name.startswith("p1") else "s")]
+        for name in codes.read(corpus / "test" / "codes.txt").sequences
+    }
+    alignment.write_ctm(corpus / "own.ctm", phones)
+    words = ["--phones", str(corpus / "own.ctm"), "--out", str(corpus / "report")]
+    assert evaluate(corpus, *words, measure="speakers") == 0
+    assert "the phones themselves" in capsys.readouterr().out
+    found = json.loads((corpus / "report" / "speakers.json").read_text())
+    assert found["compared"]["phones"]["accuracy"] == 1
+    assert found["accuracy"] < 1
+
+
 def test_audio_adds_baselines_to_every_measure(corpus: Path) -> None:
     pytest.importorskip("librosa")
     data, report = with_audio(corpus), corpus / "report"

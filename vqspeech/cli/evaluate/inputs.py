@@ -60,12 +60,12 @@ def add_foreign(group: argparse._ActionsContainer) -> None:
     group.add_argument("--manifest", metavar="TSV", help="fairseq's manifest, which names the lines of a .km")
 
 
-def add_phones(parser: argparse.ArgumentParser) -> None:
+def add_phones(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """``--phones``, their format and their set."""
     group = parser.add_argument_group("phones")
     group.add_argument(
         "--phones",
-        required=True,
+        required=required,
         metavar="PATH",
         help="phones.ctm, or a folder of .TextGrid, .phn or .lab files, or a data directory that holds phones.ctm",
     )

@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     inputs.add_codes(parser)
     inputs.add_data(parser)
+    inputs.add_phones(parser, required=False)
     inputs.add_speakers(parser)
     parser.add_argument(
         "--seed", type=ranges.SEED, default=0, help="of the division into parts, the baselines and the bootstrap"
@@ -33,7 +34,11 @@ def run(options: argparse.Namespace) -> None:
     from vqspeech.evaluation.phonemes import baselines
     from vqspeech.evaluation.phonemes.report import NAMES
 
-    frames = frames_of_codes(inputs.read_codes(options.codes, options), speakers=inputs.read_speakers(options))
+    if options.phones:
+        part, _ = inputs.test_part(options)
+        frames = part.frames
+    else:
+        frames = frames_of_codes(inputs.read_codes(options.codes, options), speakers=inputs.read_speakers(options))
 
     def probe(part: Frames) -> speakers.SpeakerScores:
         size = part.codebook_size
@@ -43,6 +48,9 @@ def run(options: argparse.Namespace) -> None:
         "random_codes": probe(baselines.blind_codes(frames, seed=options.seed)["random_codes"]),
         _OWN: probe(frames),
     }
+    if options.phones:
+        # What was said, and how fast, tells speakers apart as well: units without a trace of the voice have this much.
+        probed["phones"] = probe(frames.with_codes(frames.phones, codebook_size=len(frames.labels)))
     if options.data:
         from vqspeech.evaluation.mfcc import pooled_mfccs
 
@@ -59,6 +67,8 @@ def run(options: argparse.Namespace) -> None:
     print(f"{own.utterances} utterances of {own.speakers} speakers; lower is better: codes should hold the words alone")
     if own.left_out:
         print(f"note: {own.left_out} utterances of speakers with no other were left out")
+    if not options.phones:
+        print("note: no phones were given: --phones adds what the words alone tell of the speaker")
     if not options.data:
         print(output.BASELINES_WITHOUT_AUDIO)
     compared = {name: asdict(scores) for name, scores in probed.items() if name != _OWN}

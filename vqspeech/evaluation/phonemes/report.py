@@ -31,6 +31,7 @@ NAMES = {
     "features_angular": "these features (angular)",
     "features_cosine": "these features (1 - cosine)",
     "mfcc_statistics": "mean and spread of the MFCCs",
+    "phones": "the phones themselves",
     "features_shifted_1s": "these features, 1 s late",
 }
 
