@@ -129,3 +129,11 @@ def test_damage_is_named(shar: Path, tmp_path: Path, damage: Any, problem: str) 
     with pytest.raises(InputError) as caught:
         list(open_rows(shar, tmp_path).of_shard(1, 1))
     assert problem in str(caught.value)
+
+
+def test_ids_with_folders_in_them(cuts: Any, tmp_path: Path) -> None:
+    named = lhotse.CutSet.from_cuts(cut.with_id(f"speaker/{cut.id}") for cut in cuts)
+    (tmp_path / "shar").mkdir()
+    named.to_shar(tmp_path / "shar", fields={"recording": "flac"}, shard_size=5)
+    rows = open_rows(tmp_path / "shar", tmp_path).of_shard(1, 1)
+    assert [row.id for row in rows] == [f"speaker/u.{number}" for number in range(10)]

@@ -88,7 +88,7 @@ def _pair(cuts: Path, tar: Path) -> Iterator[Row]:
                 row = cut_of(raw, member)
             except InputError as error:
                 raise in_line(error, cuts, number) from None
-            if Path(member.name).stem != row.id:
+            if member.name.rpartition(".")[0] != row.id:  # an id may have folders in it
                 raise InputError(f"{row.id}, but {tar.name} has {member.name}", where=cuts, line=number, hint=hint)
             yield row
         if next(members, None) is not None:
