@@ -227,6 +227,36 @@ def test_recordings_that_cannot_be_used(corpus: Path, model: str, capsys: pytest
     assert "codes.failed" not in join(corpus / "out", corpus / "joined")
 
 
+def test_a_part_that_cannot_be_stops_no_shard(corpus: Path, model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    part = {"path": str(corpus / "audio/s0/u00.wav"), "start": 0.03, "end": 0.02, "id": "backwards"}
+    with (corpus / "rows.jsonl").open("a") as rows:
+        rows.write(json.dumps(part) + "\n" + json.dumps({**part, "start": 0.02, "id": "empty"}) + "\n")
+    assert encode(corpus / "rows.jsonl", corpus / "out", model, "--shards", "2") == 2
+    assert "ends at 0.02 s, not after its start at 0.03 s" in capsys.readouterr().err
+    found = join(corpus / "out", corpus / "joined")
+    assert [line.split(b"\t")[0] for line in found["codes.failed"].splitlines()] == [b"backwards", b"empty"]
+    assert len(codes.MappedCodes(corpus / "joined")) == 32
+
+
+def test_files_of_a_folder_that_cannot_be_ids_are_told_of(
+    corpus: Path, model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    audio, content = corpus / "audio", (corpus / "audio/s0/u00.wav").read_bytes()
+    (audio / "two words").mkdir()
+    for name in ("my take 1.wav", "two words/a.wav", "s0/u00.aiff"):
+        (audio / name).write_bytes(content)
+    Path(os.fsdecode(os.fsencode(audio) + b"/not\xffutf8.wav")).write_bytes(content)
+    assert encode(audio, corpus / "out", model, "--shards", "2") == 2
+    error = capsys.readouterr().err
+    assert "my take 1.wav" in error
+    assert "another recording is called s0/u00, too" in error
+    assert encode(audio, corpus / "out", model, "--shards", "2") == 2
+    failed = join(corpus / "out", corpus / "joined")["codes.failed"].decode().splitlines()
+    ids = [line.split("\t")[0] for line in failed]
+    assert ids == ["my%20take%201.wav", "not%FFutf8.wav", "s0/u00.wav", "two%20words/a.wav"]
+    assert len(codes.MappedCodes(corpus / "joined")) == 30
+
+
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
@@ -236,7 +266,6 @@ def test_recordings_that_cannot_be_used(corpus: Path, model: str, capsys: pytest
         ('{"path": "-", "id": "a"}', "path is '-'"),
         ('{"path": "a.wav", "id": "a b"}', "cannot be an id"),
         ('{"path": "a.wav", "id": "a\\nb"}', "cannot be an id"),
-        ('{"path": "a.wav", "start": 3, "end": 2, "id": "a"}', "ends at 2 s"),
         ('{"path": "a.wav", "start": "x", "id": "a"}', "start is 'x'"),
         ('{"path": "a.wav", "start": NaN, "id": "a"}', "start is nan"),
         ('{"path": "a.wav", "start": 1}', "without an id"),

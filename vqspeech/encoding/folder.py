@@ -6,9 +6,12 @@ import json
 import math
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 from vqspeech.codes.binary import id_fault
+from vqspeech.encoding.row import Row, json_row
 from vqspeech.errors import InputError
 from vqspeech.files import atomic_open, locked
 
@@ -34,14 +37,28 @@ def listing(folder: Path, out: Path) -> Path:
     return target
 
 
+def listed_row(raw: bytes) -> Row:
+    """The row of a line of the list, with the fault of one whose name cannot be an id."""
+    row = json_row(raw)
+    fault = json.loads(raw).get("fault")
+    return replace(row, fault=fault) if isinstance(fault, str) else row
+
+
 def _list(folder: Path, target: Path) -> None:
     count = 0
+    before = ""
     with atomic_open(target) as file:
         for path in _recordings(folder):
-            name = str(path.relative_to(folder).with_suffix(""))
-            if id_fault(name) is None and str(path).isprintable():
-                file.write(json.dumps({"id": name, "path": str(path)}) + "\n")
-                count += 1
+            short = path.relative_to(folder)
+            name = str(short.with_suffix(""))
+            # Files come sorted by their names without suffixes, so that those of one id follow each other.
+            fault = f"another recording is called {name}, too" if name == before else id_fault(name)
+            row = {"id": name, "path": str(path)}
+            if fault:
+                row = {"id": quote(str(short), errors="surrogateescape"), "path": str(path), "fault": fault}
+            file.write(json.dumps(row) + "\n")
+            before = name
+            count += 1
     if not count:
         target.unlink()
         raise InputError("no recordings in it", where=folder, hint="give a folder of WAV, FLAC, OGG or MP3 files")
@@ -50,9 +67,14 @@ def _list(folder: Path, target: Path) -> None:
 def _recordings(folder: Path) -> Iterator[Path]:
     """Recordings at any depth, sorted within each folder; hidden ones left out, and links to folders not followed."""
     with os.scandir(folder) as found:
-        entries = sorted((entry for entry in found if not entry.name.startswith(".")), key=lambda entry: entry.name)
+        entries = sorted((entry for entry in found if not entry.name.startswith(".")), key=_order)
     for entry in entries:
         if entry.is_dir(follow_symlinks=False):
             yield from _recordings(Path(entry.path))
         elif entry.name.lower().endswith(SUFFIXES):
             yield Path(entry.path)
+
+
+def _order(entry: os.DirEntry[str]) -> tuple[str, str]:
+    path = Path(entry.name)
+    return (entry.name, "") if entry.is_dir(follow_symlinks=False) else (path.stem, path.suffix)

@@ -119,6 +119,8 @@ def _encode(
     seconds = 0.0
     for row in rows:
         try:
+            if row.fault:
+                raise InputError(row.fault, where=str(row.recording), hint="rename it")
             recording = row.recording.open() if isinstance(row.recording, Member) else row.recording
             waveform = model.read(recording, start=row.start, end=row.end)
             seconds += len(waveform) / model.sample_rate

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from vqspeech.encoding.data_directory import DataDirectory
-from vqspeech.encoding.folder import listing
+from vqspeech.encoding.folder import listed_row, listing
 from vqspeech.encoding.lines import CompressedLines, Lines
 from vqspeech.encoding.parquet import Parquet
 from vqspeech.encoding.row import Rows, json_row
@@ -32,7 +32,7 @@ def open_rows(source: str | os.PathLike[str], out: Path) -> Rows:
     if path.is_dir() and (shar := Shar.find(path)):
         return shar
     if path.is_dir():
-        return Lines(listing(path, out), json_row)
+        return Lines(listing(path, out), listed_row)
     if not path.exists():
         raise InputError("no such file or folder", where=path, hint="check the path")
     if path.name.endswith(".parquet"):
