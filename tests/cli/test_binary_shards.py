@@ -24,7 +24,7 @@ from vqspeech.encoding import shards
 
 RATE = 16_000
 #: What a job array or torchrun would set, and the test's own surroundings may.
-VARIABLES = ("SLURM_ARRAY_TASK_ID", "RANK", "WORLD_SIZE")
+VARIABLES = ("SLURM_ARRAY_TASK_ID", "SLURM_STEP_NUM_TASKS", "RANK", "WORLD_SIZE")
 
 
 @pytest.fixture(autouse=True)

@@ -98,3 +98,26 @@ def test_places_that_cannot_be(environment: dict[str, str]) -> None:
     with pytest.raises(InputError, match="give --shards N"):
         place_of_this_job(environment)
     assert place_of_this_job({}) is None
+
+
+ARRAY = {"SLURM_ARRAY_TASK_ID": "3", "SLURM_ARRAY_TASK_MIN": "1", "SLURM_ARRAY_TASK_COUNT": "4"}
+STEP = {"SLURM_PROCID": "5", "SLURM_STEP_NUM_TASKS": "8"}
+TORCHRUN = {"RANK": "1", "WORLD_SIZE": "2"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "place"),
+    [
+        (ARRAY, (3, 4)),
+        (STEP, (6, 8)),
+        (TORCHRUN, (2, 2)),
+        (ARRAY | STEP, (2 * 8 + 6, 32)),
+        (ARRAY | TORCHRUN, (2 * 2 + 2, 8)),
+        (STEP | TORCHRUN, (2, 2)),
+        (ARRAY | {"SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "1"}, (3, 4)),
+        ({"SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "1"}, None),
+        ({"SLURM_PROCID": "0", "SLURM_NTASKS": "8"}, None),  # the script of a job, without srun
+    ],
+)
+def test_processes_of_a_job_array(environment: dict[str, str], place: tuple[int, int] | None) -> None:
+    assert place_of_this_job(environment) == place

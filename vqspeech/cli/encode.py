@@ -5,7 +5,7 @@ vqspeech encode data/test --out exp/codes.txt     a data directory; killed, it g
 vqspeech encode data/test --out exp/codes.txt --pitch exp/f0.txt     and the intonation beside the codes
 vqspeech encode data/test --out exp/units.km --format fairseq        and in another system's format, beside units.txt
 vqspeech encode rows.jsonl --out exp/shards --shards 64 --shard 3    one of 64 binary shards; vqspeech join joins them
-vqspeech encode rows.jsonl --out exp/shards --shards     which of how many a Slurm array or torchrun says
+vqspeech encode rows.jsonl --out exp/shards --shards     which of how many Slurm (array, srun) or torchrun says
 
 With --shards, SRC is one data directory, folder (at any depth) or manifest: rows of path, start, end and id in .jsonl
 or .parquet, or lhotse's cuts or folder of Shar. A shard that is there, of this model and these recordings, is not made

@@ -70,7 +70,7 @@ def place(options: argparse.Namespace) -> tuple[int | None, int]:
     if not shards or shard is None:
         job = place_of_this_job(os.environ)
         if not shards and job is None:
-            raise InputError("of how many shards?", hint="give --shards N: neither a job array nor torchrun says it")
+            raise InputError("of how many shards?", hint="give --shards N: no job array, srun or torchrun says it")
         if job is not None:
             # An array of another size than --shards: its jobs cannot each make one of them.
             if shard is None and shards not in (0, job[1]):
