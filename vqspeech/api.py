@@ -16,6 +16,7 @@ from torch import Tensor
 from vqspeech import audio, ranges
 from vqspeech.codes import CodeInfo, FrameTimes
 from vqspeech.codes.duration_penalty import penalised_codes
+from vqspeech.counts import counted
 from vqspeech.devices import find_device
 from vqspeech.errors import InputError, MissingExtraError, decoding
 from vqspeech.generation import EngineName, Precision, make_engine
@@ -468,10 +469,15 @@ class Model:
         ranges.TEMPERATURE.check(temperature, "temperature")
         names = [speaker] * len(sequences) if isinstance(speaker, str) else list(speaker)
         if len(names) != len(sequences):
-            raise InputError(f"{len(names)} speakers for {len(sequences)} sequences", hint="give one for each, or one")
+            raise InputError(
+                f"{counted(len(names), 'speaker')} for {counted(len(sequences), 'sequence')}",
+                hint="give one for each, or one",
+            )
         pitches = [None] * len(sequences) if pitch is None else list(pitch)
         if len(pitches) != len(sequences):
-            raise InputError(f"{len(pitches)} pitch contours for {len(sequences)} sequences", hint="give one for each")
+            raise InputError(
+                f"{len(pitches)} pitch contours for {counted(len(sequences), 'sequence')}", hint="give one for each"
+            )
         plans = []
         for codes, name, given in zip(sequences, names, pitches, strict=True):
             checked = self._on_frames(codes)

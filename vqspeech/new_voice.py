@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vqspeech import __version__
+from vqspeech.counts import counted
 from vqspeech.errors import InputError
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def _card(speaker: str, base: str, model: Model, fitted: Fitted, recordings: int
     """The card of the new model: what it was made from, what the voice is worth, and the card of the first."""
     made = (
         f"Made by `vqspeech adapt` {__version__} from {base} (SHA-256 of its weights {model.checksum}) and "
-        f"{recordings} recordings, {seconds:.0f} s, of the speaker {speaker}."
+        f"{counted(recordings, 'recording')}, {seconds:.0f} s, of the speaker {speaker}."
     )
     text = f"""# A model with the voice {speaker} added
 
@@ -129,7 +130,7 @@ from the recordings. Encoder, codebook, decoder and all other voices are the fir
 | the last sixth of the recordings, not learnt from | nats per sample |
 |---|---|
 | in the nearest voice of the first model, {fitted.nearest} | {fitted.before:.3f} |
-| in the voice {speaker}, after {fitted.steps} steps | {fitted.after:.3f} |
+| in the voice {speaker}, after {counted(fitted.steps, "step")} | {fitted.after:.3f} |
 
 It is a person's voice: use it as that person agreed to, do not deceive with it, and tell listeners that it is
 synthetic.

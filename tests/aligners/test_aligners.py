@@ -162,7 +162,7 @@ def test_an_interrupted_run_goes_on_where_it_was(
         file.write('{"id": "s_3", "te')  # killed in the middle of a line
     (data / "text").write_text("s_1 a b\ns_2 another\ns_3 a\n")
     command(data, "--jobs", 1)
-    assert "1 utterances were aligned before, 2 are left" in capsys.readouterr().out
+    assert "1 utterance aligned before, 2 left" in capsys.readouterr().out
     assert quick.calls == 3 + 2
     assert list(alignment.read(data)) == ["s_1", "s_2", "s_3"]
 

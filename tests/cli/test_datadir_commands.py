@@ -75,7 +75,7 @@ def test_split_then_combine_gives_the_same(folder: Path, tmp_path: Path, capsys:
 def test_combine_says_what_it_leaves_out(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     DataDir([Utterance("p9_1", "p9", "true |")]).write(tmp_path / "more")
     assert main(["combine", str(tmp_path / "all"), str(folder), str(tmp_path / "more")]) == 0
-    assert "no text written, 1 of 41 entries are not known" in capsys.readouterr().err
+    assert "no text written, 1 of 41 entries not known" in capsys.readouterr().err
 
 
 def test_combine_and_split_never_take_a_directory_for_their_output_that_would_be_lost(

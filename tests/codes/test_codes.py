@@ -270,7 +270,7 @@ def test_fairseq_units_are_named_by_their_manifest(tmp_path: Path) -> None:
         "84-1": [3, 3],
     }
     (tmp_path / "dev.tsv").write_text("/corpus\na.flac\t3\n")
-    with pytest.raises(InputError, match=r"has 2 lines, but .* names 1 files"):
+    with pytest.raises(InputError, match=r"has 2 lines, but .* names 1 file"):
         codes.import_units(path, frame_period=0.02)
 
 

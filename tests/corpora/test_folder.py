@@ -36,7 +36,7 @@ def test_transcripts_beside(tmp_path: Path, sound: Sound, caplog: pytest.LogCapt
     ("files", "problem"),
     [
         ([], "no recordings found"),
-        (["a.wav"], "1 recordings but no speaker folders"),
+        (["a.wav"], "1 recording but no speaker folders"),
         (["ann/a.wav", "ann/a.flac"], "same id ann-a as another"),
         (["ann b/a.wav", "ann_b/a.wav"], "same id as"),
         (["ann/a.wav", "ann-b/a.wav"], "speaker 'ann' begins the name of 'ann-b'"),

@@ -293,7 +293,7 @@ def test_fix_sorts_drops_and_rebuilds(folder: Path) -> None:
     originals = {path.name: path.read_bytes() for path in folder.iterdir()}
     notes = "\n".join(fix(folder))
     assert "dropped utterance p226_002: not in text" in notes
-    assert "wav.scp: removed 1 lines that belong to nothing (such as p227_001)" in notes
+    assert "wav.scp: removed 1 line that nothing needs (such as p227_001)" in notes
     assert validate(folder) == []
     assert [u.id for u in DataDir.read(folder)] == ["p225_001", "p225_002", "p226_001"]
     assert {path.name: path.read_bytes() for path in (folder / ".backup").iterdir()} == originals

@@ -35,7 +35,7 @@ def test_speakers_with_one_utterance_are_left_out() -> None:
 def test_one_speaker_is_no_task() -> None:
     with pytest.raises(InputError, match="two such speakers"):
         speaker_probe.evaluate([[0, 1], [1]], ["s", "s"], codebook_size=2)
-    with pytest.raises(InputError, match="1 utterances, but 2 speakers"):
+    with pytest.raises(InputError, match="1 utterance, but 2 speakers"):
         speaker_probe.evaluate([[0, 1]], ["s", "t"], codebook_size=2)
 
 

@@ -167,7 +167,7 @@ def test_the_command_packs_shards_keeps_them_and_makes_those_of_other_recordings
     with pytest.raises(InputError, match="shard 1 of 2 is not there"):
         read_pack(packs)
     assert main(words) == 0
-    assert "00002-of-00002.pack: 2 utterances of 1 speakers" in capsys.readouterr().out
+    assert "00002-of-00002.pack: 2 utterances of 1 speaker" in capsys.readouterr().out
     before = {path.name: path.stat().st_mtime_ns for path in packs.iterdir()}
     assert sorted(before) == ["00001-of-00002.pack", "00002-of-00002.pack"]
     assert main(words) == 0

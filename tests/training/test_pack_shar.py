@@ -188,7 +188,7 @@ def test_a_recording_that_cannot_be_used_is_left_out_and_named(
     damage(shar)
     assert main(["pack", str(shar), str(corpus / "packs"), "--shards", "2", "--jobs", "2", "--pitch"]) == 2
     said = capsys.readouterr().err
-    assert "1 recordings could not be used" in said
+    assert "1 recording could not be used" in said
     assert said.count("\n") == 1
     failed = (corpus / "packs/00001-of-00002.pack.failed").read_text()
     assert failed.startswith("bob-0\t")

@@ -17,6 +17,7 @@ from vqspeech import ranges
 from vqspeech.cli.common.model import add_model, load
 from vqspeech.cli.common.pipes import add_allow_pipes
 from vqspeech.cli.common.sources import Source, sources
+from vqspeech.counts import counted
 from vqspeech.errors import InputError
 from vqspeech.new_voice import STEPS, require_name, save_voice, speech_of
 from vqspeech.speaker_blend import require_voices
@@ -62,7 +63,7 @@ def run(options: argparse.Namespace) -> None:
     codes = [model.encode_waveform(waveform) for waveform in waveforms]
     fit = VoiceFit(model.network, waveforms, codes, seed=options.seed)
     checkpoint = options.out.with_name(f"{options.out.name}.partial")
-    _say(f"{fit.seconds:.0f} s of speech in {len(found)} recordings, the last sixth of it held out")
+    _say(f"{fit.seconds:.0f} s of speech in {counted(len(found), 'recording')}, the last sixth of it held out")
     try:
         fitted = fit.run(checkpoint, steps=options.steps, progress=_progress)
     except KeyboardInterrupt:
@@ -92,7 +93,9 @@ def _recordings(data: Path, speaker: str) -> list[Source]:
     groups = DataDir.read(data).by_speaker()
     if len(groups) > 1 and speaker not in groups:
         raise InputError(
-            f"holds {len(groups)} speakers, none called {speaker!r}", where=data, hint="name one of them with --speaker"
+            f"holds {counted(len(groups), 'speaker')}, none called {speaker!r}",
+            where=data,
+            hint="name one of them with --speaker",
         )
     chosen = groups.get(speaker) or next(iter(groups.values()), ())
     return [Source(u.id, u.recording, u.start, u.end) for u in chosen]

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from vqspeech import ranges
 from vqspeech.alignment import Interval, faults, write_ctm
 from vqspeech.cli.common.pipes import add_allow_pipes
+from vqspeech.counts import counted
 from vqspeech.errors import InputError
 from vqspeech.files import atomic_open
 
@@ -97,12 +98,14 @@ def _write(
     for fault in wrong[:5]:
         print(f"warning: {fault}")
     if len(wrong) > 5:
-        print(f"warning: {len(wrong) - 5} faults more")
+        print(f"warning: {counted(len(wrong) - 5, 'fault')} more")
     write_ctm(folder / "phones.ctm", {row.id: phones[row.id] for row in data if row.id in phones})
     write_ctm(folder / "words.ctm", {row.id: words[row.id] for row in data if row.id in words})
     report = folder / "align.failed"
     report.unlink(missing_ok=True)
-    print(f"{len(phones)} of {len(data)} utterances aligned: {folder / 'phones.ctm'}, {folder / 'words.ctm'}")
+    print(
+        f"{len(phones)} of {counted(len(data), 'utterance')} aligned: {folder / 'phones.ctm'}, {folder / 'words.ctm'}"
+    )
     if failed:
         with atomic_open(report) as file:
             file.writelines(f"{name} {reason}\n" for name, reason in sorted(failed.items()))
@@ -126,7 +129,7 @@ def _forced(data: DataDir, folder: Path, options: argparse.Namespace) -> Found:
     done = _resumed(partial, settings, {row.id: row.text for row in data})
     left = [row for row in data if row.id not in done]
     if done:
-        print(f"{len(done)} utterances were aligned before, {len(left)} are left")
+        print(f"{counted(len(done), 'utterance')} aligned before, {len(left)} left")
     with partial.open("a" if done else "w", encoding="utf-8") as file:
         if not done:
             file.write(json.dumps({"settings": settings}) + "\n")

@@ -10,6 +10,7 @@ import argparse
 from pathlib import Path
 
 from vqspeech.cli.common.tables import print_parts, warn_incomplete
+from vqspeech.counts import counted
 from vqspeech.datadir import DataDir, combine, copy_phones
 from vqspeech.errors import InputError
 
@@ -44,7 +45,7 @@ def _require_nothing_lost(dest: Path, data: DataDir) -> None:
     lost = [utterance.id for utterance in DataDir.read(dest) if utterance.id not in kept]
     if lost:
         raise InputError(
-            f"has {len(lost)} utterances that no source has, such as {lost[0]}",
+            f"has {counted(len(lost), 'utterance')} that no source has, such as {lost[0]}",
             where=dest,
             hint="DEST comes first: name a new folder, or remove this one",
         )

@@ -10,6 +10,7 @@ import argparse
 from pathlib import Path
 
 from vqspeech.cli.evaluate.inputs import add_foreign
+from vqspeech.counts import counted
 from vqspeech.errors import InputError
 
 
@@ -47,6 +48,6 @@ def run(options: argparse.Namespace) -> None:
     codes.write_units(options.output, read, form)
     frames = sum(sequence.size for sequence in read.sequences.values())
     print(
-        f"{options.output}: {len(read.sequences)} utterances, {frames} units of {read.info.codebook_size} at "
-        f"{1 / read.info.frame_period:g} Hz"
+        f"{options.output}: {counted(len(read.sequences), 'utterance')}, {counted(frames, 'unit')} "
+        f"of {read.info.codebook_size} at {1 / read.info.frame_period:g} Hz"
     )

@@ -29,6 +29,7 @@ from vqspeech.cli.common.shards import add_shards
 from vqspeech.cli.common.sources import Source, require_unique, sources
 from vqspeech.cli.common.synthesis import Faults
 from vqspeech.codes.formats import FORMATS
+from vqspeech.counts import counted
 from vqspeech.errors import InputError
 from vqspeech.files import name_fault, require_writable, same_file
 
@@ -123,7 +124,7 @@ def run(options: argparse.Namespace) -> int:
         done_utterances = len(writer.done)
     if archive != options.out:
         codes.write_units(options.out, codes.read(archive), options.format)
-    print(f"{options.out}: {done_utterances} utterances")
+    print(f"{options.out}: {counted(done_utterances, 'utterance')}")
     return faults.status
 
 

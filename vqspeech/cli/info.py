@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from vqspeech.counts import counted
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
@@ -45,7 +47,7 @@ def run(options: argparse.Namespace) -> None:
         "sample rate": f"{rate} Hz",
         "samples per code": f"{hop} ({1000 * hop / rate:g} ms)",
         "code rate": f"{config.code_rate:g} Hz",
-        "codebook": f"{config.quantizer.codes} codes of {config.encoder.dimension} dimensions",
+        "codebook": f"{counted(config.quantizer.codes, 'code')} of {counted(config.encoder.dimension, 'dimension')}",
         "bitrate": f"{config.bitrate:.0f} bit/s at most (log2 {config.quantizer.codes} x {config.code_rate:g})",
         "encoder context": f"{1000 * past / rate:.0f} ms before and {1000 * ahead / rate:.0f} ms after a code",
         "look-ahead": f"{1000 * (ahead + network.conditioner.reach[1] * hop) / rate:.0f} ms"

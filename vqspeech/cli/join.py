@@ -18,6 +18,7 @@ import argparse
 from pathlib import Path
 
 from vqspeech import ranges
+from vqspeech.counts import counted
 from vqspeech.datadir import merge_shards
 from vqspeech.errors import InputError
 
@@ -48,9 +49,9 @@ def run(options: argparse.Namespace) -> None:
         joined = codes.join_shards(
             options.split, options.dest, shards=options.shards, text=options.text, jsonl=options.jsonl
         )
-        print(f"{joined.path}: {len(joined)} utterances, {len(joined.codes)} codes")
+        print(f"{joined.path}: {counted(len(joined), 'utterance')}, {counted(len(joined.codes), 'code')}")
         return
     for names, optional in ((options.names, False), (options.optional, True)):
         for name in names:
             count = merge_shards(options.split, options.dest, name, optional=optional)
-            print(f"{options.dest / name}: {count} utterances" if count else f"{name}: no shard has any")
+            print(f"{options.dest / name}: {counted(count, 'utterance')}" if count else f"{name}: no shard has any")

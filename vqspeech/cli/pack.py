@@ -25,6 +25,7 @@ from vqspeech import ranges
 from vqspeech.cli.common.pipes import add_allow_pipes
 from vqspeech.cli.common.renamed import add_renamed
 from vqspeech.cli.common.shards import add_shards
+from vqspeech.counts import counted
 from vqspeech.errors import InputError
 from vqspeech.files import require_writable
 
@@ -119,7 +120,7 @@ def _write(
         progress=bar(doing, "utterance"),
     )
     print(
-        f"{target}: {len(pack.utterances)} utterances of {len(pack.speakers)} speakers, "
+        f"{target}: {counted(len(pack.utterances), 'utterance')} of {counted(len(pack.speakers), 'speaker')}, "
         f"{pack.seconds / 3600:.2f} h, {len(pack.perturbed)} perturbed copies of each"
         + (", with pitch" if len(pack.pitch) else ""),
         flush=True,
@@ -129,7 +130,7 @@ def _write(
         return 0
     with failed.open("rb") as lines:
         count = sum(1 for _ in lines)
-    print(f"vqspeech pack: {count} recordings could not be used, see {failed}", file=sys.stderr)
+    print(f"vqspeech pack: {counted(count, 'recording')} could not be used, see {failed}", file=sys.stderr)
     return 2
 
 

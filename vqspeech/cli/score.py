@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from vqspeech.cli.common.pipes import add_allow_pipes
 from vqspeech.cli.common.prior import add_prior, add_utt2spk, load_prior, read_utt2spk
+from vqspeech.counts import counted
 from vqspeech.errors import InputError
 
 
@@ -56,7 +57,8 @@ def run(options: argparse.Namespace) -> None:
             file.writelines(lines)
     every = np.concatenate(bits)
     print(
-        f"{every.mean() if len(every) else 0.0:.4f} bits per code; {len(every)} codes in {len(bits)} utterances",
+        f"{every.mean() if len(every) else 0.0:.4f} bits per code; "
+        f"{counted(len(every), 'code')} in {counted(len(bits), 'utterance')}",
         file=sys.stderr if options.out is None else sys.stdout,
     )
 

@@ -10,6 +10,7 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
+from vqspeech.counts import counted
 from vqspeech.datadir import DataDir, validate
 
 #: Issues shown per file, unless all are asked for.
@@ -38,9 +39,11 @@ def run(options: argparse.Namespace) -> int:
             if not options.all and count > _SHOWN:
                 print(f"{file}: {count - _SHOWN} more (--all shows them)")
         if issues:
-            print(f"{path}: {len(issues)} {'fault' if len(issues) == 1 else 'faults'}")
+            print(f"{path}: {counted(len(issues), 'fault')}")
         else:
             data = DataDir.read(path)
             hours = "" if data.hours is None else f", {data.hours:.2f} hours"
-            print(f"{path}: in order, {len(data.speakers)} speakers, {len(data)} utterances{hours}")
+            print(
+                f"{path}: in order, {counted(len(data.speakers), 'speaker')}, {counted(len(data), 'utterance')}{hours}"
+            )
     return int(failed)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqspeech.codes.archive import Codes, PathLike, add_sequence, parse_codes, text_lines
+from vqspeech.counts import counted
 from vqspeech.errors import InputError
 from vqspeech.files import atomic_open
 
@@ -42,7 +43,7 @@ def read_km(path: PathLike, manifest: PathLike | None = None) -> dict[str, NDArr
     lines = text_lines(path, ".km")
     if len(lines) != len(names):
         raise InputError(
-            f"has {len(lines)} lines, but {manifest} names {len(names)} files",
+            f"has {counted(len(lines), 'line')}, but {manifest} names {counted(len(names), 'file')}",
             where=path,
             hint="give the manifest the units were made from",
         )

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from vqspeech.codes.archive import Codes, PathLike, add_sequence, decode_line
 from vqspeech.codes.statistics import runs
+from vqspeech.counts import counted
 from vqspeech.errors import InputError
 from vqspeech.files import atomic_open
 
@@ -47,12 +48,14 @@ def read_jsonl(path: PathLike) -> dict[str, NDArray[np.int32]]:
             lengths = _whole_numbers(line, "duration", path, number, hint)
             if len(lengths) != len(units):
                 raise InputError(
-                    f"{len(units)} units, but {len(lengths)} durations", where=path, line=number, hint=hint
+                    f"{counted(len(units), 'unit')}, but {len(lengths)} durations", where=path, line=number, hint=hint
                 )
             frames = sum(lengths.tolist())
             expanded += frames
             if frames > _MOST_FRAMES or expanded > _MOST_IN_FILE:
-                raise InputError(f"durations of {frames} frames", where=path, line=number, hint="split the file")
+                raise InputError(
+                    f"durations of {counted(frames, 'frame')}", where=path, line=number, hint="split the file"
+                )
             units = np.repeat(units, lengths)
         elif "file_name" in line:
             raise InputError("'file_name' without 'duration'", where=path, line=number, hint=hint)

@@ -17,6 +17,7 @@ from vqspeech.corpora.layout import (
     require_some,
 )
 from vqspeech.corpora.parts import Parts
+from vqspeech.counts import counted
 from vqspeech.datadir import DataDir, Utterance
 from vqspeech.errors import InputError
 
@@ -53,7 +54,7 @@ def prepare(
             raise InputError(f"speaker would have the same id as {other.name}", where=folder, hint="rename one of them")
     if not named:
         loose = audio_files(source)
-        problem = f"{len(loose)} recordings but no speaker folders" if loose else "no recordings found"
+        problem = f"{counted(len(loose), 'recording')} but no speaker folders" if loose else "no recordings found"
         raise InputError(problem, where=source, hint=f"expected {LAYOUT}")
     for speaker in named:
         if longer := next((name for name in named if name.startswith(f"{speaker}-")), None):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
+from vqspeech.counts import counted
 from vqspeech.datadir.directory import DataDir, Utterance
 from vqspeech.errors import InputError
 from vqspeech.files import atomic_open
@@ -91,7 +92,9 @@ def shards(data: DataDir, number: int) -> list[DataDir]:
     """
     if not 1 <= number <= len(data):
         raise InputError(
-            f"{len(data)} utterances cannot be cut into {number} shards", where=data.path, hint="ask for fewer shards"
+            f"{counted(len(data), 'utterance')} cannot be cut into {counted(number, 'shard')}",
+            where=data.path,
+            hint="ask for fewer shards",
         )
     bounds = [len(data) * index // number for index in range(number + 1)]
     return [DataDir(data.utterances[low:high], data.path) for low, high in itertools.pairwise(bounds)]

@@ -7,6 +7,7 @@ import shutil
 from os import PathLike
 from pathlib import Path
 
+from vqspeech.counts import counted
 from vqspeech.datadir.tables import KINDS, clean, decode, divide, without_controls
 from vqspeech.datadir.validation import ctm_fault, missing_audio
 from vqspeech.errors import InputError
@@ -125,10 +126,15 @@ def _trim(tables: dict[str, dict[str, str]], utterances: set[str], notes: list[s
         keys = needed[KINDS[name].index]
         strangers = [key for key in tables[name] if key not in keys and key not in tables["utt2spk"]]
         if strangers:
-            notes.append(f"{name}: removed {len(strangers)} lines that belong to nothing (such as {strangers[0]})")
+            notes.append(
+                f"{name}: removed {counted(len(strangers), 'line')} that nothing needs (such as {strangers[0]})"
+            )
         tables[name] = {key: value for key, value in tables[name].items() if key in keys}
         if len(tables[name]) < len(keys):
-            notes.append(f"{name}: set aside, {len(keys) - len(tables[name])} of {len(keys)} entries are missing")
+            notes.append(
+                f"{name}: set aside, {len(keys) - len(tables[name])} of "
+                f"{counted(len(keys), 'entry', 'entries')} missing"
+            )
             del tables[name]
     tables["spk2utt"] = {speaker: " ".join(group) for speaker, group in speakers.items()}
 

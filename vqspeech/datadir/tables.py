@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from vqspeech.counts import counted
 from vqspeech.datadir.issue import ValidationIssue
 
 
@@ -211,7 +212,7 @@ def read_table(path: Path) -> tuple[list[Row], list[ValidationIssue]]:
         if key:
             rows.append(Row(number, key, value, gap + line[len(line.rstrip(" \t")) :]))
     if returns:
-        issues.append(ValidationIssue(path, returns[0], f"Windows line end (on {len(returns)} lines)", _FIX))
+        issues.append(ValidationIssue(path, returns[0], f"Windows line end (on {counted(len(returns), 'line')})", _FIX))
     return rows, issues
 
 

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from vqspeech.alignment import SILENCE, Interval, labels_at
 from vqspeech.alignment import boundaries as boundaries_of
 from vqspeech.codes import Codes
+from vqspeech.counts import counted
 from vqspeech.errors import InputError
 
 Ints = NDArray[np.int32]
@@ -124,14 +125,15 @@ def frames(
     """
     if len(codes) != len(phones):
         raise InputError(
-            f"{len(codes)} utterances of codes, but {len(phones)} of phones",
+            f"{counted(len(codes), 'utterance')} of codes, but {len(phones)} of phones",
             hint="give one sequence of each per utterance",
         )
     lengths = [len(np.asarray(sequence)) for sequence in codes]
     for index, (length, labels) in enumerate(zip(lengths, phones, strict=True)):
         if length != len(labels):
             raise InputError(
-                f"utterance {index} has {length} codes, but {len(labels)} phones", hint="give one phone per code"
+                f"utterance {index} has {counted(length, 'code')}, but {counted(len(labels), 'phone')}",
+                hint="give one phone per code",
             )
     if not sum(lengths):
         raise InputError("no frames to evaluate", hint="give utterances that have codes")
@@ -143,7 +145,9 @@ def frames(
     )
     for given, what in lists:
         if given is not None and len(given) != len(codes):
-            raise InputError(f"{len(codes)} utterances, but {len(given)} {what}", hint="give one per utterance")
+            raise InputError(
+                f"{counted(len(codes), 'utterance')}, but {len(given)} {what}", hint="give one per utterance"
+            )
     all_codes = np.concatenate([np.asarray(sequence) for sequence in codes if len(np.asarray(sequence))])
     if not np.issubdtype(all_codes.dtype, np.integer):
         raise InputError(f"codes are {all_codes.dtype}, not integers", hint="give indices of codes")

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vqspeech.counts import counted
 from vqspeech.errors import InputError
 from vqspeech.evaluation.bootstrap import interval, resampling
 
@@ -64,7 +65,8 @@ def evaluate(
     """
     if len(sequences) != len(speakers):
         raise InputError(
-            f"{len(sequences)} utterances, but {len(speakers)} speakers", hint="give one speaker per utterance"
+            f"{counted(len(sequences), 'utterance')}, but {counted(len(speakers), 'speaker')}",
+            hint="give one speaker per utterance",
         )
     return evaluate_features(histograms(sequences, codebook_size), speakers, seed=seed)
 
@@ -102,7 +104,7 @@ def evaluate_features(features: NDArray[np.float64], speakers: Sequence[str], *,
     kept = np.flatnonzero(counts[index] > 1)
     if np.count_nonzero(counts > 1) < 2:
         raise InputError(
-            f"{len(names)} speakers, of whom {np.count_nonzero(counts > 1)} have two utterances or more",
+            f"{counted(len(names), 'speaker')}, of whom {np.count_nonzero(counts > 1)} have two utterances or more",
             hint="the probe needs two such speakers; is utt2spk right?",
         )
     true: NDArray[np.int64] = index[kept]

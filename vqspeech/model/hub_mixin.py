@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from huggingface_hub import ModelCard, ModelCardData, ModelHubMixin
 
+from vqspeech.counts import counted
 from vqspeech.errors import decoding
 from vqspeech.model import hub
 from vqspeech.model.checkpoint import copy_model, load_model, model_folder, save_model
@@ -93,7 +94,7 @@ class HubModel(  # type: ignore[call-arg]
         config, voices = self.network.config, len(self.network.speakers)
         return (
             f"# {model_name(self.folder)}\n\nA model of vqspeech: {config.code_rate:g} codes per second out of "
-            f"{config.quantizer.codes}, audio at {config.audio.sample_rate} Hz, {voices or 'no'} voices. "
+            f"{config.quantizer.codes}, audio at {config.audio.sample_rate} Hz, {counted(voices or 'no', 'voice')}. "
             f"What it was trained on, and whose voices they are, has not been written down.\n{_USE}"
         )
 

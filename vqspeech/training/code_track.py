@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from vqspeech.counts import counted
 from vqspeech.errors import InputError
 from vqspeech.model.config import ExternalCodes
 from vqspeech.model.external import nearest_code
@@ -40,7 +41,7 @@ class CodeTrack:
         missing = [name for name in pack.utterances if name not in sequences or not len(sequences[name])]
         if missing:
             raise InputError(
-                f"no codes of utterance {missing[0]}, nor of {len(missing) - 1} others",
+                f"no codes of utterance {missing[0]}, nor of {counted(len(missing) - 1, 'other')}",
                 where=where,
                 hint="utterance ids must be those of the data; encode all of it, or leave out what has no codes",
             )
@@ -55,7 +56,7 @@ class CodeTrack:
         lasts = self.source.offset + (count - 0.5) * self.source.frame_period
         if abs(lasts - seconds) > _CODES * self.source.frame_period + _SECONDS:
             raise InputError(
-                f"the {count} codes of utterance {name} last {lasts:.2f} s, its recording {seconds:.2f} s",
+                f"the {counted(count, 'code')} of utterance {name} last {lasts:.2f} s, its recording {seconds:.2f} s",
                 where=where,
                 hint="name the frame period of the codes (--frame-period), or give the recordings they were made from",
             )

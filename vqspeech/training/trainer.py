@@ -23,6 +23,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from vqspeech.counts import counted
 from vqspeech.devices import Devices
 from vqspeech.errors import InputError, decoding
 from vqspeech.files import locked, save_checkpoint
@@ -119,7 +120,7 @@ class Trainer(Generic[NetworkT, MetricsT]):
         evaluated = saved = reported = time.monotonic()
         reported_step, wait = self.step, EVALUATE_EVERY
         with Log(self.out, self.devices.leads, self.step) as log, self._signals(ends_process=ends_process):
-            speakers = f"{len(self.task.speakers)} speakers; " if self.task.speakers else ""
+            speakers = f"{counted(len(self.task.speakers), 'speaker')}; " if self.task.speakers else ""
             log.line(f"{self._size()}; {speakers}step {self.step} of {self.config.steps}")
             while self.step < self.config.steps and not self._stopping():
                 terms = self._take_step(module)

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any, TypeAlias
 
+from vqspeech.counts import counted
 from vqspeech.errors import InputError
 from vqspeech.web.refusals import INTERNAL, Refused, line_of
 
@@ -208,7 +209,9 @@ class Worker:
                     else:
                         raise Refused(said)
         except TimeoutError:
-            raise Refused(f"given up after {seconds / 60:g} minutes (try a shorter recording)") from None
+            raise Refused(
+                f"given up after {counted(seconds / 60, 'minute', form='g')} (try a shorter recording)"
+            ) from None
 
     @asynccontextmanager
     async def job(self, kind: str, folder: str, options: dict[str, Any]) -> AsyncIterator[int]:

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from vqspeech import audio
+from vqspeech.counts import counted
 from vqspeech.errors import InputError
 from vqspeech.files import atomic_open, atomic_path
 
@@ -78,7 +79,7 @@ def main(packages: Path, wavs: Path) -> None:
                 transcript.write(f"{text}\n")
             with atomic_path(target) as temporary:
                 audio.write(temporary, decode(file), RATE)
-    sys.stdout.write(f"{wavs}: {made} recordings\n")
+    sys.stdout.write(f"{wavs}: {counted(made, 'recording')}\n")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from vqspeech.counts import counted
+
 #: The models of this worker process.
 _MODELS: dict[str, Any] = {}
 #: Seconds that whoever wrote a shard has to be gone after its node is.
@@ -83,8 +85,8 @@ def main() -> int:
         shard = running.pop(done)
         try:
             name, utterances, failed = ray.get(done)
-            unusable = f", {failed} recordings could not be used" if failed else ""
-            print(f"{name}: {utterances} utterances{unusable}", flush=True)
+            unusable = f", {counted(failed, 'recording')} could not be used" if failed else ""
+            print(f"{name}: {counted(utterances, 'utterance')}{unusable}", flush=True)
         except ray.exceptions.RayError as error:
             cause = getattr(error, "cause", None) or error
             print(f"ray_encode.py: shard {shard}: {str(cause).splitlines()[-1][:300]}", file=sys.stderr)

@@ -15,6 +15,7 @@ import yaml
 
 import vqspeech
 from vqspeech import codes
+from vqspeech.counts import counted
 from vqspeech.datadir import DataDir
 from vqspeech.errors import InputError
 from vqspeech.files import atomic_path
@@ -60,7 +61,7 @@ def main(options: argparse.Namespace) -> None:
                     raise InputError("is missing", where=file, hint="run the stage that converts again")
                 number = sentence.id.partition("_")[2]
                 add(f"{options.language}/test/{folder.name}_{number}.wav", file.read_bytes())
-    sys.stdout.write(f"{options.out}: {len(units.sequences)} sentences\n")
+    sys.stdout.write(f"{options.out}: {counted(len(units.sequences), 'sentence')}\n")
 
 
 if __name__ == "__main__":

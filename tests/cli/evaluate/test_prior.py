@@ -199,7 +199,7 @@ def test_held_out_speech_that_was_trained_on_is_told_of(
     files: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["evaluate", "prior", "--codes", files["test"], "--train-codes", files["train"], files["test"]]) == 0
-    assert "12 held-out utterances are in the training codes too" in capsys.readouterr().out
+    assert "12 held-out utterances in the training codes too" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

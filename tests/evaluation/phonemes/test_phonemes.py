@@ -261,8 +261,8 @@ def test_the_speaker_begins_the_utterance_id(name: str, speaker: str) -> None:
 @pytest.mark.parametrize(
     ("codes", "phones", "options", "problem"),
     [
-        ([[0]], [], {}, "1 utterances of codes, but 0 of phones"),
-        ([[0, 1]], [["aa"]], {}, "has 2 codes, but 1 phones"),
+        ([[0]], [], {}, "1 utterance of codes, but 0 of phones"),
+        ([[0, 1]], [["aa"]], {}, "has 2 codes, but 1 phone"),
         ([[]], [[]], {}, "no frames"),
         ([[5]], [["aa"]], {"codebook_size": 5}, "outside"),
         ([[0.5]], [["aa"]], {}, "not integers"),

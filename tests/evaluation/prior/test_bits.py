@@ -65,7 +65,7 @@ def test_scores_are_read_by_utterance(tmp_path: Path) -> None:
         ("a -1 2\n", "scores.txt:1: not a score"),
         ("\n", "scores.txt:1: not a score"),
         ("a 1.5 3\n", "scored with 3 codes, and has 2"),
-        ("b 1.5 2\n", "no score of 1 utterances, e.g. a"),
+        ("b 1.5 2\n", "no score of 1 utterance, e.g. a"),
     ],
 )
 def test_bad_scores_are_told_of(tmp_path: Path, text: str, said: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from vqspeech.counts import counted
 from vqspeech.errors import InputError
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def _fitted(preset: Preset, info: CodeInfo, size: int, options: argparse.Namespa
     exact = abs(hop / (info.frame_period * model.audio.sample_rate) - 1) < _SLACK
     milliseconds = 1000 * hop / model.audio.sample_rate
     about = "codes" if exact else f"of {milliseconds:g} ms, each with the code nearest to its centre"
-    print(f"{size} codes, {1 / info.frame_period:g} per second; the model's frames are {about}")
+    print(f"{counted(size, 'code')}, {1 / info.frame_period:g} per second; the model's frames are {about}")
     replace = msgspec.structs.replace
     fitted = replace(
         preset,

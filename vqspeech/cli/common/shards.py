@@ -8,6 +8,7 @@ import sys
 
 from vqspeech import ranges
 from vqspeech.cli.common.model import load
+from vqspeech.counts import counted
 from vqspeech.errors import InputError
 
 
@@ -44,11 +45,14 @@ def encode_shards(options: argparse.Namespace) -> int:
     for number in [shard] if shard else range(1, shards + 1):
         draw = bar(f"shard {number}", "utterance")
         outcome = encode_shard(model, rows, options.out, shard=number, shards=shards, progress=draw, say=_say)
-        said = "there already" if outcome.skipped else f"{outcome.utterances} utterances"
+        said = "there already" if outcome.skipped else f"{counted(outcome.utterances, 'utterance')}"
         print(f"{options.out / outcome.name}: {said}", flush=True)
         if outcome.failed:
             where = options.out / f"{outcome.name}.failed"
-            print(f"vqspeech encode: {outcome.failed} recordings could not be used, see {where}", file=sys.stderr)
+            print(
+                f"vqspeech encode: {counted(outcome.failed, 'recording')} could not be used, see {where}",
+                file=sys.stderr,
+            )
             status = 2
     return status
 

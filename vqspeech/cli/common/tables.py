@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from vqspeech.counts import counted
 from vqspeech.datadir import DataDir
 
 
@@ -26,5 +27,5 @@ def warn_incomplete(data: DataDir, path: Path) -> None:
         ("spk2gender", [any(u.gender for u in group) for group in data.by_speaker().values()]),
     ):
         if any(known) and not all(known):
-            missing = f"{known.count(False)} of {len(known)} entries are not known"
+            missing = f"{known.count(False)} of {counted(len(known), 'entry', 'entries')} not known"
             print(f"{path}: no {table} written, {missing} and Kaldi takes it whole or not at all", file=sys.stderr)

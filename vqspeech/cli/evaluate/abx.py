@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from vqspeech import ranges
 from vqspeech.cli.common.renamed import add_renamed
 from vqspeech.cli.evaluate import inputs, output
+from vqspeech.counts import counted
 from vqspeech.errors import InputError
 
 if TYPE_CHECKING:
@@ -109,8 +110,9 @@ def run(options: argparse.Namespace) -> None:
             continue
         score = scored[own][condition]
         print(
-            f"{condition.replace('_', ' ')}: {score.pairs} pairs of phones, {score.cells} cells, {score.triples} "
-            f"triples, {score.tokens} tokens, {score.speakers} speakers"
+            f"{condition.replace('_', ' ')}: {counted(score.pairs, 'pair')} of phones, "
+            f"{counted(score.cells, 'cell')}, {counted(score.triples, 'triple')}, {counted(score.tokens, 'token')}, "
+            f"{counted(score.speakers, 'speaker')}"
         )
     print(f"compared by {_engine(options)}; in brackets: 95 % bootstrap intervals over speakers, where there are five")
     if own == "one_hot":

@@ -16,6 +16,7 @@ from vqspeech.cli.common.model import add_generation, add_model, load
 from vqspeech.cli.common.pipes import add_allow_pipes
 from vqspeech.cli.common.renamed import add_renamed
 from vqspeech.cli.evaluate.inputs import add_foreign, shard
+from vqspeech.counts import counted
 from vqspeech.errors import InputError
 from vqspeech.files import atomic_open, path_in
 from vqspeech.model.packaged import model_name
@@ -198,7 +199,7 @@ def _run(options: argparse.Namespace, measure: Measure) -> None:
         progress=bar("scoring", "recording"),
     )
     if options.shard:
-        print(f"share {number} of {shares}: {len(pairs)} pairs are scored")
+        print(f"share {number} of {shares}: {counted(len(pairs), 'pair')} to score")
         return
     name = str(options.converted) if model is None else str(options.model or model_name(model.folder))
     about = report.About(

@@ -15,6 +15,7 @@ from vqspeech import alignment, codes, ranges
 from vqspeech.alignment import Alignment, Format, PhoneSet, phone_class
 from vqspeech.cli.common.pipes import add_allow_pipes
 from vqspeech.codes import Codes
+from vqspeech.counts import counted
 from vqspeech.errors import InputError
 from vqspeech.npy import read_npy
 
@@ -202,12 +203,12 @@ def notes_of(part: Part) -> list[str]:
     pairing, notes = part.pairing, []
     if pairing.without_phones:
         notes.append(
-            f"{len(pairing.without_phones)} utterances with codes have no phones and were left out, "
+            f"{counted(len(pairing.without_phones), 'utterance')} with codes but without phones left out, "
             f"e.g. {pairing.without_phones[0]}"
         )
     if pairing.without_codes:
         notes.append(
-            f"{len(pairing.without_codes)} utterances with phones have no codes and were left out, "
+            f"{counted(len(pairing.without_codes), 'utterance')} with phones but without codes left out, "
             f"e.g. {pairing.without_codes[0]}"
         )
     labels = part.frames.labels

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vqspeech import ranges
 from vqspeech.cli.evaluate import inputs, output
+from vqspeech.counts import counted
 from vqspeech.errors import InputError
 from vqspeech.files import atomic_open
 
@@ -79,7 +80,8 @@ def run(options: argparse.Namespace) -> None:
         both = set(test.frames.utterances) & set(train.frames.utterances)
         if both:
             notes.append(
-                f"{len(both)} utterances are in the training part too, e.g. {min(both)}: the accuracy is optimistic"
+                f"{counted(len(both), 'utterance')} in the training part too, e.g. {min(both)}: "
+                "the accuracy is optimistic"
             )
     else:
         notes.append(

@@ -13,6 +13,7 @@ from vqspeech.cli.common.model import model_path
 from vqspeech.cli.common.renamed import add_renamed
 from vqspeech.cli.evaluate import inputs
 from vqspeech.cli.evaluate import prior_audio as sounding
+from vqspeech.counts import counted
 from vqspeech.errors import InputError
 from vqspeech.files import atomic_open
 
@@ -195,7 +196,10 @@ def _overlap(held_out: Codes, train: Codes) -> list[str]:
     if not both:
         return []
     return [
-        f"{len(both)} held-out utterances are in the training codes too, e.g. {min(both)}: the figures are optimistic"
+        (
+            f"{counted(len(both), 'held-out utterance')} in the training codes too, e.g. {min(both)}: "
+            "the figures are optimistic"
+        )
     ]
 
 

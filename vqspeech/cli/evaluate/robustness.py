@@ -12,6 +12,7 @@ from vqspeech import ranges
 from vqspeech.cli.common.model import add_model, load
 from vqspeech.cli.common.pipes import add_allow_pipes
 from vqspeech.cli.evaluate import inputs, output
+from vqspeech.counts import counted
 from vqspeech.errors import InputError
 
 if TYPE_CHECKING:
@@ -93,8 +94,9 @@ def run(options: argparse.Namespace) -> None:
             output.table(("MFCC k-means", "per frame (UED)", "per run", "frames kept"), _rows(baselines["mfcc_kmeans"]))
         )
     print(
-        f"{len(chosen)} recordings of {len({u.speaker for u in chosen})} speakers; {info.codebook_size} codes at "
-        f"{1 / info.frame_period:g} Hz; UED of Gat et al. 2023: fewer codes and longer runs lower it too"
+        f"{counted(len(chosen), 'recording')} of {counted(len({u.speaker for u in chosen}), 'speaker')}; "
+        f"{counted(info.codebook_size, 'code')} at {1 / info.frame_period:g} Hz; "
+        "UED of Gat et al. 2023: fewer codes and longer runs lower it too"
     )
     about_model = {"model": info.model, "codebook_size": info.codebook_size, "frame_period": info.frame_period}
     written = {"about": about_model, "distortions": _figures(found)}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from vqspeech import ranges
 from vqspeech.cli.evaluate import inputs, output
+from vqspeech.counts import counted
 
 if TYPE_CHECKING:
     from vqspeech.evaluation.frames import Frames
@@ -64,9 +65,12 @@ def run(options: argparse.Namespace) -> None:
         accuracy = output.with_interval(scores.accuracy, scores.interval, scale=100, digits=1)
         rows.append([NAMES.get(name, name), accuracy, f"{100 * scores.balanced_accuracy:.1f}"])
     print(output.table(("speaker named by a linear probe", "% of utterances", "% all speakers alike"), rows))
-    print(f"{own.utterances} utterances of {own.speakers} speakers; lower is better: codes should hold the words alone")
+    print(
+        f"{counted(own.utterances, 'utterance')} of {counted(own.speakers, 'speaker')}; "
+        "lower is better: codes should hold the words alone"
+    )
     if own.left_out:
-        print(f"note: {own.left_out} utterances of speakers with no other were left out")
+        print(f"note: {counted(own.left_out, 'utterance')} of speakers with no other left out")
     if not options.phones:
         print("note: no phones were given: --phones adds what the words alone tell of the speaker")
     if not options.data:

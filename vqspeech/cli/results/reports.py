@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from vqspeech.cli.results.tables import OURS, SYSTEMS, Figures, Found, beside, by_system, shown, table, text
+from vqspeech.counts import counted
 
 ACCURACY = ("accuracy", "accuracy_same_part", "accuracy_without_silence")
 _PHONEMES: Figures = {
@@ -89,7 +90,8 @@ def phonemes(found: Found, name: str) -> Iterator[str]:
     paper, about = found["paper"], found.get("about", {})
     yield _about(found, name)
     yield (
-        f"\n{about.get('utterances')} utterances of {about.get('speakers')} speakers, {found.get('frames')} frames, "
+        f"\n{counted(about.get('utterances'), 'utterance')} of {counted(about.get('speakers'), 'speaker')}, "
+        f"{counted(found.get('frames'), 'frame')}, "
         f"phones: {about.get('phone_set')}. The paper's figure is of 25 codes per second and 128 codes, "
         "its map learnt on the part that it scores.\n"
     )
@@ -129,9 +131,9 @@ def prior(found: Found, name: str) -> Iterator[str]:
     rate = held_out["codes"] / held_out["seconds"] if held_out.get("seconds") else None
     yield _about(found, name)
     yield (
-        f"\n{held_out.get('codes')} held-out codes of {held_out.get('utterances')} utterances, "
-        f"{held_out.get('speakers')} speakers; n-grams counted on {found.get('train_codes')} codes. "
-        "The paper lets one listen and gives no figures.\n"
+        f"\n{counted(held_out.get('codes'), 'held-out code')} of {counted(held_out.get('utterances'), 'utterance')}, "
+        f"{counted(held_out.get('speakers'), 'speaker')}; n-grams counted on "
+        f"{counted(found.get('train_codes'), 'code')}. The paper lets one listen and gives no figures.\n"
     )
     costs = {"log2 of the codebook": found.get("codebook_bits")}
     costs |= {key.removesuffix("_bits_per_code"): found[key] for key in found if key.endswith("_bits_per_code")}
@@ -158,7 +160,7 @@ def prior(found: Found, name: str) -> Iterator[str]:
             if any(one.get(key) is not None for one in systems.values())
         ]
         codes = found.get("about", {}).get("compared_codes")
-        yield f"\nSequences of {codes} codes. Real codes and recordings show what is to be reached.\n"
+        yield f"\nSequences of {counted(codes, 'code')}. Real codes and recordings show what is to be reached.\n"
         yield table(["", *(_PRIOR_SYSTEMS.get(key, key) for key in systems)], measures)
 
 
@@ -198,7 +200,7 @@ def speakers(found: Found, name: str) -> Iterator[str]:
     """Speaker information in the codes."""
     yield (
         f"\n## Speaker left in the codes\n\nFrom `{name}`: a linear probe on code counts, {found.get('utterances')} "
-        f"utterances of {found.get('speakers')} speakers; lower is better, chance is best.\n"
+        f"utterances of {counted(found.get('speakers'), 'speaker')}; lower is better, chance is best.\n"
     )
     systems = [(OURS, found), *beside(found, "compared")]
     yield by_system(

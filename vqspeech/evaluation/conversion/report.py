@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from vqspeech.counts import counted
 from vqspeech.evaluation.conversion import Result
 from vqspeech.evaluation.conversion.metrics import FIELDS, PairMetrics, System
 
@@ -147,7 +148,7 @@ def table(result: Result, about: About) -> str:
     rows += [[f"  {name}", *rest] for name, *rest in groups(result, targets=False)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     speakers = len({row.target for row in result.converted.rows})
-    lines = [f"{len(result.converted.rows)} pairs, {speakers} targets", ""]
+    lines = [f"{counted(len(result.converted.rows), 'pair')}, {counted(speakers, 'target')}", ""]
     for first, *others in rows:
         aligned = (cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))
         lines.append("  ".join([first.ljust(widths[0]), *aligned]).rstrip())

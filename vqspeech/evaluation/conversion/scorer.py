@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqspeech import audio
+from vqspeech.counts import counted
 from vqspeech.evaluation.conversion.metrics import PairMetrics
 from vqspeech.evaluation.conversion.pairs import Pair, Recording
 from vqspeech.evaluation.metrics import MetricSet
@@ -164,7 +165,7 @@ class ConversionScorer:
         silent = sum(pair.source.text is None for pair in pairs)
         if silent and self.metric_set.words:
             found.append(
-                f"{silent} of {len(pairs)} sources have no text: their word errors are counted against what "
+                f"{silent} of {counted(len(pairs), 'source')} without text: their word errors are counted against what "
                 f"{self.metric_set.words.name} finds in the source"
             )
         if self.metric_set.cepstra and not any(self.parallel(pair) for pair in pairs):

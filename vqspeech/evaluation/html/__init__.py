@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqspeech import __version__
+from vqspeech.counts import counted
 from vqspeech.evaluation.html.style import STYLE
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     loader = PackageLoader("vqspeech.evaluation.html", "templates")
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made.globals["counted"] = counted
+    return made
 
 
 def render(template: str, **context: Any) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqspeech.alignment import phone_class
+from vqspeech.counts import counted
 from vqspeech.evaluation.html.figures import (
     CLASS_COLOURS,
     FAINT,
@@ -73,7 +74,7 @@ def codes_by_phone(result: PhonemeResult) -> str:
         colours = [CLASS_COLOURS[phone_class(phone_of[code])] for code in columns]
         lower.bar(range(len(columns)), 100 * counts.sum(1) / counts.sum(), width=0.85, color=colours)
         lower.set_ylabel("% of\nframes")
-        lower.set_xlabel(f"the {len(columns)} codes that occur, ordered by the phone they map to")
+        lower.set_xlabel(f"the {counted(len(columns), 'code')} of the data, ordered by the phones of the map")
         if len(columns) <= 140:
             size = 6.5 if len(columns) <= 90 else 5
             lower.set_xticks(range(len(columns)), [str(code) for code in columns], rotation=90, fontsize=size)

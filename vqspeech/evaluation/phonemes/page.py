@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from vqspeech.counts import counted
 from vqspeech.evaluation.html import audio_source, render
 from vqspeech.evaluation.html.figures import CLASS_COLOURS
 from vqspeech.evaluation.phonemes import charts, matrices, report
@@ -47,7 +48,9 @@ def page(result: PhonemeResult, about: About, examples: Sequence[Example] = ()) 
         result=result,
         scores=scores,
         percent=percent,
-        train=f"map learnt on {about.train_utterances:,} others" if about.train_utterances else "no training part",
+        train=f"map learnt on {counted(about.train_utterances, 'other', form=',')}"
+        if about.train_utterances
+        else "no training part",
         interval=_interval(result),
         paper_accuracy=report.PAPER_ACCURACY,
         paper_baseline=report.PAPER_BASELINE,

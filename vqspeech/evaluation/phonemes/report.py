@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from vqspeech.counts import counted
 from vqspeech.evaluation.phonemes.results import PhonemeResult, Scores
 
 #: The paper's phoneme accuracy (van den Oord et al. 2017, section 4.3): K = 128 at 25 Hz, 41 phones, map learnt and
@@ -175,14 +176,15 @@ def table(result: PhonemeResult, about: About) -> str:
     scores = result.scores
     same = f"  same part {percent(scores.accuracy_same_part)} %"
     paper = f"the paper: {percent(PAPER_ACCURACY)} %, its most likely phone {percent(PAPER_BASELINE)} %"
-    data = f"  {about.utterances} utterances, {about.speakers} speakers, {scores.frames} frames"
+    data = f"  {counted(about.utterances, 'utterance')}, {counted(about.speakers, 'speaker')}, "
+    data += counted(scores.frames, "frame")
     used = f"{scores.used_codes} of {about.codebook_size} codes used, perplexity {scores.perplexity:.1f}"
     lines = [
         f"phoneme accuracy {headline(result)}, the map from codes to phones {result.mapping}",
         f"{same} ({paper})",
         *([f"  {quiet} (nearest to the paper's frames)"] if (quiet := without_silence(result)) else []),
         *([f"  {errors}"] if (errors := phone_errors(result)) else []),
-        f"{data} at {1 / about.frame_period:g} Hz; {len(result.labels)} phones ({about.phone_set}); {used}",
+        f"{data} at {1 / about.frame_period:g} Hz; {counted(len(result.labels), 'phone')} ({about.phone_set}); {used}",
         "",
     ]
     for row in rows:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vqspeech.counts import counted
 from vqspeech.errors import InputError
 from vqspeech.evaluation.bootstrap import Intervals, interval, resampling
 from vqspeech.evaluation.prior.ngrams import NGrams
@@ -136,7 +137,7 @@ def read_scores(path: str | os.PathLike[str], held_out: Mapping[str, Codes]) -> 
                 raise InputError(f"utterance {name} occurs twice", where=path, line=number, hint="keep one of them")
             if name in held_out and len(held_out[name]) != codes:
                 raise InputError(
-                    f"utterance {name} was scored with {codes} codes, and has {len(held_out[name])}",
+                    f"utterance {name} was scored with {counted(codes, 'code')}, and has {len(held_out[name])}",
                     where=path,
                     line=number,
                     hint="score the same codes: vqspeech score --codes",
@@ -145,7 +146,7 @@ def read_scores(path: str | os.PathLike[str], held_out: Mapping[str, Codes]) -> 
     missing = [name for name in held_out if name not in found]
     if missing:
         raise InputError(
-            f"no score of {len(missing)} utterances, e.g. {missing[0]}",
+            f"no score of {counted(len(missing), 'utterance')}, e.g. {missing[0]}",
             where=path,
             hint="score the same codes: vqspeech score --codes",
         )

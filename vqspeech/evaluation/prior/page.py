@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqspeech import audio
+from vqspeech.counts import counted
 from vqspeech.evaluation.html import audio_source, render
 from vqspeech.evaluation.prior import Result, plots, report
 from vqspeech.evaluation.prior.bits import ngram_name
@@ -90,8 +91,8 @@ def page(result: Result, about: About, examples: Iterable[Example] = ()) -> str:
         tiles=_tiles(result),
         bits_headings=report.BITS_HEADINGS,
         bits_rows=report.bits_rows(result),
-        samples_lead=f"Sequences of {result.frames} codes, {result.frames * result.frame_period:.2f} s each. What is "
-        "nearer the real codes' row is better; what the columns mean stands at the end.",
+        samples_lead=f"Sequences of {counted(result.frames, 'code')}, {result.frames * result.frame_period:.2f} s "
+        "each. What is nearer the real codes' row is better; what the columns mean stands at the end.",
         system_headings=["", *(report.COLUMNS[name][0] for name in columns)],
         system_rows=report.system_rows(result, columns),
         own=report.system_name("samples", result),

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from vqspeech.counts import counted
 from vqspeech.evaluation.prior import Result, System
 from vqspeech.evaluation.prior.bits import ngram_name
 from vqspeech.evaluation.prior.repetition import LENGTHS
@@ -200,16 +201,17 @@ def headline(result: Result) -> str:
 def table(result: Result, about: About) -> str:
     """The report as the terminal shows it."""
     bits = result.bits
-    data = f"  {bits.codes} held-out codes of {bits.utterances} utterances, {bits.speakers} speakers"
-    counted = f"n-grams counted on {bits.train_codes} codes; K = {about.codebook_size} at {bits.code_rate:g} Hz"
-    lines = [headline(result), f"{data}; {counted}", "", *_aligned([list(BITS_HEADINGS), *bits_rows(result)])]
+    data = f"  {counted(bits.codes, 'held-out code')} of {counted(bits.utterances, 'utterance')}, "
+    data += f"{counted(bits.speakers, 'speaker')}; n-grams counted on {counted(bits.train_codes, 'code')}; "
+    data += f"K = {about.codebook_size} at {bits.code_rate:g} Hz"
+    lines = [headline(result), data, "", *_aligned([list(BITS_HEADINGS), *bits_rows(result)])]
     if bits.intervals.unit:
         lines.append(
             f"{bits.intervals.confidence:.0%} intervals, resampling {bits.intervals.units} {bits.intervals.unit}"
         )
     if result.systems:
         columns = system_columns(result)
-        lines += ["", f"sequences of {result.frames} codes, {result.frames * result.frame_period:.2f} s", ""]
+        lines += ["", f"sequences of {counted(result.frames, 'code')}, {result.frames * result.frame_period:.2f} s", ""]
         lines += _aligned([["", *(COLUMNS[name][0] for name in columns)], *system_rows(result, columns)])
     lines += [f"{name}: {metric}" for name, metric in result.metric_names.items()]
     lines += [f"note: {note}" for note in about.notes]

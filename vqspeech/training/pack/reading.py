@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from vqspeech.counts import counted
 from vqspeech.encoding.row import Rows
 from vqspeech.encoding.tar_member import Member
 from vqspeech.errors import InputError
@@ -85,7 +86,7 @@ def jobs_of(data: DataDir | Rows, stretch: tuple[int, int] | None) -> list[Job]:
         if stretch is not None:
             number, count = stretch
             if count > len(jobs):
-                problem = f"{len(jobs)} utterances cannot be cut into {count} shards"
+                problem = f"{counted(len(jobs), 'utterance')} cannot be cut into {counted(count, 'shard')}"
                 raise InputError(problem, where=data.path, hint="ask for fewer shards")
             jobs = jobs[len(jobs) * (number - 1) // count : len(jobs) * number // count]
         if not jobs:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+from vqspeech.counts import counted
 from vqspeech.files import atomic_open
 from vqspeech.training.best import Best
 from vqspeech.training.prior.config import PriorPreset
@@ -38,7 +39,7 @@ def write_card(folder: Path, preset: PriorPreset, train: CodeData, best: Best[He
 |---|---|
 | kind | {kind}, {preset.network.layers} layers of width {preset.network.width} |
 | codes | {train.codes} of them, made by the model of checksum {train.made_by or "unknown"} |
-| trained on | {sum(map(len, train.sequences))} codes in {len(train.sequences)} utterances |
+| trained on | {counted(sum(map(len, train.sequences)), "code")} in {counted(len(train.sequences), "utterance")} |
 | speakers it is conditioned on | {len(train.names)} |
 | training | {taken}, {seen / 1e6:.1f} M codes at most on each device |
 | held-out codes | {held_out} |

@@ -16,6 +16,9 @@ export function element(tag, given = {}, ...children) {
 
 export const find = (selector, within = document) => within.querySelector(selector);
 
+/** (1, "code") -> "1 code", (2, "code") -> "2 codes" */
+export const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
+
 /** 75.4 -> "1:15.4" */
 export function clock(seconds) {
   const tenths = Math.floor(seconds * 10 + 0.0001);

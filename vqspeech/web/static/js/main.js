@@ -1,6 +1,6 @@
 // Tabs, theme, and what the server says of itself.
 
-import { find } from "./dom.js";
+import { counted, find } from "./dom.js";
 import { ask } from "./jobs.js";
 import * as convert from "./convert.js";
 import * as live from "./live.js";
@@ -40,7 +40,7 @@ function startTheme() {
 }
 
 function about(info) {
-  find("#about").textContent = `${info.voices.length} voices, ${info.codes} codes, ${info.code_rate} per second (${info.engine})`;
+  find("#about").textContent = `${counted(info.voices.length, "voice")}, ${counted(info.codes, "code")}, ${info.code_rate} per second (${info.engine})`;
 }
 
 function startTabs(info) {

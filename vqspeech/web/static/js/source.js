@@ -1,7 +1,7 @@
 // Where a recording comes from: a file, dropped or chosen, the microphone, or the sample.
 
 import { RATE, decode, wavBlob } from "./audio.js";
-import { clock, element } from "./dom.js";
+import { counted, clock, element } from "./dom.js";
 import { Recorder } from "./recorder.js";
 
 const SAMPLE = { name: "sample.flac", text: "A small machine can learn the sounds of speech from nothing but speech." };
@@ -32,7 +32,7 @@ export class Source {
       this.drop.classList.remove("over");
       if (event.dataTransfer.files[0]) this.useFile(event.dataTransfer.files[0]);
     });
-    this.say(`Drop a recording here: any usual format, up to ${limits.seconds / 60} minutes`);
+    this.say(`Drop a recording here: any usual format, up to ${counted(limits.seconds / 60, "minute")}`);
   }
 
   say(text) {

@@ -1,6 +1,6 @@
 // The codes of a recording, over its phones.
 
-import { clock, element, find } from "./dom.js";
+import { clock, counted, element, find } from "./dom.js";
 import { JobForm, runJob } from "./jobs.js";
 import { Player } from "./player.js";
 import { Source } from "./source.js";
@@ -77,7 +77,7 @@ export function start(info) {
     card.hidden = false;
     find("#units-source").classList.add("compact"); // the spectrogram is over the codes now
     find("#units-stats").textContent =
-      `${result.codes.length} codes, ${different} different, ${Math.round(1 / result.period)} per second, ${Math.round(bits)} bit/s`;
+      `${counted(result.codes.length, "code")}, ${different} different, ${Math.round(1 / result.period)} per second, ${Math.round(bits)} bit/s`;
     detail.textContent = "Point at a code to see what it is; click to hear it alone.";
     timeline.set(source.samples, result);
     if (result.note) job.fail(result.note);
