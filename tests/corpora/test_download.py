@@ -167,9 +167,22 @@ def test_an_address_without_a_file(url: str, tmp_path: Path) -> None:
         fetch(url.replace("corpus.zip", "nothing"), tmp_path / "c", checksum=SUM)
 
 
-def test_no_checksum(url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("checksum", ["12345", "sha1:" + "0" * 40, "sha256:12ab", "md5:" + "0" * 31 + "g", "md5:", ""])
+def test_no_checksum(
+    server: Server, url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], checksum: str
+) -> None:
     with pytest.raises(InputError, match="no checksum"):
-        fetch(url, tmp_path / "c", checksum="12345")
+        fetch(url, tmp_path / "c", checksum=checksum)
+    assert main(["fetch", url, "--checksum", checksum, "--out", str(tmp_path / "new" / "c")]) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert "argument --checksum: " in said
+    assert not (tmp_path / "new").exists()
+    assert server.asked == []
+
+
+def test_a_checksum_in_capitals_is_the_same(url: str, tmp_path: Path) -> None:
+    fetch(url, tmp_path / "c", checksum=f"sha256:{hashlib.sha256(CONTENT).hexdigest().upper()}")
+    assert (tmp_path / "c").read_bytes() == CONTENT
 
 
 def archive(path: Path, kind: str) -> Path:

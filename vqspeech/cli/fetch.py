@@ -12,10 +12,23 @@ import argparse
 from pathlib import Path
 
 
+def _checksum(text: str) -> str:
+    """A checksum, refused before anything is asked of the server."""
+    from vqspeech.corpora.download import kind_and_digest
+    from vqspeech.errors import InputError
+
+    try:
+        return ":".join(kind_and_digest(text))
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
     parser.add_argument("url", metavar="URL", help="address of HTTP or HTTPS")
-    parser.add_argument("--checksum", required=True, metavar="KIND:HEX", help="of the file: sha256:... or md5:...")
+    parser.add_argument(
+        "--checksum", type=_checksum, required=True, metavar="KIND:HEX", help="of the file: sha256:... or md5:..."
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the file to write")
     parser.add_argument("--unpack", type=Path, metavar="DIR", help="then unpack it as this folder")
 

@@ -27,6 +27,8 @@ TRIES = 5
 #: Seconds without a byte after which a connection counts as broken.
 PATIENCE = 60.0
 _CHUNK = 1 << 20
+#: Hexadecimal digits of each kind of checksum.
+_DIGITS = {"sha256": 64, "md5": 32}
 
 
 def fetch(url: str, target: Path, *, checksum: str, progress: Progress | None = None, wait: float = 2.0) -> None:
@@ -43,7 +45,7 @@ def fetch(url: str, target: Path, *, checksum: str, progress: Progress | None = 
         InputError: the file on the server, or the one that is there, is another; or it cannot be had.
         OSError: the disk is full.
     """
-    _split(checksum)
+    kind_and_digest(checksum)
     if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
         raise InputError("no address of HTTP or HTTPS", where=url, hint="give one that begins with https://")
     if target.exists():
@@ -67,15 +69,26 @@ def fetch(url: str, target: Path, *, checksum: str, progress: Progress | None = 
     part.replace(target)
 
 
-def _split(checksum: str) -> tuple[str, str]:
+def kind_and_digest(checksum: str) -> tuple[str, str]:
+    """Name of the hash and its value in lower-case hexadecimal.
+
+    Args:
+        checksum: ``sha256:`` and 64 digits, or ``md5:`` and 32.
+
+    Raises:
+        InputError: it is anything else.
+    """
     kind, _, digest = checksum.partition(":")
-    if kind not in ("sha256", "md5") or not re.fullmatch("[0-9a-f]+", digest):
-        raise InputError(f"{checksum!r} is no checksum", hint="give sha256:HEX or md5:HEX")
-    return kind, digest
+    digits = _DIGITS.get(kind)
+    if digits is None:
+        raise InputError(f"{checksum[:100]!r} is no checksum", hint="give sha256:HEX or md5:HEX")
+    if not re.fullmatch(f"[0-9a-fA-F]{{{digits}}}", digest):
+        raise InputError(f"{checksum[:100]!r} is no checksum", hint=f"give {kind}: and {digits} hexadecimal digits")
+    return kind, digest.lower()
 
 
 def _verify(file: Path, checksum: str, *, hint: str) -> None:
-    kind, digest = _split(checksum)
+    kind, digest = kind_and_digest(checksum)
     found = hashlib.new(kind, usedforsecurity=False)
     with file.open("rb") as content:
         while chunk := content.read(_CHUNK):
