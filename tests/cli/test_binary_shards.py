@@ -15,12 +15,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from vqspeech import api, codes
 from vqspeech.cli.main import main
+from vqspeech.codes import mapped_codes
+from vqspeech.codes import shard as shard_module
+from vqspeech.codes.binary import RECORD
 from vqspeech.datadir import DataDir, Utterance
 from vqspeech.encoding import shards
+from vqspeech.errors import InputError
 
 RATE = 16_000
 #: What a job array or torchrun would set, and the test's own surroundings may.
@@ -333,3 +337,62 @@ def test_joining_what_does_not_belong_together(
     assert encode(corpus / "rows.jsonl", out, model, "--shards", "2") == 0
     capsys.readouterr()
     refused("utterance u04 is there twice", "--shards", "2")
+
+
+def test_text_of_other_codes_is_not_left_beside_new_ones(
+    corpus: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    joined = tmp_path / "joined"
+    assert encode(corpus / "rows.jsonl", corpus / "out", model, "--shards", "2") == 0
+    text = join(corpus / "out", joined, "--text", "--jsonl")
+    assert join(corpus / "out", joined) == text  # of these codes it may stay
+    (corpus / "rows.jsonl").write_text("".join((corpus / "rows.jsonl").read_text().splitlines(keepends=True)[:9]))
+    assert encode(corpus / "rows.jsonl", corpus / "out", model, "--shards", "2") == 0
+    capsys.readouterr()
+    for words, left in (((), "codes.txt"), (("--text",), "codes.jsonl")):
+        assert main(["join", str(corpus / "out"), str(joined), *words]) == 2
+        assert f"{left}: of other codes" in capsys.readouterr().err
+        assert contents(joined) == text
+    assert join(corpus / "out", joined, "--text", "--jsonl")["codes.txt"].count(b"\n") == 9
+
+
+def test_a_join_that_is_killed_leaves_no_mixture(
+    corpus: Path, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joined = tmp_path / "joined"
+    assert encode(corpus / "rows.jsonl", corpus / "out", model, "--shards", "2") == 0
+    join(corpus / "out", joined)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(mapped_codes, "_copy_failed", killed)
+        with pytest.raises(KeyboardInterrupt):
+            codes.join_shards(corpus / "out", joined)
+    with pytest.raises(InputError, match=r"codes\.json"):
+        codes.MappedCodes(joined)
+
+
+def test_a_shard_that_is_made_anew_is_no_more_the_old_one(
+    corpus: Path, model: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = (corpus / "rows.jsonl", corpus / "out", model, "--shards", "1")
+    assert encode(*words) == 0
+    rows = (corpus / "rows.jsonl").read_text()
+    (corpus / "rows.jsonl").write_text("".join(reversed(rows.splitlines(keepends=True))))
+    header = shard_module.header
+
+    def killed(kind: DTypeLike, count: int) -> bytes:
+        if kind != RECORD:  # index and ids have their names then, the codes not yet
+            raise OSError("killed")
+        return header(kind, count)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shard_module, "header", killed)
+        assert encode(*words) == 2
+    (corpus / "rows.jsonl").write_text(rows)
+    capsys.readouterr()
+    assert encode(*words) == 0
+    assert "32 utterances" in capsys.readouterr().out
+    assert next(codes.MappedCodes(corpus / "out/codes.00001-of-00001.npy").ids()) == "u00"

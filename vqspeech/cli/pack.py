@@ -3,7 +3,7 @@
 vqspeech pack data/train train.pack
 vqspeech pack data/train packs/ --shards 64 --shard I     one of 64 files; the folder is then what train --data takes
 vqspeech pack shar/ packs/ --shards 64                    lhotse's Shar, all 64 in turn
-vqspeech pack cuts.jsonl.gz packs/ --shards               which of how many a Slurm array or torchrun says
+vqspeech pack cuts.jsonl.gz packs/ --shards               which of how many Slurm (array, srun) or torchrun says
 
 SRC is a data directory, a folder of lhotse's Shar, or a manifest with speakers: lhotse's cuts, or rows of path, start,
 end, id and speaker in .jsonl or .parquet. Of Shar and manifests a shard reads its own part alone; recordings that

@@ -127,7 +127,8 @@ def join_shards(
         jsonl: write ``codes.jsonl``, too: ``{"file": id, "units": [...]}``.
 
     Raises:
-        InputError: a shard is missing or damaged, they are of several models or sources, or an id is in them twice.
+        InputError: a shard is missing or damaged, they are of several models or sources, an id is in them twice, or
+            ``dest`` has text of other codes that is not to be written anew.
     """
     folder, dest = Path(folder), Path(dest)
     count = shard_count(folder) if shards is None else shards
@@ -136,6 +137,8 @@ def join_shards(
     parts = [MappedCodes(folder / f"{name}.npy") for name in names]
     _require_distinct(parts)
     codes, utterances = sum(len(part.codes) for part in parts), sum(map(len, parts))
+    counts = {"utterances": utterances, "codes": codes, "failed": failed}
+    _require_no_other_text(dest, asdict(info) | counts, {"codes.txt": text, "codes.jsonl": jsonl})
     with ExitStack() as stack:
         out = {
             suffix: stack.enter_context(atomic_open(dest / f"codes{suffix}", "wb"))
@@ -149,12 +152,13 @@ def join_shards(
             _copy_index(part, out[".index.npy"], first, out[".ids"].tell())
             _copy(folder / f"{name}.ids", out[".ids"])
             first += len(part.codes)
+        (dest / "codes.json").unlink(missing_ok=True)  # killed between two of the names, there are no codes at all
     _copy_failed(folder, names, dest / "codes.failed")
     index = open_array(dest / "codes.index.npy", RECORD)
     blocks = (index["seconds"][place : place + AT_ONCE] for place in range(0, utterances, AT_ONCE))
-    facts = {"utterances": utterances, "codes": codes, "failed": failed, "seconds": math.fsum(map(np.sum, blocks))}
+    facts = {**asdict(info), **counts, "seconds": math.fsum(map(np.sum, blocks))}
     with atomic_open(dest / "codes.json") as file:
-        file.write(json.dumps({**asdict(info), **facts}, indent=2) + "\n")
+        file.write(json.dumps(facts, indent=2) + "\n")
     joined = MappedCodes(dest)
     if text:
         with atomic_open(dest / "codes.txt") as file:
@@ -191,6 +195,21 @@ def _common(folder: Path, names: list[str]) -> tuple[CodeInfo, int]:
     if first is None:
         raise InputError("no shards", where=folder, hint="give --shards N, at least 1")
     return first[0], failed
+
+
+def _require_no_other_text(dest: Path, facts: dict[str, object], written: dict[str, bool]) -> None:
+    """Refuse to leave text of other codes beside new ones, whose ``codes.json`` would be taken for its own."""
+    left = [name for name, anew in written.items() if not anew and (dest / name).exists()]
+    if not left:
+        return
+    try:
+        known = json.loads((dest / "codes.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        known = None
+    if not isinstance(known, dict) or {name: known.get(name) for name in facts} != facts:
+        option = "--text" if left[0] == "codes.txt" else "--jsonl"
+        hint = f"give {option} to write it anew, or remove it"
+        raise InputError("of other codes than these shards", where=dest / left[0], hint=hint)
 
 
 def _require_distinct(parts: list[MappedCodes]) -> None:

@@ -242,6 +242,7 @@ class ShardWriter:
 
     def _finish(self, codes: IO[bytes]) -> None:
         count, utterances = 0, sum(line.length is not None for line in self._written())
+        self.path(".json").unlink(missing_ok=True)  # of what was there before, of which not all stays
         with atomic_open(self.path(".index.npy"), "wb") as index, atomic_open(self.path(".ids"), "wb") as ids:
             index.write(header(RECORD, utterances))
             records = []
@@ -268,7 +269,6 @@ class ShardWriter:
         codes.write(header(self.kind, count))
         codes.flush()
         os.fsync(codes.fileno())
-        self.path(".json").unlink(missing_ok=True)
         self._part.replace(self.path(".npy"))
         counts = {"utterances": utterances, "codes": count, "failed": self.failed}
         with atomic_open(self.path(".json")) as file:
