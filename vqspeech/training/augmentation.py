@@ -54,17 +54,18 @@ class SpectralAugmentation:
 
     def _warped(self, power: Tensor) -> Tensor:
         factor = WARP ** (2 * torch.rand(len(power), 1, device=power.device) - 1)
-        factor = torch.where(_chance(power, self.warp)[:, :, 0], factor, torch.ones_like(factor))
+        factor = torch.where(_chance(power, self.warp)[:, :, 0], factor, torch.ones_like(factor))  # (batch, 1)
         return warp_spectra(power, factor)
 
     def _equaliser(self, power: Tensor) -> Tensor:
         """``(batch, 1, bins)`` factors on power."""
         batch, _, bins = power.shape
         decibels = _smooth_curve(batch, bins, power.device) * EQUALISER_SPREAD
-        decibels = torch.where(_chance(power, EQUALISER)[:, :, 0], decibels, torch.zeros_like(decibels))
+        equalised = _chance(power, EQUALISER)[:, :, 0]  # (batch, 1)
+        decibels = torch.where(equalised, decibels, torch.zeros_like(decibels))  # (batch, bins)
         cut = bins * (0.35 + 0.6 * torch.rand(batch, 1, device=power.device))
         slope = (torch.arange(bins, device=power.device) - cut).clamp(0, 10) * 4.0  # to 40 dB below, within ten bins
-        slope = torch.where(_chance(power, BAND_LIMIT)[:, :, 0], slope, torch.zeros_like(slope))
+        slope = torch.where(_chance(power, BAND_LIMIT)[:, :, 0], slope, torch.zeros_like(slope))  # (batch, bins)
         return torch.pow(10.0, (decibels - slope) / 10)[:, None]
 
     def _noisy(self, power: Tensor) -> Tensor:
@@ -76,7 +77,7 @@ class SpectralAugmentation:
         babble = power.roll(1, 0) + power.roll(2, 0) + power.roll(3, 0)
         noise = torch.where(_chance(power, 0.7), steady, babble)
         low, high = NOISE_RANGE
-        ratio = low + (high - low) * torch.rand(batch, 1, 1, device=power.device)
+        ratio = low + (high - low) * torch.rand(batch, 1, 1, device=power.device)  # (batch, 1, 1)
         scale = power.mean((1, 2), keepdim=True) / noise.mean((1, 2), keepdim=True).clamp_min(1e-12)
         noisy = power + noise * scale * torch.pow(10.0, -ratio / 10)
         return torch.where(_chance(power, NOISE), noisy, power)
@@ -90,7 +91,7 @@ class SpectralAugmentation:
         decay = -math.log(1e6) / (time * self.frame_rate)  # of power per frame: 60 dB in the reverberation time
         steps = torch.arange(frames, device=power.device)
         age = (steps[:, None] - steps).clamp_min(0)  # (frames, frames)
-        kernel = torch.exp(decay * age) * (steps[:, None] > steps) * share * -decay
+        kernel = torch.exp(decay * age) * (steps[:, None] > steps) * share * -decay  # (batch, frames, frames)
         late = kernel @ power  # (batch, frames, bins)
         return torch.where(_chance(power, REVERBERATION), power + late, power)
 

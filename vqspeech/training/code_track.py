@@ -37,7 +37,7 @@ class CodeTrack:
     ) -> None:
         self.hop, self.source, self.rate = hop, source, pack.sample_rate
         self.ends = pack.ends[:]
-        self.starts = np.concatenate([[0], self.ends[:-1]])
+        self.starts = np.concatenate([[0], self.ends[:-1]])  # (utterances,)
         missing = [name for name in pack.utterances if name not in sequences or not len(sequences[name])]
         if missing:
             raise InputError(
@@ -50,7 +50,7 @@ class CodeTrack:
         rows = [np.asarray(sequences[name], np.int32) for name in pack.utterances]
         self.counts = np.array([len(row) for row in rows], np.int64)
         self.firsts = np.cumsum(self.counts) - self.counts
-        self.codes = np.concatenate(rows)
+        self.codes = np.concatenate(rows)  # (codes of all utterances,)
 
     def _check_duration(self, name: str, count: int, seconds: float, where: str) -> None:
         lasts = self.source.offset + (count - 0.5) * self.source.frame_period

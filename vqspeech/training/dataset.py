@@ -180,7 +180,7 @@ def held_out(
         codes: of the pack, in place of the encoder's input; None for an encoder.
     """
     ends = pack.ends[:]
-    starts = np.concatenate([[0], ends[:-1]])
+    starts = np.concatenate([[0], ends[:-1]])  # (utterances,)
     turns: dict[str, list[tuple[int, int]]] = {}
     places = {name: index for index, name in enumerate(speakers)}
     of = np.searchsorted(pack.speaker_ends, starts, side="right")  # (utterances,)
@@ -206,7 +206,7 @@ def held_out(
         pieces.append(_piece(pack.samples, first, segment + 1, start, end))
         if pitch is not None:
             contours.append(pitch(pack.speakers.index(speakers[index]), first + 1, segment, start, end))
-    targets = np.stack(pieces)
+    targets = np.stack(pieces)  # (batch, segment + 1)
     return Batch(
         torch.from_numpy(np.stack(tracks) if tracks else targets[:, 1:].copy()),
         torch.from_numpy(targets),

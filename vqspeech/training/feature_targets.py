@@ -58,4 +58,4 @@ class FeatureTargets:
         low = position.long()
         high = (low + 1).clamp(max=features.shape[1] - 1)
         part = (position - low)[:, None]  # (frames, 1)
-        return features[:, low] * (1 - part) + features[:, high] * part
+        return features[:, low] * (1 - part) + features[:, high] * part  # (batch, frames, dimension)

@@ -116,6 +116,6 @@ class UnitTeacher:
     def features(self, waveform: Tensor) -> Tensor:
         """Output of the block, ``(batch, time)`` -> ``(batch, frames, channels)``."""
         model = self.model
-        whole = waveform[:, : waveform.shape[1] // self.hop * self.hop]
+        whole = waveform[:, : waveform.shape[1] // self.hop * self.hop]  # (batch, samples)
         hidden = model.encoder.hidden(model.encoder.features(model.companding.preemphasise(whole)))
-        return hidden[self.layer].transpose(1, 2)
+        return hidden[self.layer].transpose(1, 2)  # (batch, frames, channels)

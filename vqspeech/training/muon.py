@@ -30,7 +30,7 @@ def orthogonalise(matrix: Tensor, iterations: int = 5, dtype: torch.dtype = torc
     if tall:
         x = x.t()
     for _ in range(iterations):
-        gram = x @ x.t()
+        gram = x @ x.t()  # (shorter side, shorter side)
         x = a * x + (b * gram + c * gram @ gram) @ x
     return (x.t() if tall else x).to(matrix.dtype)
 
@@ -69,7 +69,7 @@ class Muon(Optimizer):
                 if "momentum" not in state:
                     state["momentum"] = torch.zeros_like(parameter)
                 momentum = state["momentum"].mul_(group["momentum"]).add_(parameter.grad)
-                direction = (parameter.grad + group["momentum"] * momentum).flatten(1)
+                direction = (parameter.grad + group["momentum"] * momentum).flatten(1)  # (rows, all else)
                 step = orthogonalise(direction, dtype=self.dtype)
                 scale = group["lr"] * max(1.0, step.shape[0] / step.shape[1]) ** 0.5
                 parameter.mul_(1 - group["lr"] * group["weight_decay"])

@@ -35,8 +35,9 @@ def compute_speaker_stats(model: VQVAE, pack: Pack) -> None:
         count = min(SECONDS // SEGMENT, (end - first) // length)
         vectors, speech = [], []
         for start in np.linspace(first, end - length, count).astype(int):
-            samples = np.pad(pack.samples[start : start + length], (0, -length % hop))
+            samples = np.pad(pack.samples[start : start + length], (0, -length % hop))  # (samples,)
             waveform = torch.from_numpy(samples.astype(np.float32) / 32767)
             speech.append(torch.from_numpy(speech_mask(waveform.numpy(), pack.sample_rate, hop=hop)))
-            vectors.append(model.encoder(model.companding.preemphasise(waveform[None].to(device)))[0].t().float())
+            z = model.encoder(model.companding.preemphasise(waveform[None].to(device)))  # (1, dimension, codes)
+            vectors.append(z[0].t().float())  # (codes, dimension)
         model.speaker_stats.update(speaker, torch.cat(vectors), model.quantizer, torch.cat(speech).to(device))

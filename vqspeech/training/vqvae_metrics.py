@@ -105,7 +105,7 @@ def measure(model: VQVAE, dev: Batch, *, crop: int, decodes: bool) -> HeldOut:
         ):
             if not decodes:
                 break
-            nll[name].append(model.nll(batch.targets, conditioning, (first, crop // hop))[:, skip:].mean(1))
+            nll[name].append(model.nll(batch.targets, conditioning, (first, crop // hop))[:, skip:].mean(1))  # (batch,)
         target, head = auxiliary_target(batch.targets[:, 1:], config), model.conditioner.auxiliary_head
         if target is not None and head is not None:
             mel_errors.append(F.l1_loss(head(frames).float(), target))

@@ -46,7 +46,7 @@ def initialise_from(model: VQVAE, trained: VQVAE, *, where: str, new_codebook: b
     # averages would undo it.
     if same_codes:
         quantizer = model.quantizer
-        quantizer.sums.copy_(quantizer.codebook * quantizer.counts[:, None])
+        quantizer.sums.copy_(quantizer.codebook * quantizer.counts[:, None])  # (codes, dimension)
     _voices(model, trained)
     if deepened:
         _deepen(model, trained)

@@ -31,10 +31,10 @@ def add_voice(
         copy = VQVAE(network.config, (*network.speakers, name), (*adapted, len(network.speakers)))
     weights = {key: tensor.cpu() for key, tensor in network.state_dict().items()}
     voices = "conditioner.speakers.weight"
-    weights[voices] = torch.cat([weights[voices], adapter.vector.detach().cpu()[None]])
+    weights[voices] = torch.cat([weights[voices], adapter.vector.detach().cpu()[None]])  # (speakers + 1, width)
     weights |= {f"adapters.{len(network.speakers)}.{key}": tensor.cpu() for key, tensor in adapter.state_dict().items()}
     for key in ("speaker_stats.means", "speaker_stats.unigrams", "speaker_stats.pitch"):
-        weights[key] = torch.cat([weights[key], torch.zeros_like(weights[key][:1])])
+        weights[key] = torch.cat([weights[key], torch.zeros_like(weights[key][:1])])  # (speakers + 1, ...)
     copy.load_state_dict(weights)
     if network.speaker_stats.computed(range(len(network.speakers))):
         copy.speaker_stats.update(len(network.speakers), vectors.cpu(), copy.quantizer)

@@ -52,8 +52,8 @@ class SpeakerSegments:
         self.hop = config.code_hop
         padded = [np.pad(waveform, (0, -len(waveform) % self.hop)) for waveform in waveforms]
         # With the one sample before the first, which pre-emphasis asks for.
-        self.samples = torch.from_numpy(np.concatenate([np.zeros(1, np.float32), *padded]))
-        self.codes = torch.from_numpy(np.concatenate(codes).astype(np.int64))
+        self.samples = torch.from_numpy(np.concatenate([np.zeros(1, np.float32), *padded]))  # (1 + samples,)
+        self.codes = torch.from_numpy(np.concatenate(codes).astype(np.int64))  # (codes,)
         self.pitch_statistics: PitchStatistics | None = None
         self.pitch: Tensor | None = None
         if config.conditioner.pitch:
@@ -116,7 +116,8 @@ class SpeakerSegments:
         """
         network, device = self.network, self.network.device
         reach = range(-self.context, self.crop + self.context)
-        codes = torch.stack([self.codes[start + reach.start : start + reach.stop] for start in starts]).to(device)
+        windows = [self.codes[start + reach.start : start + reach.stop] for start in starts]
+        codes = torch.stack(windows).to(device)  # (segments, codes with context)
         pitch = None
         if self.pitch is not None:
             scale = network.conditioner.frames_per_code
@@ -132,7 +133,8 @@ class SpeakerSegments:
     def nll(self, voice: Voice, starts: Sequence[int], frames: Tensor) -> Tensor:
         """``-log p`` of the samples of segments, given their frames: ``(segments, samples)``."""
         first, length = [start * self.hop for start in starts], self.crop * self.hop + 1
-        targets = torch.stack([self.samples[sample : sample + length] for sample in first]).to(frames.device)
+        pieces = [self.samples[sample : sample + length] for sample in first]
+        targets = torch.stack(pieces).to(frames.device)  # (segments, samples + 1)
         return self.network.conditioned_nll(targets, voice.conditioning(frames))[:, self.skip :]
 
     def mel_error(self, voice: Voice, starts: Sequence[int], frames: Tensor) -> Tensor:
@@ -145,11 +147,11 @@ class SpeakerSegments:
         begin, length = -self.context * self.hop + 1, (self.crop + 2 * self.context) * self.hop
         windows = [self.samples[start * self.hop + begin : start * self.hop + begin + length] for start in starts]
         target = log_mel(
-            torch.stack(windows).to(bands.device),
+            torch.stack(windows).to(bands.device),  # (segments, samples)
             sample_rate=config.audio.sample_rate,
             hop=config.conditioner.hop,
             bands=bands.shape[2],
-        )
+        )  # (segments, frames with context, bands)
         edge = self.context * self.network.conditioner.frames_per_code
         return F.l1_loss(bands, target[:, edge : target.shape[1] - edge])
 

@@ -131,7 +131,8 @@ class PriorTask:
     def loss(self, module: nn.Module, batch: CropBatch, _step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Mean negative log-likelihood of the codes of a batch, in nats; logged in bits."""
         logits = module(batch.previous, batch.speaker)  # (batch, time, codes)
-        nll = F.cross_entropy(logits.float().flatten(0, 1), batch.target.flatten(), ignore_index=IGNORED)
+        each = logits.float().flatten(0, 1)  # (batch x time, codes)
+        nll = F.cross_entropy(each, batch.target.flatten(), ignore_index=IGNORED)
         return nll, {"bits": nll.detach() / math.log(2)}
 
     def progress_metrics(self) -> dict[str, float]:

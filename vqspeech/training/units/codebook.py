@@ -30,11 +30,11 @@ def place_codebook(model: VQVAE, pack: Pack, *, vectors: int, seed: int, iterati
     hidden: list[Tensor] = []
     gathered = 0
     for waveform in _utterances(pack, model.config.code_hop, seed):
-        shaped = model.companding.preemphasise(torch.from_numpy(waveform)[None])
+        shaped = model.companding.preemphasise(torch.from_numpy(waveform)[None])  # (1, samples)
         last = encoder.hidden(encoder.features(shaped))[-1].float()  # (1, channels, codes)
         if encoder.config.instance_norm:
             last = torch.nn.functional.layer_norm(last, last.shape[-1:])
-        hidden.append(last[0].t())
+        hidden.append(last[0].t())  # (codes, channels)
         gathered += len(hidden[-1])
         if gathered >= vectors:
             break
@@ -43,9 +43,9 @@ def place_codebook(model: VQVAE, pack: Pack, *, vectors: int, seed: int, iterati
     centred = stacked - mean
     values, components = torch.linalg.eigh(centred.double().t() @ centred.double() / len(centred))
     chosen = (components[:, -encoder.config.dimension :].flip(1) / values[-1].sqrt()).float()  # (channels, dimension)
-    encoder.projection.weight.copy_(chosen.t()[:, :, None])
+    encoder.projection.weight.copy_(chosen.t()[:, :, None])  # (dimension, channels, 1)
     assert encoder.projection.bias is not None
-    encoder.projection.bias.copy_(-mean @ chosen)
+    encoder.projection.bias.copy_(-mean @ chosen)  # (dimension,)
     projected = centred @ chosen  # (vectors, dimension)
     if encoder.config.frame_norm:
         projected = torch.nn.functional.layer_norm(projected, projected.shape[-1:])

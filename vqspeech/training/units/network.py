@@ -49,7 +49,7 @@ class MaskedPredictor(nn.Module):
         x = encoder.hidden(x)[-1].transpose(1, 2)  # (batch, positions, channels)
         for block in self.blocks:
             x = block(x)
-        scores: Tensor = self.head(F.layer_norm(x, x.shape[-1:])).float()
+        scores: Tensor = self.head(F.layer_norm(x, x.shape[-1:])).float()  # (batch, positions, clusters)
         return scores
 
     def forward(

@@ -137,20 +137,20 @@ class CepstralClusters:
     def features(self, waveform: NDArray[np.float32]) -> Tensor:
         """``(samples,)`` -> ``(hops, 3 cepstra)``, each column of about unit spread."""
         model = self.model
-        emphasised = torch.from_numpy(waveform)[None]
+        emphasised = torch.from_numpy(waveform)[None]  # (1, samples)
         emphasised = emphasised - model.audio.emphasis * F.pad(emphasised, (1, -1))
         bands = log_mel(
             emphasised * model.audio.gain,
             sample_rate=model.audio.sample_rate,
             hop=model.encoder.mel_hop,
             bands=CEPSTRAL_BANDS,
-        )
+        )  # (1, frames, bands)
         frames = normalized(cepstra(bands, self.config.cepstra))  # (1, frames, cepstra)
         first = slopes(frames)
         # A slope in frames is small: brought to the spread of what it is the slope of, about.
         found = torch.cat([frames, 4 * first, 8 * slopes(first)], 2)[0]  # (frames, 3 cepstra)
         per_code = model.code_hop // model.encoder.mel_hop
-        return found.unflatten(0, (-1, per_code)).mean(1)
+        return found.unflatten(0, (-1, per_code)).mean(1)  # (hops, 3 cepstra)
 
     def __call__(self, waveform: NDArray[np.float32]) -> NDArray[np.int64]:
         """Label an utterance."""
@@ -163,7 +163,7 @@ def slopes(frames: Tensor) -> Tensor:
     weights = torch.arange(-_SLOPE, _SLOPE + 1, dtype=frames.dtype)
     weights = weights / weights.square().sum()
     padded = F.pad(frames.transpose(1, 2), (_SLOPE, _SLOPE), mode="replicate")  # (batch, columns, time + 4)
-    return (padded.unfold(2, 2 * _SLOPE + 1, 1) * weights).sum(3).transpose(1, 2)
+    return (padded.unfold(2, 2 * _SLOPE + 1, 1) * weights).sum(3).transpose(1, 2)  # (batch, time, columns)
 
 
 def kmeans(vectors: Tensor, clusters: int, *, seed: int, iterations: int = 25) -> Tensor:
