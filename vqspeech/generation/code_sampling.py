@@ -58,11 +58,11 @@ def sample_codes(
     known = speaker is not None and speaker in prior.speakers
     who = torch.full((count,), prior.speakers.index(str(speaker)) if known else prior.unconditional, device=device)
     before = torch.tensor([prior.start, *_prompt(prompt, prior.config.codes)], device=device).expand(count, -1)
-    numbers = np.stack([Uniforms(((row + 1) << 64) | seed).draw(length) for row in range(count)])
+    numbers = np.stack([Uniforms(((row + 1) << 64) | seed).draw(length) for row in range(count)])  # (count, length)
     drawn = np.empty((count, length), np.int32)
     cache = prior.cache()
     for first in range(0, before.shape[1], _BLOCK):
-        logits = prior(before[:, first : first + _BLOCK], who, cache)
+        logits = prior(before[:, first : first + _BLOCK], who, cache)  # (count, block, codes)
     for place in range(length):
         drawn[:, place] = draw(
             logits[:, -1].float().cpu().numpy(), numbers[:, place], temperature=temperature, top_k=top_k, top_p=top_p
@@ -96,14 +96,14 @@ def draw(
     """
     if temperature < ranges.LEAST_TEMPERATURE:
         return logits.argmax(1)
-    order = np.argsort(-logits, axis=1, kind="stable")[:, :top_k]
-    scaled = np.take_along_axis(logits, order, 1).astype(np.float64) / temperature
+    order = np.argsort(-logits, axis=1, kind="stable")[:, :top_k]  # (rows, kept)
+    scaled = np.take_along_axis(logits, order, 1).astype(np.float64) / temperature  # (rows, kept)
     shares = np.exp(scaled - scaled[:, :1])
     shares /= shares.sum(1, keepdims=True)
     before = np.cumsum(shares, 1) - shares
     shares[before >= top_p] = 0.0
     upto = np.cumsum(shares, 1)
-    places = (upto <= numbers[:, None] * upto[:, -1:]).sum(1)
+    places = (upto <= numbers[:, None] * upto[:, -1:]).sum(1)  # (rows,)
     return np.take_along_axis(order, np.minimum(places, (shares > 0).sum(1) - 1)[:, None], 1)[:, 0]
 
 

@@ -80,10 +80,10 @@ class ConditioningPlan:
             context=context,
             scale=scale,
         )  # (1, channels, frames)
-        return made[0, :, left * scale : (left + stop - begin) * scale].t()
+        return made[0, :, left * scale : (left + stop - begin) * scale].t()  # (frames, channels)
 
     def _chunk(self, rows: Tensor) -> Tensor:
         """``(1, 1 + features per code, codes)`` -> ``(1, channels, frames)``."""
-        values = self.network.quantizer.lookup(rows[:, 0].long())
+        values = self.network.quantizer.lookup(rows[:, 0].long())  # (1, dimension, codes)
         pitch = rows[0, 1:].t().reshape(1, -1, PITCH_FEATURES) if self.pitch is not None else None
         return self.voice.frames(values, pitch).transpose(1, 2)

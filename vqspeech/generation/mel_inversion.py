@@ -54,7 +54,7 @@ def invert_mel(bands: Tensor, *, sample_rate: int, hop: int, seed: int = 0) -> N
         random_state=seed,
     )
     # Frames of the transform are centred on their first sample, those of ``log_mel`` on the middle of their hop.
-    made = np.pad(made, (hop // 2, max(0, count - len(made))))[:count]
+    made = np.pad(made, (hop // 2, max(0, count - len(made))))[:count]  # (frames x hop,)
     return np.asarray(made, np.float32)
 
 
@@ -69,7 +69,7 @@ def spread(energies: Tensor, bank: Tensor) -> Tensor:
         ``(frames, bins)``, not negative.
     """
     power = (energies / bank.sum(0).clamp_min(_LEAST)) @ bank.t() + _LEAST  # (frames, bins)
-    wanted, gram = energies @ bank.t(), bank @ bank.t()
+    wanted, gram = energies @ bank.t(), bank @ bank.t()  # (frames, bins), (bins, bins)
     for _ in range(_SPREAD_STEPS):
         power = power * (wanted / (power @ gram).clamp_min(_LEAST))
     return power

@@ -64,7 +64,7 @@ def bin_gains(bands: Tensor, found: Tensor, *, sample_rate: int, strength: float
     a_decibel = math.log(10) / 20
     bank = filterbank(sample_rate, bands.shape[1], bands.device)  # (bins, bands)
     # A bin's gain is the mean of those of the bands it is in; bins in none stay as they are.
-    shares = bank / bank.sum(1, keepdim=True).clamp_min(1e-9)
+    shares = bank / bank.sum(1, keepdim=True).clamp_min(1e-9)  # (bins, bands)
     return lacking.clamp(-DOWN * a_decibel, UP * a_decibel) @ shares.t()
 
 

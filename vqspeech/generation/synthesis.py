@@ -132,4 +132,4 @@ def _loudness(plan: ConditioningPlan, begin: int, stop: int) -> Tensor:
     """Mean log energy of each code, ``(stop - begin,)``."""
     bands = plan.mel(begin, stop)  # (frames, bands)
     assert bands is not None
-    return bands.mean(1).view(-1, plan.frames_per_code).mean(1)
+    return bands.mean(1).view(-1, plan.frames_per_code).mean(1)  # (codes,)

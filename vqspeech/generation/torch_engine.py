@@ -87,7 +87,7 @@ class TorchSession:
     def push(self, layers: Tensor, uniforms: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.int64]:
         """Draw the samples of the next frames; see ``engine.Session.push``."""
         device, bands = self._engine.device, self._engine.bands
-        numbers = torch.from_numpy(np.array(uniforms)).to(device).unflatten(1, (-1, bands))
+        numbers = torch.from_numpy(np.array(uniforms)).to(device).unflatten(1, (-1, bands))  # (streams, steps, bands)
         conditioning = layers.to(device, torch.float32)
         hop = numbers.shape[1] // conditioning.shape[1]
         drawn = torch.empty(numbers.shape, dtype=torch.long, device=device)  # (streams, steps, bands)
@@ -123,17 +123,17 @@ class TorchSession:
     def _stack(self, previous: Tensor, conditioning: Tensor) -> Tensor:
         """``(streams, bands)`` classes and ``(streams, layers, 2 gate)`` -> ``(streams, skip)``, after the ReLU."""
         e, c, t = self._engine, self._engine.config, self._time
-        x = e.embedding[0][previous[:, 0]]
+        x = e.embedding[0][previous[:, 0]]  # (streams, residual)
         for band in range(1, e.bands):
             x = x + e.embedding[band][previous[:, band]]
         skip = e.skip_bias
         for layer, (queue, dilation) in enumerate(zip(self._queues, c.dilations, strict=True)):
             span = len(queue)
             taps = [queue[(t - back * dilation) % span] for back in range(c.kernel - 1, 0, -1)]
-            sums = torch.addmm(conditioning[:, layer], torch.cat([*taps, x], 1), e.dilated[layer])
+            sums = torch.addmm(conditioning[:, layer], torch.cat([*taps, x], 1), e.dilated[layer])  # (streams, 2 gate)
             queue[t % span] = x
-            z = torch.tanh(sums[:, : c.gate]) * torch.sigmoid(sums[:, c.gate :])
-            mixed = torch.addmm(e.mix_bias[layer], z, e.mix[layer])
+            z = torch.tanh(sums[:, : c.gate]) * torch.sigmoid(sums[:, c.gate :])  # (streams, gate)
+            mixed = torch.addmm(e.mix_bias[layer], z, e.mix[layer])  # (streams, residual + skip)
             x = x + mixed[:, : c.residual]
             skip = skip + mixed[:, c.residual :]
         self._time += 1
@@ -142,10 +142,10 @@ class TorchSession:
     def _logits(self, skip: Tensor, band: int, current: Tensor) -> Tensor:
         """Logits of a band, ``(streams, classes)``, given ``(streams, bands)`` with the classes of lower bands."""
         e = self._engine
-        hidden = torch.addmm(e.hidden_bias[band], skip, e.hidden[band])
+        hidden = torch.addmm(e.hidden_bias[band], skip, e.hidden[band])  # (streams, output)
         for lower, table in enumerate(e.below[band]):
             hidden = hidden + table[current[:, lower]]
-        return torch.addmm(e.output_bias[band], torch.relu(hidden), e.output[band])
+        return torch.addmm(e.output_bias[band], torch.relu(hidden), e.output[band])  # (streams, classes)
 
 
 def _without_one_band(values: Tensor, axis: int, bands: int) -> Tensor:
@@ -166,9 +166,9 @@ def draw(logits: Tensor, uniforms: Tensor, temperature: float) -> Tensor:
     """
     if temperature == 0:
         return logits.argmax(1)
-    weights = torch.exp((logits - logits.max(1, keepdim=True).values) / temperature)
+    weights = torch.exp((logits - logits.max(1, keepdim=True).values) / temperature)  # (streams, classes)
     cumulative = weights.cumsum(1)
-    index = (cumulative <= uniforms[:, None] * cumulative[:, -1:]).sum(1)
+    index = (cumulative <= uniforms[:, None] * cumulative[:, -1:]).sum(1)  # (streams,)
     # The largest uniform number times the total can round to the total, which no sum exceeds.
     return torch.where(index < logits.shape[1], index, logits.argmax(1))
 
