@@ -102,7 +102,7 @@ class BankSynthesis:
         """``(bands, steps)`` -> the samples that no later step adds to, ``(samples,)``."""
         if not values.shape[1]:
             return self._pending[:0]
-        made = self._bank.spread(values[None])[0]
+        made = self._bank.spread(values[None])[0]  # (samples,)
         made[: len(self._pending)] += self._pending
         done = values.shape[1] * self._bank.bands
         self._pending = made[done:].clone()

@@ -32,7 +32,7 @@ def warp_spectra(power: Tensor, factor: Tensor | float) -> Tensor:
         The same shape, interpolated; above the highest frequency the last bin is repeated.
     """
     batch, frames, bins = power.shape
-    factor = torch.as_tensor(factor, device=power.device).expand(batch, 1)
+    factor = torch.as_tensor(factor, device=power.device).expand(batch, 1)  # (batch, 1)
     position = (torch.arange(bins, device=power.device) / factor).clamp(max=bins - 1)  # (batch, bins)
     low = position.floor().long()
     high = (low + 1).clamp(max=bins - 1)

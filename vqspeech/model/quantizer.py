@@ -99,7 +99,7 @@ class Quantizer(nn.Module):
                 return Quantized(z, z.new_zeros(z.shape[0], *z.shape[2:], dtype=torch.long), zero, zero)
             vectors = z.detach().movedim(1, -1).reshape(-1, self.dimension)  # (batch * positions, dimension)
             with torch.no_grad():
-                nearest = self.nearest(vectors)
+                nearest = self.nearest(vectors)  # (batch * positions,)
             codes = nearest.view(z.shape[0], *z.shape[2:])  # (batch, *positions)
             chosen = self.lookup(codes)  # (batch, dimension, *positions)
             commitment_loss = F.mse_loss(z, chosen.detach())

@@ -88,7 +88,7 @@ class ModulatedBlock(nn.Module):
         """Of a speaker, ``(batch, speaker_dimension)`` -> two of ``(channels,)``, or of ``(batch, 1, channels)``."""
         modulation = self.scale_shift
         if self.modulation is not None and speaker is not None:
-            modulation = modulation + self.modulation(speaker)[:, None]
+            modulation = modulation + self.modulation(speaker)[:, None]  # (batch, 1, 2 channels)
         scale, shift = modulation.chunk(2, -1)
         return scale, shift
 

@@ -78,7 +78,7 @@ class SubBandStream:
     def push(self, classes: Tensor) -> NDArray[np.float32]:
         """Take ``(steps, bands)`` classes and give as many samples as they stand for, of what came before."""
         gains = self._companding.gains
-        values = mu_law_decode(classes.to(gains.device), self._companding.levels).t() / gains[:, None]
+        values = mu_law_decode(classes.to(gains.device), self._companding.levels).t() / gains[:, None]  # (bands, steps)
         return self._restored(self._synthesis.push(values))
 
     def finish(self) -> NDArray[np.float32]:

@@ -163,8 +163,8 @@ class VQVAE(nn.Module):
         if shared:
             vectors = self.conditioner.speakers.weight.detach()[list(shared)]  # (speakers, dimension)
             total = sum(shared.values())
-            weights = vectors.new_tensor([share / total for share in shared.values()])
-            vector = (vectors * weights[:, None]).sum(0)
+            weights = vectors.new_tensor([share / total for share in shared.values()])  # (speakers,)
+            vector = (vectors * weights[:, None]).sum(0)  # (speaker_dimension,)
             parts.append(VoiceComponent(total, self.conditioner, self.decoder.conditioning, vector))
         for speaker, share in shares.items():
             if speaker not in shared:
@@ -213,7 +213,7 @@ class VQVAE(nn.Module):
         nll = None
         if crop is not None:
             previous, current = self.decoder_classes(targets, *crop)
-            in_crop = frames[:, crop[0] - first : crop[0] - first + crop[1]]
+            in_crop = frames[:, crop[0] - first : crop[0] - first + crop[1]]  # (batch, frames of the crop, channels)
             nll = _nll(self.decoder(previous, in_crop, current), current).mean()
         losses = Losses(nll, quantized.codebook_loss, quantized.commitment_loss, mel_error, feature_error)
         return losses, quantized.codes
@@ -232,7 +232,7 @@ class VQVAE(nn.Module):
         first, count = crop
         begin = max(0, first // scale - past)
         stop = -(-(first + count) // scale) + ahead
-        window = None if pitch is None else pitch[:, begin * scale : stop * scale]
+        window = None if pitch is None else pitch[:, begin * scale : stop * scale]  # (batch, frames, features)
         frames = self.frames(values[:, :, begin:stop], speaker, window)
         return first, frames[:, first - begin * scale : first - begin * scale + count]
 
@@ -279,7 +279,7 @@ class VQVAE(nn.Module):
         hop = self.config.conditioner.hop // self.config.decoder.bands
         classes = self.companding.classes(targets[:, 1:], targets[:, :1])
         # The class before the first is not known to pre-emphasis; it is taken as silence, as at the start of speech.
-        before = torch.full_like(classes[:, :1], self.companding.silence)
+        before = torch.full_like(classes[:, :1], self.companding.silence)  # (batch, 1) or (batch, 1, bands)
         span = slice(first * hop, (first + count) * hop)
         return torch.cat([before, classes[:, :-1]], 1)[:, span], classes[:, span]
 

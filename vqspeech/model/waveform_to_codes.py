@@ -45,7 +45,7 @@ class LogMel(nn.Module):
         spectrum = torch.stft(
             waveform, self.size, hop_length=self.hop, window=window, center=False, return_complex=True
         )
-        return torch.view_as_real(spectrum).square().sum(-1)
+        return torch.view_as_real(spectrum).square().sum(-1)  # (1, bins, frames)
 
 
 class ConvolvedLogMel(LogMel):
@@ -106,15 +106,15 @@ class WaveformToCodes(nn.Module):
         """Encode and take the nearest codes."""
         hop = self.config.code_hop
         samples = waveform.shape[1]
-        padded = F.pad(waveform, (0, (samples + hop - 1) // hop * hop - samples))
+        padded = F.pad(waveform, (0, (samples + hop - 1) // hop * hop - samples))  # (1, codes x hop)
         shaped = self.companding.preemphasise(padded)
         frames = None
         if self.mel is not None:
-            frames = self.mel(shaped)
+            frames = self.mel(shaped)  # (1, frames, bands)
             if self.config.encoder.input_norm:
                 frames = normalized(frames)
         x = self.encoder.hidden(shaped[:, None] if frames is None else frames.transpose(1, 2))[-1]
-        z = self._vectors(x)[0].t()
+        z = self._vectors(x)[0].t()  # (codes, dimension)
         book = self.quantizer.codebook
         return (book.square().sum(1) - 2 * z @ book.t()).argmin(1)[None]
 
@@ -123,7 +123,7 @@ class WaveformToCodes(nn.Module):
         if self.config.encoder.instance_norm:
             centred = x - x.mean(2, keepdim=True)
             x = centred / (centred.square().mean(2, keepdim=True) + 1e-5).sqrt()
-        z: Tensor = self.encoder.projection(x)
+        z: Tensor = self.encoder.projection(x)  # (1, dimension, codes)
         if self.config.encoder.frame_norm:
             z = F.layer_norm(z.transpose(1, 2), (self.config.encoder.dimension,)).transpose(1, 2)
         return z

@@ -82,7 +82,7 @@ class WaveNet(nn.Module):
         ramp = torch.linspace(-1, 1, self.classes)
         count = min(8, c.residual // c.bands)
         with torch.no_grad():
-            tables = self.embedding.weight.view(c.bands, self.classes, c.residual)
+            tables = self.embedding.weight.view(c.bands, self.classes, c.residual)  # (bands, classes, residual)
             for band in range(c.bands):
                 for channel in range(count):
                     shape = torch.tanh(2 * ramp) if channel % 2 else ramp
@@ -110,7 +110,7 @@ class WaveNet(nn.Module):
     def centre_logits(self) -> None:
         """Take from all logits of a sample what they have in common: softmax does not feel it, but rounding does."""
         for parameter in (self.output.weight, self.output.bias):
-            each = parameter.unflatten(0, (self.config.bands, self.classes))
+            each = parameter.unflatten(0, (self.config.bands, self.classes))  # (bands, classes, ...)
             each.sub_(each.mean(1, keepdim=True))
 
     def condition(self, frames: Tensor) -> Tensor:
@@ -147,15 +147,15 @@ class WaveNet(nn.Module):
     def _plain(self, previous: Tensor, conditioning: Tensor, current: Tensor | None) -> Tensor:
         c = self.config
         hop = previous.shape[1] // conditioning.shape[1]
-        tables = self.embedding.weight.unflatten(0, (c.bands, self.classes))
+        tables = self.embedding.weight.unflatten(0, (c.bands, self.classes))  # (bands, classes, residual)
         classes = previous.unsqueeze(2) if c.bands == 1 else previous  # (batch, time, bands)
         embedded = [F.embedding(classes[:, :, band], tables[band]) for band in range(c.bands)]
         x = sum(embedded[1:], start=embedded[0]).transpose(1, 2)  # (batch, residual, time)
         gated = []
         for layer, dilation in enumerate(c.dilations):
-            past = F.pad(x, ((c.kernel - 1) * dilation, 0))
+            past = F.pad(x, ((c.kernel - 1) * dilation, 0))  # (batch, residual, reach + time)
             added = conditioning[:, :, layer].transpose(1, 2).repeat_interleave(hop, 2)  # (batch, 2 gate, time)
-            a, b = (F.conv1d(past, self.taps(layer), dilation=dilation) + added).chunk(2, 1)
+            a, b = (F.conv1d(past, self.taps(layer), dilation=dilation) + added).chunk(2, 1)  # (batch, gate, time) each
             z = torch.tanh(a) * torch.sigmoid(b)
             gated.append(z)
             x = x + self.residual[layer](z.transpose(1, 2)).transpose(1, 2)
@@ -163,7 +163,7 @@ class WaveNet(nn.Module):
         logits = []
         for band in range(c.bands):
             rows = slice(band * c.output, (band + 1) * c.output)
-            hidden = F.linear(skip, self.hidden.weight[rows], self.hidden.bias[rows])
+            hidden = F.linear(skip, self.hidden.weight[rows], self.hidden.bias[rows])  # (batch, time, output)
             for lower in range(band):
                 assert current is not None
                 hidden = hidden + F.embedding(current[:, :, lower], self.below_table(lower, band))
@@ -186,10 +186,12 @@ class WaveNet(nn.Module):
             x = x.to(torch.get_autocast_dtype(x.device.type))
         gated = []
         for layer, dilation in enumerate(c.dilations):
-            past = F.pad(x, (0, 0, (c.kernel - 1) * dilation, 0))
+            past = F.pad(x, (0, 0, (c.kernel - 1) * dilation, 0))  # (batch, reach + time, residual)
             taps = torch.cat([past[:, k * dilation : k * dilation + time] for k in range(c.kernel)], -1)
+            # (batch, time, kernel x residual)
             sums = self.dilated[layer](taps).unflatten(1, (frames, -1)) + conditioning[:, :, None, layer]
-            a, b = sums.flatten(1, 2).chunk(2, -1)
+            # (batch, frames, hop, 2 gate)
+            a, b = sums.flatten(1, 2).chunk(2, -1)  # (batch, time, gate) each
             z = torch.tanh(a) * torch.sigmoid(b)
             gated.append(z)
             x = x + self.residual[layer](z)
@@ -208,7 +210,7 @@ class WaveNet(nn.Module):
             current: as for ``forward``.
         """
         c = self.config
-        hidden = list(self.hidden(skip).chunk(c.bands, -1))
+        hidden = list(self.hidden(skip).chunk(c.bands, -1))  # (batch, time, output) each
         for band in range(1, c.bands):
             assert self.below is not None
             assert current is not None
@@ -231,5 +233,5 @@ def _embedded(table: nn.Embedding, classes: Tensor, count: int, first: int = 0) 
         ``(batch, time, width)``.
     """
     blocks = torch.arange(first, first + classes.shape[2], device=classes.device)
-    rows = (classes + blocks * count).flatten(0, 1)
+    rows = (classes + blocks * count).flatten(0, 1)  # (batch x time, bands)
     return F.embedding_bag(rows, table.weight, mode="sum").unflatten(0, classes.shape[:2])

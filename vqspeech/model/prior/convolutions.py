@@ -56,6 +56,7 @@ class GatedConvolutions(nn.Module):
                     past = torch.cat([cache.layers[layer][0], x], 1)
                 cache.layers[layer] = (past[:, -reach:],)
             taps = torch.cat([past[:, k * dilation : k * dilation + time] for k in range(c.kernel)], -1)
+            # (batch, time, kernel x width)
             a, b = self.dilated[layer](taps).chunk(2, -1)  # (batch, time, gate) each
             z = self.dropout(torch.tanh(a) * torch.sigmoid(b))  # (batch, time, gate)
             gated.append(z)

@@ -90,7 +90,7 @@ class Layer(nn.Module):
         attended = F.scaled_dot_product_attention(
             query, key, value, attn_mask=mask, is_causal=mask is None and query.shape[2] > 1
         )
-        x = x + self.dropout(self.attended(attended.transpose(1, 2).flatten(2)))
+        x = x + self.dropout(self.attended(attended.transpose(1, 2).flatten(2)))  # (batch, time, width)
         x = x + self.dropout(self.narrow(F.relu(self.widen(_norm(x))).square()))
         before = max(0, key.shape[2] - self.reach)
         return x, (key[:, :, before:], value[:, :, before:])
@@ -110,7 +110,7 @@ def _rotation(first: int, time: int, channels: int, like: Tensor) -> tuple[Tenso
 def _rotate(x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
     cos, sin = rotation
     a, b = x.chunk(2, -1)  # (..., time, channels / 2) each
-    return torch.cat([a * cos - b * sin, a * sin + b * cos], -1)
+    return torch.cat([a * cos - b * sin, a * sin + b * cos], -1)  # (..., time, channels)
 
 
 def _window(past: int, time: int, window: int, device: torch.device) -> Tensor | None:
