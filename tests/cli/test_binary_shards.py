@@ -396,3 +396,15 @@ def test_a_shard_that_is_made_anew_is_no_more_the_old_one(
     assert encode(*words) == 0
     assert "32 utterances" in capsys.readouterr().out
     assert next(codes.MappedCodes(corpus / "out/codes.00001-of-00001.npy").ids()) == "u00"
+
+
+def test_joined_codes_become_other_systems_units(corpus: Path, model: str, tmp_path: Path) -> None:
+    joined = tmp_path / "joined"
+    assert encode(corpus / "rows.jsonl", corpus / "out", model, "--shards", "2") == 0
+    text = join(corpus / "out", joined, "--text")["codes.txt"]
+    for source in (joined, joined / "codes.npy"):
+        assert main(["convert-units", str(source), str(tmp_path / "again.txt"), "--to", "codes"]) == 0
+        assert (tmp_path / "again.txt").read_bytes() == text
+    info = codes.read_info(joined / "codes.txt")
+    assert codes.read_info(tmp_path / "again.txt") == info
+    assert codes.import_units(joined, frame_period=0.5).info.frame_period == 0.5

@@ -1,6 +1,7 @@
 """Convert discrete units between formats: codes.txt, DiscoPhon, ESPnet, fairseq, slamkit, memory-mapped .npy.
 
 vqspeech convert-units exp/codes.txt units.jsonl --to discophon
+vqspeech convert-units exp/codes units.km --to fairseq          what vqspeech join made of binary shards
 vqspeech convert-units train.km codes.txt --manifest train.tsv --frame-period 0.02 --codebook-size 500
 """
 
@@ -19,7 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from vqspeech.codes import FORMATS
 
     parser.add_argument(
-        "input", metavar="IN", help="codes.txt, .km, .jsonl, .npy with its index, a folder of .npy, or lines of text"
+        "input",
+        metavar="IN",
+        help="codes.txt, .km, .jsonl, .npy with its index, a folder of .npy or of vqspeech join, or lines of text",
     )
     parser.add_argument("output", type=Path, metavar="OUT", help="file to write")
     parser.add_argument(

@@ -21,6 +21,7 @@ from vqspeech.codes.archive import (
 )
 from vqspeech.codes.fairseq import read_km, stem
 from vqspeech.codes.jsonl import read_jsonl
+from vqspeech.codes.mapped_codes import MappedCodes, mapped_file
 from vqspeech.codes.npy_units import read_memory_map
 from vqspeech.errors import InputError
 from vqspeech.files import sidecar_path
@@ -38,9 +39,12 @@ def read_units(
     """Read units in any format, with the times of their frames as given or from the JSON beside them.
 
     Arguments and errors as of :func:`import_units`; without ``frame_period``, there must be that JSON (``codes.json``
-    of ``codes.txt``, ``units.km.json`` of ``units.km``).
+    of ``codes.txt``, ``units.km.json`` of ``units.km``). What ``vqspeech join`` made of binary shards is read whole.
     """
     path = Path(path)
+    if frame_period is None and manifest is None and (mapped := mapped_file(path)):
+        units = MappedCodes(mapped)
+        return check_codes(Codes(units.info, _all_of(units)), mapped)
     if frame_period is not None:
         return import_units(
             path, frame_period=frame_period, offset=offset, codebook_size=codebook_size, manifest=manifest
@@ -91,7 +95,9 @@ def import_units(
 
 
 def _sequences(path: Path, manifest: PathLike | None) -> dict[str, NDArray[np.int32]]:
-    if path.is_dir():
+    if manifest is None and (mapped := mapped_file(path)):
+        sequences = _all_of(MappedCodes(mapped))
+    elif path.is_dir():
         sequences = _read_npy_folder(path)
     elif path.suffix == ".km" or manifest is not None:
         sequences = read_km(path, manifest)
@@ -104,6 +110,10 @@ def _sequences(path: Path, manifest: PathLike | None) -> dict[str, NDArray[np.in
     if not sequences:
         raise InputError("no codes in it", where=path, hint="check that the file is not cut short")
     return sequences
+
+
+def _all_of(units: MappedCodes) -> dict[str, NDArray[np.int32]]:
+    return {name: sequence.astype(np.int32) for name, sequence in units.items()}
 
 
 def _read_named_lines(path: Path) -> dict[str, NDArray[np.int32]]:

@@ -97,6 +97,14 @@ class MappedCodes:
         return self.sequence(self._places[name])
 
 
+def mapped_file(path: Path) -> Path | None:
+    """The ``.npy`` of binary codes that ``path``, their folder or the file itself, is; None if it is something else."""
+    file = path / "codes.npy" if path.is_dir() else path
+    base = file.name.removesuffix(".npy")
+    beside = [file.with_name(f"{base}{suffix}") for suffix in (".index.npy", ".ids")]
+    return file if base != file.name and all(other.is_file() for other in beside) else None
+
+
 def shard_count(folder: Path) -> int:
     """Of how many shards the finished ones in a folder are.
 
