@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @given(st.integers(1, 40), st.integers(1, 40))
-def test_pieces_are_stretches_of_nearly_equal_length(number: int, wanted: int) -> None:
+def test_pieces_are_spans_of_nearly_equal_length(number: int, wanted: int) -> None:
     data = data_of(number)
     if wanted > number:
         with pytest.raises(InputError, match="fewer shards"):

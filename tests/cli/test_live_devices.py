@@ -121,7 +121,7 @@ class Recorder:
     def between(self, at: float, seconds: float) -> tuple[np.ndarray, float]:
         """What came from the time ``at`` on, and when its first sample was.
 
-        Each stretch has its own beginning by the clock: what a recorder lost before does not count.
+        Each span has its own beginning by the clock: what a recorder lost before does not count.
         """
         times = np.array(self.times)
         first, end = np.searchsorted(times, (at, at + seconds))

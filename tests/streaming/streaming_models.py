@@ -58,7 +58,7 @@ def make_stream(kind: str, *, speaker: str = "ann", **options: Any) -> Stream:
 
 
 def speech_like(seconds: float, seed: int = 0) -> np.ndarray:
-    """Voiced and unvoiced stretches and pauses, ``(samples,)`` at ``RATE``."""
+    """Voiced and unvoiced spans and pauses, ``(samples,)`` at ``RATE``."""
     random = np.random.default_rng(seed)
     count = max(1, round(seconds * RATE))
     time = np.arange(count) / RATE

@@ -79,7 +79,7 @@ def test_inputs_are_the_targets_after_their_first_sample(step: int) -> None:
     assert torch.equal(batch.inputs, batch.targets[:, 1:])
 
 
-def test_every_stretch_can_be_drawn_and_every_crop() -> None:
+def test_every_segment_can_be_drawn_and_every_crop() -> None:
     batches = [make_segments(batch=64)(step) for step in range(40)]
     firsts = np.concatenate([numbers(batch.targets)[:, 0] for batch in batches])
     assert set(firsts[(firsts >= 50) & (firsts < 150)]) == set(range(50, 134))

@@ -23,10 +23,8 @@ from vqspeech.training.pack_cache import cached_pack
 LENGTHS = {"ann": [3000, 2500, 999], "bob": [4000, 2000], "cyd": [1500], "dan": [1200, 1300, 1400, 1700]}
 
 
-def write(data: Path, target: Path, stretch: tuple[int, int] | None = None, *, pitch: bool = False) -> Pack:
-    return write_pack(
-        data, target, sample_rate=RATE, rms=0.06, perturbed_copies=1, pitch=pitch, stretch=stretch, keep=True
-    )
+def write(data: Path, target: Path, shard: tuple[int, int] | None = None, *, pitch: bool = False) -> Pack:
+    return write_pack(data, target, sample_rate=RATE, rms=0.06, perturbed_copies=1, pitch=pitch, shard=shard, keep=True)
 
 
 @pytest.fixture(scope="module")
@@ -134,9 +132,9 @@ def test_pitch_is_that_of_one_file_but_for_half_a_hop(tmp_path: Path) -> None:
     assert abs(tracks[0].deviation - tracks[1].deviation) < 0.01
 
 
-def test_f0_of_very_much_speech_is_that_of_stretches_spread_over_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_f0_of_very_much_speech_is_that_of_spans_spread_over_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speech, "MOST_VALUES", 50)
-    monkeypatch.setattr(speech, "STRETCHES", 5)
+    monkeypatch.setattr(speech, "SPANS", 5)
     total = 500 * PITCH_HOP
     samples = np.zeros(total, np.int16)
     pack = Pack(

@@ -115,7 +115,7 @@ def test_a_shard_reads_its_own_files_alone(shar: Path, corpus: Path, monkeypatch
     opened: list[str] = []
     real = Member.open
     monkeypatch.setattr(Member, "open", lambda member: (opened.append(member.name), real(member))[1])
-    pack = write_pack(open_rows(shar, corpus), corpus / "1.pack", sample_rate=RATE, rms=0.06, stretch=(1, 4))
+    pack = write_pack(open_rows(shar, corpus), corpus / "1.pack", sample_rate=RATE, rms=0.06, shard=(1, 4))
     assert sorted(pack.utterances) == ["ann-1", "bob-0", "cyd-2"]
     assert sorted(Path(name).stem for name in opened) == ["ann-1", "bob-0", "cyd-2"]
 
@@ -157,7 +157,7 @@ def test_killed_when_the_pack_is_there_nothing_is_left_in_the_end(
 ) -> None:
     damage(shar)
     rows = open_rows(shar, corpus)
-    words: dict[str, Any] = {"sample_rate": RATE, "rms": 0.06, "leave_out": True, "keep": True, "stretch": (1, 2)}
+    words: dict[str, Any] = {"sample_rate": RATE, "rms": 0.06, "leave_out": True, "keep": True, "shard": (1, 2)}
 
     def kill(*_: object, **__: object) -> None:
         raise Killed
@@ -233,7 +233,7 @@ def test_two_speakers_of_one_cut_are_none(cuts: Any, corpus: Path) -> None:
 
 def test_more_shards_than_files_of_a_shar(shar: Path, corpus: Path) -> None:
     with pytest.raises(InputError, match="no utterances in shard 1 of 9"):
-        write_pack(open_rows(shar, corpus), corpus / "x.pack", sample_rate=RATE, rms=0.06, stretch=(1, 9))
+        write_pack(open_rows(shar, corpus), corpus / "x.pack", sample_rate=RATE, rms=0.06, shard=(1, 9))
 
 
 class NoneLeft:

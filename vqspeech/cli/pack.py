@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
     status = 0
     for number in [shard] if shard else range(1, shards + 1):
         target = options.out / f"{number:05}-of-{shards:05}.pack"
-        status |= _write(options, data, target, f"shard {number}", stretch=(number, shards), keep=True)
+        status |= _write(options, data, target, f"shard {number}", shard=(number, shards), keep=True)
     return status
 
 
@@ -96,7 +96,7 @@ def _write(
     target: Path,
     doing: str,
     *,
-    stretch: tuple[int, int] | None = None,
+    shard: tuple[int, int] | None = None,
     keep: bool = False,
 ) -> int:
     from vqspeech.cli.common.progress import bar
@@ -114,7 +114,7 @@ def _write(
         pitch=options.pitch,
         seed=options.seed,
         jobs=options.jobs,
-        stretch=stretch,
+        shard=shard,
         keep=keep,
         leave_out=leave_out,
         progress=bar(doing, "utterance"),

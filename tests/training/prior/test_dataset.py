@@ -23,7 +23,7 @@ def crops(data: CodeData, **options: float) -> CodeWindows:
     return CodeWindows(data, **(defaults | options))  # type: ignore[arg-type]
 
 
-def test_a_crop_is_a_stretch_of_one_sequence_with_the_code_before_it() -> None:
+def test_a_crop_is_a_span_of_one_sequence_with_the_code_before_it() -> None:
     data = numbered(90, 40, 10, 4)
     for step in range(50):
         batch = crops(data)(step)

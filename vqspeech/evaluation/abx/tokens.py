@@ -20,7 +20,7 @@ Distance = Literal["angular", "cosine"]
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Stretches of speech to tell apart.
+    """Segments of speech to tell apart.
 
     Attributes:
         sequences: of each token, its codes, shape ``(frames,)``, or its features, shape ``(frames, dimensions)``.

@@ -1,7 +1,7 @@
 """A pack, be it a file or a folder of such files, which is all of their speech one speaker after another.
 
 Files of one folder may share speakers: a speaker's utterances in the first file come first. So a data directory that
-was packed in stretches (``vqspeech pack --shards``) is the same as in one file, sample by sample.
+was packed in shards (``vqspeech pack --shards``) is the same as in one file, sample by sample.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from vqspeech.training.pack.ids import IdSequence
 from vqspeech.training.pack.speech import PITCH_HOP, Pack
 
 T = TypeVar("T")
-#: How the files of stretches of a data directory are called.
-_STRETCH = re.compile(r"(\d+)-of-(\d+)\.pack")
+#: How the files of shards of a data directory are called.
+_SHARD = re.compile(r"(\d+)-of-(\d+)\.pack")
 
 
 def read_pack(path: str | os.PathLike[str]) -> Pack:
@@ -48,12 +48,12 @@ def pack_files(path: Path) -> list[Path]:
     """The files of a folder of packs; none if the path is something else.
 
     Raises:
-        InputError: one of the stretches that a data directory was packed in is not there.
+        InputError: one of the shards that a data directory was packed in is not there.
     """
     files = sorted(path.glob("*.pack")) if path.is_dir() and not (path / "wav.scp").exists() else []
-    stretches = [found for file in files if (found := _STRETCH.fullmatch(file.name))]
-    for count in {int(found[2]) for found in stretches}:
-        missing = set(range(1, count + 1)) - {int(found[1]) for found in stretches if int(found[2]) == count}
+    shards = [found for file in files if (found := _SHARD.fullmatch(file.name))]
+    for count in {int(found[2]) for found in shards}:
+        missing = set(range(1, count + 1)) - {int(found[1]) for found in shards if int(found[2]) == count}
         if missing:
             raise InputError(
                 f"shard {min(missing)} of {count} is not there",
@@ -120,7 +120,7 @@ def _joined(files: Sequence[PackFile]) -> Pack:
 
 
 class _Pieces(Generic[T]):
-    """Stretches of some arrays one after another.
+    """Spans of some arrays one after another.
 
     Args:
         sources: the arrays.
@@ -143,7 +143,7 @@ class _Pieces(Generic[T]):
 
 
 class Joined(_Pieces[Any]):
-    """Stretches of some arrays one after another, indexed as one array is, and read where it is indexed."""
+    """Spans of some arrays one after another, indexed as one array is, and read where it is indexed."""
 
     @overload
     def __getitem__(self, index: int) -> Any: ...

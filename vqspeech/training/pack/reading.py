@@ -70,21 +70,21 @@ class Loaded:
     fault: str | None = None
 
 
-def jobs_of(data: DataDir | Rows, stretch: tuple[int, int] | None) -> list[Job]:
-    """The utterances of a stretch (all, without), those of a speaker together.
+def jobs_of(data: DataDir | Rows, shard: tuple[int, int] | None) -> list[Job]:
+    """The utterances of a shard (all, without), those of a speaker together.
 
     Args:
         data: a data directory, which is sorted by speaker and id before it is cut; or rows, cut in their own order,
-            so that those of other stretches are not read, and sorted after.
-        stretch: which, from 1, of how many.
+            so that those of other shards are not read, and sorted after.
+        shard: which, from 1, of how many.
 
     Raises:
         InputError: there are none, a row has no speaker or makes no sense, or an utterance is there twice.
     """
     if not isinstance(data, Rows):
         jobs = _sorted(Job(u.id, u.speaker, u.recording, u.start, u.end) for u in data)
-        if stretch is not None:
-            number, count = stretch
+        if shard is not None:
+            number, count = shard
             if count > len(jobs):
                 problem = f"{counted(len(jobs), 'utterance')} cannot be cut into {counted(count, 'shard')}"
                 raise InputError(problem, where=data.path, hint="ask for fewer shards")
@@ -92,13 +92,13 @@ def jobs_of(data: DataDir | Rows, stretch: tuple[int, int] | None) -> list[Job]:
         if not jobs:
             raise InputError("no utterances", where=data.path, hint="prepare the data directory again")
         return jobs
-    number, count = stretch or (1, 1)
+    number, count = shard or (1, 1)
     jobs = _sorted(
         Job(row.id, _speaker(row.id, row.speaker, data.path), row.recording, row.start, row.end)
         for row in data.of_shard(number, count)
     )
     if not jobs:
-        where = "" if stretch is None else f" in shard {number} of {count}"
+        where = "" if shard is None else f" in shard {number} of {count}"
         raise InputError(f"no utterances{where}", where=data.path, hint="ask for fewer shards; a Shar is cut by files")
     for before, after in itertools.pairwise(jobs):
         if (before.speaker, before.id) == (after.speaker, after.id):

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 #: Samples per value of F0, and its unit.
 PITCH_HOP, PITCH_UNIT = 80, 0.1
-#: Values of F0 that statistics of a speaker are of, at most (75 minutes at 16 kHz), and in how many stretches.
-MOST_VALUES, STRETCHES = 900_000, 100
+#: Values of F0 that statistics of a speaker are of, at most (75 minutes at 16 kHz), and in how many spans.
+MOST_VALUES, SPANS = 900_000, 100
 
 
 class Stored(Protocol):
@@ -78,7 +78,7 @@ class Pack:
         return found
 
     def speaker_f0(self, speaker: int) -> NDArray[np.float32]:
-        """F0 of a speaker in Hz, 0 where unvoiced; of very much speech that of stretches spread evenly over it.
+        """F0 of a speaker in Hz, 0 where unvoiced; of very much speech that of spans spread evenly over it.
 
         Returns:
             ``(values,)``, ``MOST_VALUES`` at most, one per hop.
@@ -88,8 +88,8 @@ class Pack:
         if end - start <= MOST_VALUES * PITCH_HOP:
             values = between(start, end)
         else:
-            length = MOST_VALUES // STRETCHES * PITCH_HOP
-            firsts = np.linspace(start, end - length, STRETCHES).astype(int).tolist()
+            length = MOST_VALUES // SPANS * PITCH_HOP
+            firsts = np.linspace(start, end - length, SPANS).astype(int).tolist()
             values = np.concatenate([between(first, first + length) for first in firsts])
         return values.astype(np.float32) * np.float32(PITCH_UNIT)
 

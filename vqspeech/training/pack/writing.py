@@ -75,16 +75,16 @@ def write_pack(
     pitch: bool = False,
     seed: int = 0,
     jobs: int = 1,
-    stretch: tuple[int, int] | None = None,
+    shard: tuple[int, int] | None = None,
     keep: bool = False,
     leave_out: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Pack:
-    """Pack a data directory or rows, or a stretch of either.
+    """Pack a data directory or rows, or a shard of either.
 
     Interrupted, it goes on where it stopped when called again with the same arguments and recordings: what is done
     lies in ``target.partial/`` until the pack is complete. What is held in memory is a line per utterance of the
-    stretch and the recordings that are being read.
+    shard and the recordings that are being read.
 
     Args:
         data: the data directory, or where it lies; or rows (``vqspeech.encoding.open_rows``) with speakers.
@@ -95,7 +95,7 @@ def write_pack(
         pitch: whether to track F0, for models that it conditions.
         seed: of the perturbation.
         jobs: processes at work.
-        stretch: which of how many, from 1: of a data directory utterances by speaker and id in parts of equal number,
+        shard: which of how many, from 1: of a data directory utterances by speaker and id in parts of equal number,
             of rows what ``of_shard`` gives. None for all.
         keep: whether a pack that is there already, of these recordings with these options, is left as it is.
         leave_out: whether recordings that cannot be used are left out and named, with the reason, in
@@ -115,7 +115,7 @@ def write_pack(
     ranges.SEED.check(seed, "seed")
     ranges.WORKERS.check(jobs, "jobs")
     source = datadir.DataDir.read(Path(data)) if isinstance(data, str | os.PathLike) else data
-    todo = jobs_of(source, stretch)
+    todo = jobs_of(source, shard)
     options = {
         "sample_rate": sample_rate,
         "rms": rms,
