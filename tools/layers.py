@@ -14,6 +14,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "vqspeech"
 #: What everything imports, and what nothing is to be read off.
 _GROUND = {
+    "counts",
     "errors",
     "files",
     "pipes",
