@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Codes of exported models beside those of the package: in onnxruntime, and as a torch.export program.
+"""Codes of exported models beside those of the package: in onnxruntime, as a torch.export program, and in bf16.
 
   .venv/bin/python tools/bench/exports.py [--model units] RECORDING_OR_FOLDER ...
 
 Counts the codes and the recordings that differ. For each code that does it prints by how much its vector is nearer to
 the code of the package: sums in another order can decide only between codes that lie equally near, up to rounding.
+In bf16 (torch.autocast: products of the encoder, and so of the mel filters, with the quantiser in fp32) it counts alone.
 """
 
 from __future__ import annotations
@@ -43,6 +44,13 @@ def margins(model: vqspeech.Model, waveform: Any, codes: Any, others: Any) -> li
     return (((vectors - book[others[places]]) ** 2).sum(1) / ours - 1).tolist()
 
 
+def codes_in_bf16(model: vqspeech.Model, waveform: Any) -> Any:
+    """The codes of ``(samples,)`` with the encoder's products in bf16, ``(frames,)``."""
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        vectors = model.vectors(waveform)
+    return model.network.quantizer.nearest(vectors.float()).numpy()
+
+
 def main() -> None:
     """Export, run and count."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -58,7 +66,7 @@ def main() -> None:
         session = onnxruntime.InferenceSession(str(Path(name, "m.onnx")), settings)
         program = torch.export.load(Path(name, "m.pt2")).module()
     different: dict[str, list[tuple[Path, list[float]]]] = {"onnxruntime": [], "torch.export": []}
-    files = total = 0
+    files = total = in_bf16 = 0
     seconds: list[float] = []
     for path in recordings(options.places):
         waveform = model.read(path)
@@ -71,6 +79,7 @@ def main() -> None:
         for engine, others in made.items():
             if (found := margins(model, waveform, codes, others)) != []:
                 different[engine].append((path, found))
+        in_bf16 += int((codes_in_bf16(model, waveform) != codes).sum())
         files, total = files + 1, total + len(codes)
         seconds.append(len(waveform) / model.sample_rate)
     print(f"{files} recordings of {min(seconds):.1f} to {max(seconds):.1f} s, {total} codes")
@@ -78,6 +87,7 @@ def main() -> None:
         print(f"{engine}: {sum(len(found) for _, found in rows)} codes in {len(rows)} recordings differ")
         for path, found in rows:
             print(f"  {path}: nearer by {', '.join(f'{margin:.1e}' for margin in found)}")
+    print(f"bf16: {in_bf16} codes differ, {in_bf16 / total:.2%}")
 
 
 if __name__ == "__main__":
