@@ -5,7 +5,7 @@
 
 Counts the codes and the recordings that differ. For each code that does it prints by how much its vector is nearer to
 the code of the package: sums in another order can decide only between codes that lie equally near, up to rounding.
-In bf16 (torch.autocast: products of the encoder, and so of the mel filters, with the quantiser in fp32) it counts alone.
+In bf16 (torch.autocast: products of the encoder and of the mel filters, the quantiser in fp32) it counts alone.
 """
 
 from __future__ import annotations
