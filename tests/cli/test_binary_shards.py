@@ -408,3 +408,16 @@ def test_joined_codes_become_other_systems_units(corpus: Path, model: str, tmp_p
     info = codes.read_info(joined / "codes.txt")
     assert codes.read_info(tmp_path / "again.txt") == info
     assert codes.import_units(joined, frame_period=0.5).info.frame_period == 0.5
+
+
+def test_shards_of_a_manifest_before_and_after_a_change_are_not_joined(
+    corpus: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = corpus / "rows.jsonl"
+    assert encode(manifest, corpus / "out", model, "--shards", "2") == 0
+    manifest.write_text(manifest.read_text().replace("u00.wav", "u03.wav"))  # as long as it was
+    assert encode(manifest, corpus / "out", model, "--shards", "2", "--shard", "1") == 0
+    assert main(["join", str(corpus / "out"), str(tmp_path / "joined")]) == 2
+    assert "of another source" in capsys.readouterr().err
+    assert encode(manifest, corpus / "out", model, "--shards", "2") == 0
+    join(corpus / "out", tmp_path / "joined")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from vqspeech.encoding.lines import in_line, lines_of, number_of
+from vqspeech.encoding.lines import described_file, in_line, lines_of, number_of
 from vqspeech.encoding.row import Row, checked
 from vqspeech.encoding.tar_member import Member
 from vqspeech.errors import InputError, decoding
@@ -24,8 +24,8 @@ class DataDirectory:
     @property
     def described(self) -> str:
         """See ``Rows``."""
-        sizes = [file.stat().st_size for file in (self.scp, self.segments) if file.is_file()]
-        return f"{self.path.name}, {' and '.join(map(str, sizes))} bytes"
+        files = [described_file(file) for file in (self.scp, self.segments) if file.is_file()]
+        return f"{self.path.name}, {' and '.join(files)}"
 
     def of_shard(self, shard: int, shards: int) -> Iterator[Row]:
         """See ``Rows``."""

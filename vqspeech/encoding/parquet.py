@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from vqspeech.encoding.lines import described_file
 from vqspeech.encoding.row import Row, row_of
 from vqspeech.errors import InputError, MissingExtraError, decoding, located
 
@@ -31,7 +32,7 @@ class Parquet:
     @property
     def described(self) -> str:
         """See ``Rows``."""
-        return f"{self.path.name}, {self.path.stat().st_size} bytes"
+        return f"{self.path.name}, {described_file(self.path)}"
 
     def of_shard(self, shard: int, shards: int) -> Iterator[Row]:
         """See ``Rows``."""
