@@ -250,6 +250,23 @@ def test_told_to_stop_the_command_saves_and_exits_with_130(tmp_path: Path, numbe
     assert said.splitlines()[-1] == "vqspeech train: interrupted"
 
 
+def test_a_signal_that_comes_after_a_stop_does_not_disturb_the_end_of_the_process(tmp_path: Path) -> None:
+    def stopped_and_told_again() -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        trainer = make_trainer(tmp_path)
+        stop_at(trainer, 2)
+        with pytest.raises(KeyboardInterrupt):
+            trainer.run(ends_process=True)
+        for again in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+            os.kill(os.getpid(), again)
+        time.sleep(0.1)
+        os._exit(7)
+
+    process = start(stopped_and_told_again)
+    process.join(120)
+    assert process.exitcode == 7
+
+
 def refusal(out: Path, preset: Preset | None = None) -> InputError:
     with pytest.raises(InputError) as caught:
         make_trainer(out, preset).run()

@@ -291,7 +291,8 @@ class Trainer(Generic[NetworkT, MetricsT]):
             yield
         finally:
             for number, handler in before.items():
-                ignored = ends_process and self.stop_signal is not None and handler is signal.SIG_DFL
+                ends = handler in (signal.SIG_DFL, signal.default_int_handler)
+                ignored = ends_process and self.stop_signal is not None and ends
                 signal.signal(number, signal.SIG_IGN if ignored else handler)
 
 
