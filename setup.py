@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from textwrap import shorten
@@ -134,7 +135,8 @@ def native_engine() -> list[Extension]:
     sources = sorted(str(path) for path in NATIVE.glob("*.cpp"))
     try:
         import pybind11
-    except ImportError:
+    except ImportError:  # without build isolation
+        warnings.warn("no native engine (no pybind11); generation uses PyTorch, which is slower", stacklevel=1)
         return []
     if not sources:
         return []

@@ -127,3 +127,11 @@ def test_cibuildwheel_takes_the_configuration() -> None:
     for platform, expected in (("linux", "manylinux_x86_64"), ("macos", "macosx_arm64")):
         shown = run(sys.executable, "-m", "cibuildwheel", "--print-build-identifiers", "--platform", platform, ROOT)
         assert shown.stdout.split() == [f"{python}-{expected}" for python in ("cp311", "cp312", "cp313")]
+
+
+def test_a_build_without_an_engine_says_so() -> None:
+    pytest.importorskip("setuptools", reason="pip install setuptools")
+    begin = "import runpy, sys; sys.modules['pybind11'] = None; sys.argv = ['setup.py', '--name']; "
+    program = begin + "runpy.run_path('setup.py', run_name='__main__')"
+    shown = run(sys.executable, "-c", program, cwd=ROOT)
+    assert "no native engine (no pybind11)" in shown.stderr
