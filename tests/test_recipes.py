@@ -182,6 +182,8 @@ model_named units
 cd {tmp_path}
 mkdir units
 model_named ./units
+mkdir -p exp/checkpoints/best
+model_named exp
 if model=$(model_named other); then echo "taken for $model"; fi
 """
     ended = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
@@ -193,6 +195,7 @@ if model=$(model_named other); then echo "taken for $model"; fi
         "voices",
         str(REPO / "vqspeech" / "pretrained" / "units"),
         str(tmp_path / "units"),
+        str(tmp_path / "exp" / "checkpoints" / "best"),
     ]
     assert ended.stderr.startswith("--model: other: no model of this name")
     assert len(ended.stderr.splitlines()) == 1

@@ -81,8 +81,8 @@ units_only() {
   grep -q '^  mask_share:' "$1"
 }
 
-# model_named MODEL [OPTION]: the folder of a packaged model of that name, else the path, made absolute. Given by --model, or
-# by another option.
+# model_named MODEL [OPTION]: the folder of a packaged model of that name, else the path, made absolute; of an
+# experiment its best model. Given by --model, or by another option.
 model_named() {
   python3 - "$1" "${2:-model}" <<'EOF' || exit 2
 import os
@@ -92,7 +92,9 @@ from vqspeech.errors import InputError
 from vqspeech.model.packaged import find_model
 
 try:
-    print(os.path.abspath(find_model(sys.argv[1])))
+    found = os.path.abspath(find_model(sys.argv[1]))
+    best = os.path.join(found, "checkpoints", "best")
+    print(best if os.path.isdir(best) and not os.path.exists(os.path.join(found, "model.safetensors")) else found)
 except InputError as error:
     sys.exit(f"--{sys.argv[2]}: {error}")
 EOF
