@@ -165,7 +165,7 @@ class ConversionScorer:
         silent = sum(pair.source.text is None for pair in pairs)
         if silent and self.metric_set.words:
             found.append(
-                f"{silent} of {counted(len(pairs), 'source')} without text: their word errors are counted against what "
+                f"no text for {silent} of {counted(len(pairs), 'source')}: word errors are counted against what "
                 f"{self.metric_set.words.name} finds in the source"
             )
         if self.metric_set.cepstra and not any(self.parallel(pair) for pair in pairs):
