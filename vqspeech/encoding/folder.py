@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from vqspeech.codes.binary import id_fault
-from vqspeech.encoding.row import Row, json_row
+from vqspeech.encoding.row import Row, json_object, row_of
 from vqspeech.errors import InputError
 from vqspeech.files import atomic_open, locked
 
@@ -39,8 +39,8 @@ def listing(folder: Path, out: Path) -> Path:
 
 def listed_row(raw: bytes) -> Row:
     """The row of a line of the list, with the fault of one whose name cannot be an id."""
-    row = json_row(raw)
-    fault = json.loads(raw).get("fault")
+    values = json_object(raw)
+    row, fault = row_of(values), values.get("fault")
     return replace(row, fault=fault) if isinstance(fault, str) else row
 
 

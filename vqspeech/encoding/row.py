@@ -70,11 +70,17 @@ class Rows(Protocol):
 
 def json_row(raw: bytes) -> Row:
     """The row that a line of JSON is, ours or lhotse's cut; raises InputError if it is none."""
+    values = json_object(raw)
+    return _cut(values) if "recording" in values else row_of(values)
+
+
+def json_object(raw: bytes) -> dict[str, Any]:
+    """The values by name that a line of JSON holds; raises InputError if it holds something else."""
     with decoding("no JSON", hint=ROW_HINT):
         values = json.loads(raw)
     if not isinstance(values, dict):
         raise InputError("no object", hint=ROW_HINT)
-    return _cut(values) if "recording" in values else row_of(values)
+    return values
 
 
 def row_of(values: dict[str, Any]) -> Row:
