@@ -89,12 +89,10 @@ import os
 import sys
 
 from vqspeech.errors import InputError
-from vqspeech.model.packaged import find_model
+from vqspeech.model.packaged import best_of, find_model
 
 try:
-    found = os.path.abspath(find_model(sys.argv[1]))
-    best = os.path.join(found, "checkpoints", "best")
-    print(best if os.path.isdir(best) and not os.path.exists(os.path.join(found, "model.safetensors")) else found)
+    print(os.path.abspath(best_of(find_model(sys.argv[1]))))
 except InputError as error:
     sys.exit(f"--{sys.argv[2]}: {error}")
 EOF

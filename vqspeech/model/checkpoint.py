@@ -24,6 +24,7 @@ from vqspeech.errors import InputError
 from vqspeech.files import atomic_open
 from vqspeech.model.config import ModelConfig
 from vqspeech.model.legacy import current_names
+from vqspeech.model.packaged import best_of
 from vqspeech.model.stored import build, fill, read_config, read_tensors
 from vqspeech.model.vqvae import VQVAE
 
@@ -120,11 +121,9 @@ def model_folder(folder: str | os.PathLike[str]) -> Path:
         InputError: a file of a model directory is missing.
     """
     folder = Path(folder)
-    best = folder / "checkpoints" / "best"
     _finish_save(folder)
-    if not (folder / "model.safetensors").exists() and best.is_dir():
-        folder = best
-        _finish_save(folder)
+    folder = best_of(folder)
+    _finish_save(folder)
     for name in _FILES:
         if not (folder / name).is_file():
             raise InputError(

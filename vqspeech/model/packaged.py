@@ -2,7 +2,8 @@
 
 ``default`` lies in ``vqspeech/pretrained/`` itself, every other in a folder of its name there. A name goes before a
 path: a folder of the user's that is called like a packaged model is written ``./units``. ``hf://owner/name`` is a
-repository of the Hugging Face Hub (``vqspeech.model.hub``), which is asked for in no other case.
+repository of the Hugging Face Hub (``vqspeech.model.hub``), which is asked for in no other case. An experiment stands
+for its best model.
 """
 
 from __future__ import annotations
@@ -63,3 +64,9 @@ def find_model(model: str | os.PathLike[str] | None) -> Path:
             hint=f"packaged are {', '.join(packaged)}; else give a model directory, an experiment or hf://owner/name",
         )
     return packaged.get(model, Path(model))
+
+
+def best_of(folder: Path) -> Path:
+    """The best model of the experiment that ``folder`` is; itself if it is a model directory, or neither."""
+    best = folder / "checkpoints" / "best"
+    return best if best.is_dir() and not (folder / "model.safetensors").exists() else folder
