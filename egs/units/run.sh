@@ -140,7 +140,7 @@ if begin_stage 6 "measures" reads "$exp"/codes/{map,development,report}.txt \
     vqspeech evaluate robustness --data "$data/$part" --model "$model" --recordings "$recordings" --kmeans \
       --out "$exp/$part"
   done
-  # Of more readers than three, which the model has heard: nothing tells them apart better.
+  # The probe needs more readers than development and report have; these were trained on.
   vqspeech evaluate speakers --codes "$exp/codes/map.txt" --phones "$data/map/phones.ctm" --data "$data/map" \
     --out "$exp/map"
   end_stage
