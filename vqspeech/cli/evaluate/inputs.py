@@ -198,8 +198,8 @@ def test_part(options: argparse.Namespace) -> tuple[Part, str]:
     return make_part(options.codes, read, alignments[0], read_speakers(options)), phone_set
 
 
-def notes_of(part: Part) -> list[str]:
-    """What the reader of figures of this part must know."""
+def left_out_of(part: Part) -> list[str]:
+    """Which utterances have no part in figures of this part."""
     pairing, notes = part.pairing, []
     if pairing.without_phones:
         notes.append(
@@ -211,6 +211,12 @@ def notes_of(part: Part) -> list[str]:
             f"{counted(len(pairing.without_codes), 'utterance')} with phones but without codes left out, "
             f"e.g. {pairing.without_codes[0]}"
         )
+    return notes
+
+
+def notes_of(part: Part) -> list[str]:
+    """What the reader of figures of this part must know."""
+    pairing, notes = part.pairing, left_out_of(part)
     labels = part.frames.labels
     silent = float(np.mean([phone_class(labels[index]) == "silence" for index in part.frames.phones]))
     if silent > _MUCH_SILENCE:

@@ -35,9 +35,10 @@ def run(options: argparse.Namespace) -> None:
     from vqspeech.evaluation.phonemes import baselines
     from vqspeech.evaluation.phonemes.report import NAMES
 
+    notes: list[str] = []
     if options.phones:
-        part, _ = inputs.test_part(options)
-        frames = part.frames
+        both, _ = inputs.test_part(options)
+        frames, notes = both.frames, inputs.left_out_of(both)
     else:
         frames = frames_of_codes(inputs.read_codes(options.codes, options), speakers=inputs.read_speakers(options))
 
@@ -71,6 +72,8 @@ def run(options: argparse.Namespace) -> None:
     )
     if own.left_out:
         print(f"note: {counted(own.left_out, 'utterance')} of speakers with no other left out")
+    for note in notes:
+        print(f"note: {note}")
     if not options.phones:
         print("note: no phones were given: --phones adds what the words alone tell of the speaker")
     if not options.data:
