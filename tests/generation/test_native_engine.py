@@ -116,6 +116,27 @@ def test_short_numbers_stay_close_to_fp32(
     assert divergence <= {"bf16": 1e-3, "int8": 3e-2}[precision]
 
 
+@pytest.mark.parametrize("level", [level for level, precision in AVAILABLE if precision == "int8"])
+def test_int8_sums_are_exact_where_every_product_is_the_largest(level: str) -> None:
+    wavenet = make_wavenet(output=36, classes=4)
+    with torch.no_grad():
+        for parameter in wavenet.parameters():
+            parameter.zero_()
+        wavenet.hidden.bias.fill_(1)
+        wavenet.output.weight[0] = 1
+        wavenet.output.weight[1, 0] = 1
+        wavenet.output.weight[2] = torch.tensor([1.0, -1.0]).repeat(18)
+        wavenet.output.weight[3] = -1
+        wavenet.activation_peaks.fill_(1)
+    engine = NativeEngine(wavenet, precision="int8", instruction_set=level)
+    of_all, of_one, alternating, negative = scores(wavenet, engine, 1, 1, 2)[0, 0].tolist()
+    # Pairs of 255 x 127 would be clipped in int16.
+    assert of_one > 0
+    assert of_all == pytest.approx(36 * of_one, rel=1e-6)
+    assert negative == -of_all
+    assert alternating == 0
+
+
 @pytest.mark.parametrize(("level", "precision"), AVAILABLE)
 def test_samples_do_not_depend_on_streams_threads_or_pieces(level: str, precision: native_engine.Precision) -> None:
     wavenet = calibrated(make_wavenet(layers=8, cycle=5, kernel=3, residual=24, gate=40, skip=50))

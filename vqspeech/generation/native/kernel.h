@@ -143,10 +143,12 @@ template <class P> struct Kernel {
         alignas(64) static const Word zeros[lanes] = {};
 #pragma GCC unroll 16
         for (int i = 0; i < I::sums; i++) sum[i] = P::load_sum(zeros);
-        typename P::Operand w = P::load(zeros), x = P::spread(zeros);
+        typename P::Operand w = P::load(zeros);
+        const auto x = P::spread(zeros);
         for (long t = 0; t < times; t++)
 #pragma GCC unroll 16
             for (int i = 0; i < I::sums; i++) {
+                KEEP(w);
                 sum[i] = P::multiply_add(sum[i], w, x);
                 KEEP(sum[i]);
             }
@@ -163,8 +165,8 @@ template <class P> struct Kernel {
     }
 
     static constexpr Engine engine(const char* level, Precision precision, bool (*supported)(),
-                                   void (*encode)(const EncoderBlocks&, float*, long) = nullptr) {
-        return {level, precision, lanes, I::sums, supported, run, help, multiply, read, encode};
+                                   void (*encode)(const EncoderBlocks&, float*, long) = nullptr, int subtracted = 0) {
+        return {level, precision, lanes, I::sums, subtracted, supported, run, help, multiply, read, encode};
     }
 };
 

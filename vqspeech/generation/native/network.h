@@ -164,6 +164,7 @@ struct Engine {
     Precision precision;
     int lanes;                                  // of a vector
     int sums;                                   // accumulators of a tile
+    int subtracted;                             // from the bytes of inputs before they are multiplied
     bool (*supported)();                        // whether this processor has what it needs
     void (*run)(const Network&, const Work&, long begin, long from, long to);  // everything, or what the helper leaves when there is a handoff
     void (*help)(const Network&, const Work&, long begin, long samples);       // the helper's part of a whole call

@@ -40,7 +40,8 @@ struct Source {
 
 class Packer {
   public:
-    Packer(Arena& arena, const Engine& engine) : arena_(arena), precision_(engine.precision), lanes_(engine.lanes) {}
+    Packer(Arena& arena, const Engine& engine)
+        : arena_(arena), precision_(engine.precision), lanes_(engine.lanes), subtracted_(engine.subtracted) {}
 
     Matrix pack(Source source) {
         const int per = per_word(precision_);
@@ -120,13 +121,13 @@ class Packer {
         } else {
             const int q = static_cast<int>(std::lrint(value * inverse));
             reinterpret_cast<int8_t*>(word)[part] = static_cast<int8_t>(q);
-            *start -= static_cast<Word>(offset * q);  // makes up for the offset
+            *start -= static_cast<Word>((offset - subtracted_) * q);  // makes up for the offset
         }
     }
 
     Arena& arena_;
     Precision precision_;
-    int lanes_;
+    int lanes_, subtracted_;
 };
 
 }  // namespace vqspeech

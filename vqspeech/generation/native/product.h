@@ -31,7 +31,7 @@ template <class P> struct Product {
             for (int v = 0; v < rows; v++) weight[v] = P::load(weights + v / W * apart + v % W * lanes);
 #pragma GCC unroll 8
             for (int n = 0; n < N; n++) {
-                const typename P::Operand x = P::spread(input[n] + k);
+                const auto x = P::spread(input[n] + k);
 #pragma GCC unroll 8
                 for (int v = 0; v < rows; v++) sum[n][v] = P::multiply_add(sum[n][v], weight[v], x);
             }

@@ -1,4 +1,4 @@
-// fp32 with AVX2 and FMA, vectors of 8.
+// fp32 with AVX2 and FMA.
 #include "network.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -7,31 +7,11 @@
 #include "target.h"
 
 BEGIN_TARGET("avx2,fma")
+#include "avx2.h"
 #include "encoder.h"
-#include "kernel.h"
 
 namespace vqspeech {
 namespace {
-
-struct Avx2 {
-    using Float = __m256;
-    static constexpr int lanes = 8;
-    static constexpr int sums = 8;     // accumulators of a tile, of 16 registers
-    static INLINE Float set(float x) { return _mm256_set1_ps(x); }
-    static INLINE Float load(const float* from) { return _mm256_loadu_ps(from); }
-    static INLINE void store(float* to, Float x) { _mm256_storeu_ps(to, x); }
-    static INLINE Float fma(Float a, Float b, Float c) { return _mm256_fmadd_ps(a, b, c); }
-    static INLINE Float min(Float a, Float b) { return _mm256_min_ps(a, b); }
-    static INLINE Float max(Float a, Float b) { return _mm256_max_ps(a, b); }
-    static INLINE Float clamp(Float x, Float limit) {
-        return max(min(x, limit), _mm256_xor_ps(limit, set(-0.0f)));
-    }
-    static INLINE Float round(Float x) { return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
-    static INLINE Float power_of_two(Float n) {
-        const __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
-        return _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23));
-    }
-};
 
 struct Fp32 {
     using Instructions = Avx2;
@@ -49,12 +29,10 @@ struct Fp32 {
     static INLINE void put(Word* to, int vector, __m256 x, Quantizer) { put_unit(to, vector, x); }
 };
 
-bool supported() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
-
 }  // namespace
 
 extern const Engine avx2_fp32;
-const Engine avx2_fp32 = Kernel<Fp32>::engine("avx2", Precision::fp32, supported, Encoder<Fp32>::run);
+const Engine avx2_fp32 = Kernel<Fp32>::engine("avx2", Precision::fp32, has_avx2, Encoder<Fp32>::run);
 
 }  // namespace vqspeech
 END_TARGET
