@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Sequence
 from multiprocessing.process import BaseProcess
@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 from numpy.typing import DTypeLike, NDArray
 
 from vqspeech import api, codes
@@ -25,6 +26,7 @@ from vqspeech.codes.binary import RECORD
 from vqspeech.datadir import DataDir, Utterance
 from vqspeech.encoding import shards
 from vqspeech.errors import InputError
+from vqspeech.model.checkpoint import load_model, save_model
 
 RATE = 16_000
 #: What a job array or torchrun would set, and the test's own surroundings may.
@@ -111,15 +113,64 @@ def test_what_is_there_is_not_made_again(corpus: Path, model: str, capsys: pytes
     assert "codes.00002-of-00003: there already" in shown
 
 
-def test_another_model_begins_again(corpus: Path, model: str, multiband_model: str, tmp_path: Path) -> None:
-    other = tmp_path / "other"
-    subprocess.run(["cp", "-r", model, str(other)], check=True)
+def test_another_model_begins_again(corpus: Path, model: str, tmp_path: Path) -> None:
+    network = load_model(model)
+    with torch.no_grad():
+        network.quantizer.codebook.mul_(-1)
+    other = tmp_path / Path(model).name  # the name says nothing, the checksum all
+    save_model(network, other)
     out = corpus / "out"
     assert encode(corpus / "rows.jsonl", out, model, "--shards", "2", "--shard", "1") == 0
     assert encode(corpus / "rows.jsonl", out, str(other), "--shards", "2", "--shard", "2") == 0
     assert main(["join", str(out), str(tmp_path / "joined")]) == 2
     assert encode(corpus / "rows.jsonl", out, str(other), "--shards", "2") == 0
     join(out, tmp_path / "joined")
+
+
+def test_the_same_model_in_a_folder_of_another_name_goes_on(
+    corpus: Path,
+    model: str,
+    tmp_path: Path,
+    start: Callable[[list[str]], BaseProcess],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    renamed = shutil.copytree(model, tmp_path / "renamed")
+    rows, out = corpus / "rows.jsonl", corpus / "out"
+    assert encode(rows, out, model, "--shards", "2", "--shard", "1") == 0
+    monkeypatch.setattr(shards, "_BLOCK_ROWS", 2)
+    with monkeypatch.context() as patched:  # killed behind two blocks of the second shard
+        flush = shard_module.ShardWriter.flush
+
+        def killed(self: shard_module.ShardWriter) -> None:
+            flush(self)
+            if self.done == 4:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        patched.setattr(shard_module.ShardWriter, "flush", killed)
+        process = start(["encode", str(rows), "--out", str(out), "--model", model, "--shards", "2", "--shard", "2"])
+        process.join()
+    assert process.exitcode == -signal.SIGKILL
+    encoded = 0
+    encode_waveforms = api.Model.encode_waveforms
+
+    def counted(self: api.Model, waveforms: Sequence[NDArray[np.float32]]) -> list[NDArray[np.int32]]:
+        nonlocal encoded
+        encoded += len(waveforms)
+        return encode_waveforms(self, waveforms)
+
+    monkeypatch.setattr(api.Model, "encode_waveforms", counted)
+    capsys.readouterr()
+    assert encode(rows, out, str(renamed), "--shards", "2") == 0
+    shown = capsys.readouterr()
+    assert "codes.00001-of-00002: there already" in shown.out
+    assert "begun again" not in shown.err
+    second = json.loads((out / "codes.00002-of-00002.json").read_text())
+    assert encoded == second["utterances"] - 4
+    # The shards bear two names of one model; text of the first join stays with the second's.
+    text = join(out, tmp_path / "joined", "--text")
+    assert encode(rows, tmp_path / "alone", model, "--shards", "2") == 0
+    assert join(tmp_path / "alone", tmp_path / "joined") == text
 
 
 def test_killed_at_random_again_and_again(

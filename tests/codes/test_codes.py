@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import math
 import re
@@ -150,6 +151,37 @@ def test_a_partial_file_of_something_else_is_not_continued(
         assert (writer.done, writer.discarded) == (set(), True)
         writer.append("b", [2])
     assert list(codes.read(path).sequences) == ["b"]
+
+
+@pytest.mark.parametrize(("checksum", "continued"), [("ab12", True), (None, False)])
+def test_a_model_is_known_by_its_checksum_where_there_is_one(
+    tmp_path: Path, checksum: str | None, continued: bool
+) -> None:
+    path = tmp_path / "codes.txt"
+    before, after = (dataclasses.replace(INFO, model=name, checksum=checksum) for name in ("mine", "moved"))
+    with contextlib.suppress(Killed), codes.Writer(path, before) as writer:
+        writer.append("a", [1])
+        raise Killed
+    with codes.Writer(path, after) as writer:
+        assert ("a" in writer.done) == continued
+        assert writer.discarded != continued
+    assert codes.read(path).info == after
+
+
+def test_a_partial_file_of_an_earlier_version_is_continued(tmp_path: Path) -> None:
+    """Its order has the model's name in it, whether or not there is a checksum."""
+    path = tmp_path / "codes.txt"
+    info = dataclasses.replace(INFO, model="mine", checksum="ab12")
+    with contextlib.suppress(Killed), codes.Writer(path, info) as writer:
+        writer.append("a", [1])
+        raise Killed
+    order = tmp_path / "codes.json.partial"
+    words = json.loads(order.read_text().rpartition("}")[0] + "}")
+    rest = order.read_text().rpartition("}")[2]
+    assert "model" not in words
+    order.write_text(json.dumps(dataclasses.asdict(info), indent=2) + rest)
+    with codes.Writer(path, info) as writer:
+        assert (writer.done, writer.discarded) == ({"a"}, False)
 
 
 @pytest.mark.parametrize("step", [1, 2, 3])

@@ -56,6 +56,14 @@ class CodeInfo:
         """Seconds from the start of the recording to the end of its last frame."""
         return self.offset + (frames - 0.5) * self.frame_period if frames else 0.0
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What all codes of one system have in common: its name is left out where the checksum says which it is."""
+        values = asdict(self)
+        if self.checksum is not None:
+            del values["model"]
+        return values
+
 
 @dataclass(frozen=True, slots=True)
 class Codes:
@@ -253,7 +261,8 @@ class Writer:
     def __init__(self, path: PathLike, info: CodeInfo, sources: Iterable[object] = ()) -> None:
         self.path = Path(path)
         self.info = check_info(info, None)
-        self._lines = ResumableLines(path, info_json(self.info), sources)
+        identity = json.dumps(self.info.identity, indent=2) + "\n"
+        self._lines = ResumableLines(path, info_json(self.info), sources, identity)
 
     @property
     def done(self) -> set[str]:

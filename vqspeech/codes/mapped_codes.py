@@ -146,7 +146,7 @@ def join_shards(
     _require_distinct(parts)
     codes, utterances = sum(len(part.codes) for part in parts), sum(map(len, parts))
     counts = {"utterances": utterances, "codes": codes, "failed": failed}
-    _require_no_other_text(dest, asdict(info) | counts, {"codes.txt": text, "codes.jsonl": jsonl})
+    _require_no_other_text(dest, info.identity | counts, {"codes.txt": text, "codes.jsonl": jsonl})
     with ExitStack() as stack:
         out = {
             suffix: stack.enter_context(atomic_open(dest / f"codes{suffix}", "wb"))
@@ -196,7 +196,7 @@ def _common(folder: Path, names: list[str]) -> tuple[CodeInfo, int]:
             described, failed = facts["described"], failed + int(facts["failed"])
         if first is None:
             first = info, described
-        if first[0] != info:
+        if first[0].identity != info.identity:
             raise InputError(f"of another model than {names[0]}", where=file, hint="make all shards with one model")
         if first[1] != described:
             raise InputError(f"of another source than {names[0]}", where=file, hint="make all shards of one source")

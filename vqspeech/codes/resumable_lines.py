@@ -25,6 +25,7 @@ class ResumableLines:
         path: the file to make.
         sidecar: content of the JSON file.
         sources: what the lines are made of, in words that differ where it does.
+        identity: what of ``sidecar`` has to be the same for a partial file to be continued; None for all of it.
 
     Attributes:
         done: ids of the utterances that are written.
@@ -34,7 +35,13 @@ class ResumableLines:
         InputError: ``path`` cannot be written; on entering the block, another process writes the file.
     """
 
-    def __init__(self, path: str | os.PathLike[str], sidecar: str, sources: Iterable[object] = ()) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        sidecar: str,
+        sources: Iterable[object] = (),
+        identity: str | None = None,
+    ) -> None:
         self.path = Path(path)
         require_writable(self.path)
         self.done: set[str] = set()
@@ -43,7 +50,8 @@ class ResumableLines:
         self._partial = self.path.with_name(self.path.name + ".partial")
         self._partial_info = self._partial.with_name(sidecar_path(self.path).name + ".partial")
         of_sources = hashlib.sha256("\n".join(map(str, sources)).encode(errors="surrogateescape")).hexdigest()
-        self._order = f"{sidecar}{of_sources}\n"
+        self._order = f"{sidecar if identity is None else identity}{of_sources}\n"
+        self._earlier_order = f"{sidecar}{of_sources}\n"  # of a partial file from before there were identities
         self._file: IO[bytes] | None = None
         self._lock = ExitStack()
 
@@ -64,7 +72,7 @@ class ResumableLines:
         continues = (
             self._partial.is_file()
             and self._partial_info.is_file()
-            and self._partial_info.read_bytes() == self._order.encode()
+            and self._partial_info.read_bytes() in (self._order.encode(), self._earlier_order.encode())
             and done is not None
         )
         if continues:

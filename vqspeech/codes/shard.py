@@ -107,7 +107,8 @@ class ShardWriter:
         self.wait = wait
         self.name = shard_name(shard, shards)
         self.kind = code_type(check_info(info, None).codebook_size)
-        self.facts = {**asdict(info), "shard": shard, "shards": shards, "described": described, "source": source}
+        place = {"shard": shard, "shards": shards, "described": described, "source": source}
+        self.facts, self._identity = asdict(info) | place, info.identity | place
         self.done = self.failed = 0
         self.discarded = False
         self._part, self._log = self.folder / f".{self.name}.part", self.folder / f".{self.name}.log"
@@ -126,7 +127,7 @@ class ShardWriter:
             known = json.loads(self.path(".json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return False
-        if not isinstance(known, dict) or {name: known.get(name) for name in self.facts} != self.facts:
+        if not self._is_same(known):
             return False
         counts: list[Any] = [known.get(name) for name in ("codes", "utterances", "failed")]
         if not all(isinstance(count, int) for count in counts):
@@ -138,6 +139,10 @@ class ShardWriter:
             self.path(suffix).is_file() and self.path(suffix).stat().st_size == HEADER + size
             for suffix, size in sizes.items()
         )
+
+    def _is_same(self, known: object) -> bool:
+        """Whether what was written of a shard says that it is of this source and model."""
+        return isinstance(known, dict) and {name: known.get(name) for name in self._identity} == self._identity
 
     def __enter__(self) -> ShardWriter:
         self._lock.enter_context(locked(self.path(".npy"), wait=self.wait))
@@ -162,7 +167,7 @@ class ShardWriter:
         for file in (self._part, self._log):
             file.touch()
         self._codes, self._lines = self._part.open("r+b"), self._log.open("r+b")
-        if self._lines.readline(_LONGEST_LINE * 4) != order:
+        if not self._is_same(_object(self._lines.readline(_LONGEST_LINE * 4))):
             self.discarded = self._log.stat().st_size > 0 or self.path(".json").exists()
             for stream in (self._codes, self._lines):
                 stream.seek(0)
@@ -284,3 +289,11 @@ class ShardWriter:
                 if line is None:
                     raise InputError("was written by another process, too", where=self._log, hint="run this again")
                 yield line
+
+
+def _object(line: bytes) -> object:
+    """What a whole line of JSON holds; None if it is none."""
+    try:
+        return json.loads(line) if line.endswith(b"\n") else None
+    except ValueError:
+        return None
