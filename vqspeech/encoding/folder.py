@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
 from vqspeech.codes.binary import id_fault
 from vqspeech.encoding.row import Row, json_object, row_of
+from vqspeech.encoding.walk import walk
 from vqspeech.errors import InputError
 from vqspeech.files import atomic_open, locked
 
@@ -24,7 +24,7 @@ LISTING = "input.jsonl"
 def listing(folder: Path, out: Path) -> Path:
     """The list of a folder's recordings, made by the first job that needs it; others wait until it is there.
 
-    A large folder on a network's file system takes hours to walk, and longer where a thousand jobs walk it at a time.
+    A large folder on a network's file system takes long to walk, and longer where a thousand jobs walk it at a time.
 
     Raises:
         InputError: there are no recordings.
@@ -48,33 +48,17 @@ def _list(folder: Path, target: Path) -> None:
     count = 0
     before = ""
     with atomic_open(target) as file:
-        for path in _recordings(folder):
-            short = path.relative_to(folder)
-            name = str(short.with_suffix(""))
+        for short in walk(folder, SUFFIXES, target.parent):
+            name, _ = os.path.splitext(short)  # noqa: PTH122  # of millions
             # Files come sorted by their names without suffixes, so that those of one id follow each other.
             fault = f"another recording is called {name}, too" if name == before else id_fault(name)
-            row = {"id": name, "path": str(path)}
+            path = str(folder / short)
+            row = {"id": name, "path": path}
             if fault:
-                row = {"id": quote(str(short), errors="surrogateescape"), "path": str(path), "fault": fault}
+                row = {"id": quote(short, errors="surrogateescape"), "path": path, "fault": fault}
             file.write(json.dumps(row) + "\n")
             before = name
             count += 1
     if not count:
         target.unlink()
         raise InputError("no recordings in it", where=folder, hint="give a folder of WAV, FLAC, OGG or MP3 files")
-
-
-def _recordings(folder: Path) -> Iterator[Path]:
-    """Recordings at any depth, sorted within each folder; hidden ones left out, and links to folders not followed."""
-    with os.scandir(folder) as found:
-        entries = sorted((entry for entry in found if not entry.name.startswith(".")), key=_order)
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            yield from _recordings(Path(entry.path))
-        elif entry.name.lower().endswith(SUFFIXES):
-            yield Path(entry.path)
-
-
-def _order(entry: os.DirEntry[str]) -> tuple[str, str]:
-    path = Path(entry.name)
-    return (entry.name, "") if entry.is_dir(follow_symlinks=False) else (path.stem, path.suffix)
