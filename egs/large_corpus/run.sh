@@ -9,7 +9,7 @@
 # and --nj shards at a time; a node may go). Whatever is interrupted: the same command goes on, with any engine.
 #
 # Stages:
-#   1  encode
+#   1  encode (a manifest is looked through first, for rows that share an id, say)
 #   2  join: one memory map, and text with --text true
 #
 # Recordings that cannot be used do not stop it: they are in exp/codes/codes.failed, with the reason.
@@ -40,13 +40,21 @@ absolute source exp
 # No marks here: both commands find out themselves what is there, without reading a corpus of terabytes to see if it changed.
 encode=(vqspeech encode "$source" --out "$exp/shards" --shards "$shards" ${model:+--model "$model"})
 if ((stage <= 1 && stop_stage >= 1)); then
+  case $engine in
+    local | ray) ;;
+    slurm) command -v sbatch >/dev/null || _recipe_fault "there is no sbatch here: use --engine local, or a machine that submits to Slurm" ;;
+    *) _recipe_fault "--engine takes local, slurm or ray, not '$engine'" ;;
+  esac
   mkdir -p "$exp/log"
+  if [[ -f $source && ! ($exp/checked -nt $source && $(<"$exp/checked") == "$source") ]]; then
+    vqspeech validate "$source" || fail "correct $source first"
+    echo "$source" >"$exp/checked"
+  fi
   export OMP_NUM_THREADS=1
   # A job ends with 2 where recordings cannot be used: whether all shards are there, the join finds out.
   case $engine in
     local) run.py --max-jobs-run "$nj" JOB="1:$shards" "$exp/log/encode.JOB.log" "${encode[@]}" --shard JOB || true ;;
     slurm)
-      command -v sbatch >/dev/null || _recipe_fault "there is no sbatch here: use --engine local, or a machine that submits to Slurm"
       printf -v command '%q ' exec "${encode[@]}"
       # shellcheck disable=SC2086  # several words
       sbatch --wait --requeue --open-mode=append --job-name=vqspeech-encode --array="1-$shards" \
@@ -56,7 +64,6 @@ if ((stage <= 1 && stop_stage >= 1)); then
       python3 "$recipe/local/ray_encode.py" "$source" --out "$exp/shards" --shards "$shards" --at-once "$nj" \
         --address "$address" ${model:+--model "$model"} || true
       ;;
-    *) _recipe_fault "--engine takes local, slurm or ray, not '$engine'" ;;
   esac
   [[ -d $exp/shards ]] || fail "$engine has begun no shard: see above, and $exp/log"
 fi

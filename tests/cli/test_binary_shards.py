@@ -387,7 +387,30 @@ def test_joining_what_does_not_belong_together(
     (corpus / "rows.jsonl").write_text(rows + rows.splitlines()[4] + "\n")
     assert encode(corpus / "rows.jsonl", out, model, "--shards", "2") == 0
     capsys.readouterr()
-    refused("utterance u04 is there twice", "--shards", "2")
+    last = json.loads((out / "codes.00002-of-00002.json").read_text())["utterances"]
+    both = f"line 5 of codes.00001-of-00002.ids and {last} of codes.00002-of-00002.ids"
+    refused(f"utterance u04 is there twice: {both}", "--shards", "2")
+
+
+def test_ids_that_are_there_twice_are_found_before_anything_is_encoded(
+    corpus: Path, model: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = (corpus / "rows.jsonl").read_text().splitlines(keepends=True)
+    first, other = (json.loads(lines[number]) for number in (0, 30))
+    lines += [json.dumps({**other, "id": first["id"]}) + "\n"]
+    (corpus / "rows.jsonl").write_text("".join(lines))
+
+    def never(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(api.Model, "encode_waveforms", never)
+    assert encode(corpus / "rows.jsonl", corpus / "out", model, "--shards", "1") == 2
+    error = capsys.readouterr().err
+    assert f"rows.jsonl: u00 is there twice: {first['path']}, and {first['path']} from 0 s to 0.02 s" in error
+    assert main(["validate", str(corpus / "rows.jsonl")]) == 1
+    shown = capsys.readouterr().out
+    assert f"u00 is there twice: {first['path']}, and {first['path']} from 0 s to 0.02 s" in shown
+    assert "rows.jsonl: 1 fault\n" in shown
 
 
 def test_text_of_other_codes_is_not_left_beside_new_ones(

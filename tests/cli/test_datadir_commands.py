@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,29 @@ def test_validate_without_text(folder: Path) -> None:
     (folder / "text").unlink()
     assert main(["validate", str(folder)]) == 1
     assert main(["validate", "--no-text", str(folder)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("rows", "shown"),
+    [
+        ([{"path": "a.wav"}, {"path": "b.wav"}], ["in order"]),
+        ([{"path": "1/a.wav"}, {"path": "2/a.wav"}], ["a is there twice: 1/a.wav, and 2/a.wav", "1 fault"]),
+        ([{"path": "a.wav"}] * 13, ["2 more (--all shows them)", "12 faults"]),
+        ([{"path": "a.wav", "id": "a", "start": 2, "end": 1}], ["a is empty: a.wav from 2 s to 1 s", "1 fault"]),
+        ([{"path": "a.wav"}, {"id": "b"}], ["rows.jsonl:2: path is None", "1 fault"]),
+        ([], ["no rows in it", "1 fault"]),
+    ],
+)
+def test_validate_a_manifest(
+    rows: list[dict[str, object]], shown: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = tmp_path / "rows.jsonl"
+    manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert main(["validate", str(manifest)]) == int(shown != ["in order"])
+    output = capsys.readouterr().out
+    assert all(f"{text}\n" in output or text in output for text in shown)
+    assert output.count("\n") <= 12
+    assert main(["validate", str(tmp_path / "notes.txt")]) != 0
 
 
 def test_fix(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -131,8 +131,10 @@ def test_a_ray_cluster_that_is_not_there(corpus: Path, tmp_path: Path, address: 
 def programs_without_slurm(folder: Path) -> str:
     """A PATH of what the recipe needs, and no more."""
     folder.mkdir()
-    for name in ("bash", "sh", "env", "dirname", "mkdir", "realpath", "cat", "python3", "sed"):
+    for name in ("bash", "sh", "env", "dirname", "mkdir", "realpath", "cat", "sed"):
         (folder / name).symlink_to(str(shutil.which(name)))
+    (folder / "python3").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    (folder / "python3").chmod(0o755)
     (folder / "vqspeech").symlink_to(Path(sys.executable).parent / "vqspeech")
     return str(folder)
 
@@ -147,6 +149,22 @@ def test_this_machine_encodes_and_joins(corpus: Path, tmp_path: Path) -> None:
     assert json.loads(found["codes.json"])["utterances"] == 40
     alone = api.load(corpus / "model").encode(corpus / "1.wav")
     assert MappedCodes(tmp_path / "exp/codes")["u5"].tolist() == alone.tolist()
+
+
+def test_ids_that_are_there_twice_are_found_before_any_job_begins(corpus: Path, tmp_path: Path) -> None:
+    rows = (corpus / "rows.jsonl").read_text().splitlines(keepends=True)[:40]
+    (tmp_path / "rows.jsonl").write_text("".join([*rows, rows[0]]))
+    (tmp_path / "model").symlink_to(corpus / "model")
+    ended = run(tmp_path, tmp_path / "exp", "--shards", "2")
+    assert ended.returncode == 1
+    assert "u0 is there twice" in ended.stdout
+    assert "correct" in ended.stderr
+    assert not (tmp_path / "exp/shards").exists()
+    (tmp_path / "rows.jsonl").write_text("".join(rows))
+    for _ in range(2):  # looked through once
+        ended = run(tmp_path, tmp_path / "exp", "--shards", "2")
+        assert ended.returncode == 0, ended.stderr
+        assert ("in order" in ended.stdout) == (_ == 0)
 
 
 def test_fifty_kills_of_four_shards(

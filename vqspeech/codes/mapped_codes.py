@@ -6,7 +6,6 @@ import json
 import math
 import re
 import shutil
-from array import array
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from vqspeech.codes.archive import CodeInfo, PathLike, format_line, read_info
 from vqspeech.codes.binary import AT_ONCE, HEADER, LONGEST_ID, RECORD, code_type, header, open_array
+from vqspeech.codes.repeats import Repeats
 from vqspeech.codes.shard import shard_name
 from vqspeech.errors import InputError, decoding
 from vqspeech.files import atomic_open
@@ -38,6 +38,7 @@ class MappedCodes:
         info: codebook size and frame times.
         codes: all codes, ``(codes,)``.
         index: records of ``offset``, ``length``, ``seconds`` and ``id``, ``(utterances,)``.
+        ids_file: the ids, a line each.
 
     Raises:
         InputError: a file is missing, cut short, or they do not belong together.
@@ -51,14 +52,14 @@ class MappedCodes:
         self.info = read_info(self.path.with_name(f"{base}.txt"))
         self.codes = open_array(self.path, code_type(self.info.codebook_size))
         self.index = open_array(self.path.with_name(f"{base}.index.npy"), RECORD)
-        self._ids = self.path.with_name(f"{base}.ids")
+        self.ids_file = self.path.with_name(f"{base}.ids")
         self._check()
 
     def _check(self) -> None:
-        if not self._ids.is_file():
-            raise InputError("no such file", where=self._ids, hint="encode again, or join again")
+        if not self.ids_file.is_file():
+            raise InputError("no such file", where=self.ids_file, hint="encode again, or join again")
         last = self.index[-1] if len(self.index) else np.zeros((), RECORD)
-        size = self._ids.stat().st_size
+        size = self.ids_file.stat().st_size
         if int(last["offset"]) + int(last["length"]) != len(self.codes) or (size > int(last["id"])) != (
             len(self.index) > 0
         ):
@@ -77,11 +78,11 @@ class MappedCodes:
 
     def ids(self) -> Iterator[str]:
         """The ids, in order."""
-        with self._ids.open("rb") as lines, decoding("no UTF-8 text", where=self._ids, hint="join again"):
+        with self.ids_file.open("rb") as lines, decoding("no UTF-8 text", where=self.ids_file, hint="join again"):
             for number in range(len(self)):
                 raw = lines.readline(LONGEST_ID + 2)
                 if not raw.endswith(b"\n"):
-                    raise InputError("cut short", where=self._ids, line=number + 1, hint="join again")
+                    raise InputError("cut short", where=self.ids_file, line=number + 1, hint="join again")
                 yield raw[:-1].decode()
 
     def items(self) -> Iterator[tuple[str, NDArray[Any]]]:
@@ -222,22 +223,15 @@ def _require_no_other_text(dest: Path, facts: dict[str, object], written: dict[s
 
 def _require_distinct(parts: list[MappedCodes]) -> None:
     """Refuse an id that is there twice; takes eight bytes per utterance."""
-    hashes = array("q")
-    for part in parts:
-        hashes.extend(map(hash, part.ids()))
-    ordered = np.sort(np.frombuffer(hashes, np.int64)) if hashes else np.empty(0, np.int64)
-    suspects = set(ordered[1:][ordered[1:] == ordered[:-1]].tolist())
-    if not suspects:
-        return
-    seen: set[str] = set()
+    repeats = Repeats()
     for part in parts:
         for name in part.ids():
-            if hash(name) in suspects:
-                if name in seen:
-                    raise InputError(
-                        f"utterance {name} is there twice", where=part.path, hint="give each row of the source its id"
-                    )
-                seen.add(name)
+            repeats.add(name)
+    named = ((name, (name, part, number)) for part in parts for number, name in enumerate(part.ids(), 1))
+    for (name, part, number), (_, other, later) in repeats.pairs(named):
+        both = f"line {number} of {part.ids_file.name} and {later} of {other.ids_file.name}"
+        hint = "give each row of the source an id of its own (vqspeech validate names all that share one)"
+        raise InputError(f"utterance {name} is there twice: {both}", where=part.path.parent, hint=hint)
 
 
 def _copy(source: Path, out: IO[bytes], skip: int = 0) -> None:

@@ -37,6 +37,13 @@ class Row:
     speaker: str | None = None
     fault: str | None = None
 
+    @property
+    def part(self) -> str:
+        """The recording and which part of it, for messages."""
+        begin = "" if self.start is None else f" from {self.start:g} s"
+        end = "" if self.end is None else f" to {self.end:g} s"
+        return f"{self.recording}{begin}{end}"
+
     def identity(self) -> tuple[object, ...]:
         """What makes it another one: where it is, which part of it, how long the file is; not when it was written."""
         if isinstance(self.recording, Member):

@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqspeech.codes.archive import CodeInfo
+from vqspeech.codes.repeats import Repeats
 from vqspeech.codes.shard import ShardWriter
+from vqspeech.encoding.checking import twice
 from vqspeech.encoding.row import Row, Rows
 from vqspeech.encoding.tar_member import Member
 from vqspeech.errors import InputError
@@ -85,12 +87,14 @@ def encode_shard(
         say: called with a line for people: a recording that cannot be used, and why.
 
     Raises:
-        InputError: a row makes no sense, or another process writes the shard.
+        InputError: a row makes no sense, two have one id, or another process writes the shard.
     """
-    digest, total = hashlib.sha256(), 0
+    digest, ids = hashlib.sha256(), Repeats()
     for row in rows.of_shard(shard, shards):
         digest.update(repr(row.identity()).encode(errors="surrogateescape"))
-        total += 1
+        ids.add(row.id)
+    for fault in twice(rows, ids, shard=shard, shards=shards):
+        raise fault
     writer = ShardWriter(
         out, model.code_info, shard=shard, shards=shards, source=digest.hexdigest(), described=rows.described, wait=wait
     )
@@ -101,7 +105,7 @@ def encode_shard(
         with writer:
             skipped = writer.complete  # another process has just made it
             if not skipped:
-                _encode(model, islice(rows.of_shard(shard, shards), writer.done, None), writer, total, progress, say)
+                _encode(model, islice(rows.of_shard(shard, shards), writer.done, None), writer, len(ids), progress, say)
     return Outcome(writer.name, writer.done - writer.failed, writer.failed, skipped=skipped)
 
 

@@ -44,3 +44,10 @@ def open_rows(source: str | os.PathLike[str], out: Path) -> Rows:
     raise InputError(
         "no source of rows", where=path, hint="give a data directory, a folder, or a manifest: .jsonl or .parquet"
     )
+
+
+def is_manifest(path: Path) -> bool:
+    """Whether ``open_rows`` would take it for a manifest or for lhotse's Shar, not for a folder of files."""
+    if path.is_dir():
+        return not (path / "wav.scp").exists() and Shar.find(path) is not None
+    return path.is_file()
