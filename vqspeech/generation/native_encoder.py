@@ -37,10 +37,11 @@ class NativeBlocks:
             level=instruction_set or instruction_sets("fp32")[0],
             dilations=[block.dilation for block in blocks],
             offsets=[block.offset for block in blocks],
-            taps=_stacked([block.dilated.weights.transpose(1, 2) for block in blocks]),
-            bias=_stacked([block.dilated.bias for block in blocks]),
-            out=_stacked([block.out.weight.t() for block in blocks]),
-            out_bias=_stacked([block.out.bias for block in blocks]),
+            taps=_stacked([block.dilated.weights.transpose(1, 2) for block in blocks]),  # (blocks, 4, out, in)
+            bias=_stacked([block.dilated.bias for block in blocks]),  # (blocks, channels)
+            out=_stacked([block.out.weight.t() for block in blocks]),  # (blocks, out, in)
+            out_bias=_stacked([block.out.bias for block in blocks]),  # (blocks, channels)
+            # (blocks, channels) each
             scale=_stacked([block.scale for block in blocks]) if modulated else None,
             shift=_stacked([block.shift for block in blocks if block.shift is not None]) if modulated else None,
         )
@@ -51,7 +52,7 @@ class NativeBlocks:
         Args:
             utterances: each ``(codes, channels)`` float32, contiguous, on the CPU.
         """
-        rows = [utterance.numpy() for utterance in utterances]
+        rows = [utterance.numpy() for utterance in utterances]  # (codes, channels) each
         threads = min(torch.get_num_threads(), len(rows))
         if threads == 1:
             for one in rows:

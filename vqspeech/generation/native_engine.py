@@ -98,7 +98,7 @@ class NativeSession:
     def __init__(self, native: Streams, bands: int) -> None:
         self._native = native
         # Behind the axis of streams: a single band has no axis of its own.
-        self._shape = (-1,) if bands == 1 else (-1, bands)
+        self._shape = (-1,) if bands == 1 else (-1, bands)  # (steps,) or (steps, bands)
 
     @property
     def streams(self) -> int:
@@ -107,7 +107,7 @@ class NativeSession:
 
     def push(self, layers: Tensor, uniforms: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.int64]:
         """Draw the samples of the next frames; see ``engine.Session.push``."""
-        drawn = self._native.push(_floats(layers), uniforms, temperature)
+        drawn = self._native.push(_floats(layers), uniforms, temperature)  # (streams, steps x bands)
         return drawn.reshape(self.streams, *self._shape)
 
     def score(
@@ -118,7 +118,7 @@ class NativeSession:
             np.zeros((0, 0), np.int64) if classes is None else classes.reshape(len(classes), -1)
             for classes in (previous, current)
         )
-        logits = self._native.score(_floats(layers), given, drawn)
+        logits = self._native.score(_floats(layers), given, drawn)  # (streams, steps x bands, classes)
         return logits.reshape(len(logits), *self._shape, logits.shape[-1])
 
     def keep(self, streams: Sequence[int]) -> None:
@@ -146,17 +146,17 @@ def pack(wavenet: WaveNet, precision: Precision, instruction_set: str) -> Networ
         precision=precision,
         cycle=wavenet.config.cycle,
         bands=wavenet.config.bands,
-        embedding=state["embedding.weight"],
-        dilated=np.stack([state[f"dilated.{layer}.weight"] for layer in layers]),
-        residual=np.stack([state[f"residual.{layer}.weight"] for layer in layers]),
-        residual_bias=np.stack([state[f"residual.{layer}.bias"] for layer in layers]),
-        skip=state["skip.weight"],
-        skip_bias=state["skip.bias"],
-        hidden=state["hidden.weight"],
-        hidden_bias=state["hidden.bias"],
-        output=state["output.weight"],
-        output_bias=state["output.bias"],
-        below=state.get("below.weight", np.zeros(0, np.float32)),
+        embedding=state["embedding.weight"],  # (bands x classes, residual)
+        dilated=np.stack([state[f"dilated.{layer}.weight"] for layer in layers]),  # (layers, 2 gate, kernel x residual)
+        residual=np.stack([state[f"residual.{layer}.weight"] for layer in layers]),  # (layers, residual, gate)
+        residual_bias=np.stack([state[f"residual.{layer}.bias"] for layer in layers]),  # (layers, residual)
+        skip=state["skip.weight"],  # (skip, layers x gate)
+        skip_bias=state["skip.bias"],  # (skip,)
+        hidden=state["hidden.weight"],  # (bands x output, skip)
+        hidden_bias=state["hidden.bias"],  # (bands x output,)
+        output=state["output.weight"],  # (bands x classes, output)
+        output_bias=state["output.bias"],  # (bands x classes,)
+        below=state.get("below.weight", np.zeros(0, np.float32)),  # (pairs of bands x classes, output)
         peaks=state["activation_peaks"],
     )
 

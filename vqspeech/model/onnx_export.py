@@ -40,7 +40,7 @@ def export_onnx(network: VQVAE, target: str | os.PathLike[str], checksum: str) -
     except ImportError:
         raise MissingExtraError("onnx", extra="onnx", purpose="export --onnx") from None
     buffer = io.BytesIO()
-    example = torch.zeros(1, 3 * network.config.audio.sample_rate // 2 + 7)
+    example = torch.zeros(1, 3 * network.config.audio.sample_rate // 2 + 7)  # (1, samples)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # of the tracer, on sizes that are constants
         torch.onnx.export(
@@ -49,7 +49,7 @@ def export_onnx(network: VQVAE, target: str | os.PathLike[str], checksum: str) -
             cast(Any, buffer),
             input_names=["waveform"],
             output_names=["codes"],
-            dynamic_axes={"waveform": {1: "samples"}, "codes": {1: "codes"}},
+            dynamic_axes={"waveform": {1: "samples"}, "codes": {1: "codes"}},  # (1, samples) -> (1, codes)
             opset_version=OPSET,
             dynamo=False,
         )

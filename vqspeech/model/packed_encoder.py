@@ -44,8 +44,8 @@ class _Product:
     """
 
     def __init__(self, weight: Tensor, bias: Tensor, scale: float = 1.0) -> None:
-        self.weight = weight.detach().float().contiguous()
-        self.bias = bias.detach().float()
+        self.weight = weight.detach().float().contiguous()  # (inputs, outputs)
+        self.bias = bias.detach().float()  # (outputs,)
         self.scale = scale
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -75,8 +75,8 @@ class Block:
             self.dilated = PairedConvolution(taps, cast(Tensor, block.dilated.bias))
             self.out = _Product(block.pointwise.weight[:, :, 0].t(), cast(Tensor, block.pointwise.bias))
         else:
-            scale, self.shift = block.scale_shift.detach().float().chunk(2)
-            self.scale = 1 + scale
+            scale, self.shift = block.scale_shift.detach().float().chunk(2)  # (channels,) each
+            self.scale = 1 + scale  # (channels,)
             taps = block.dilated.weight.t().unflatten(0, (3, -1))  # (3, channels, channels)
             self.dilated = PairedConvolution(taps, block.dilated.bias)
             self.out = _Product(block.out.weight.t(), block.out.bias)
@@ -121,15 +121,15 @@ class _Workspace:
     _CUBIC = 0.044715 * _LINEAR
 
     def __init__(self, block: Block, tile: int) -> None:
-        weights = block.dilated.weights
+        weights = block.dilated.weights  # (4, channels, channels)
         self.buffers = Buffers(weights, tile // 2)
-        self.hidden = weights.new_empty(tile, weights.shape[2])
-        self._linear = torch.full_like(self.hidden, self._LINEAR)
-        self._scratch = torch.empty_like(self.hidden)
+        self.hidden = weights.new_empty(tile, weights.shape[2])  # (TILE, channels)
+        self._linear = torch.full_like(self.hidden, self._LINEAR)  # (TILE, channels)
+        self._scratch = torch.empty_like(self.hidden)  # (TILE, channels)
 
     def gelu_(self) -> None:
         """Of ``hidden``, as ``F.gelu`` with tanh, but a CPU has the sigmoid in a quarter of the time."""
-        x = self.hidden
+        x = self.hidden  # (TILE, channels)
         torch.addcmul(self._linear, x, x, value=self._CUBIC, out=self._scratch)
         x.mul_(self._scratch.mul_(x).sigmoid_())
 
@@ -157,7 +157,7 @@ class PackedEncoder:
         self.encoder = network.encoder
         self.config = config
         self.hop = network.config.code_hop
-        codebook = network.quantizer.codebook.detach()
+        codebook = network.quantizer.codebook.detach()  # (codes, dimension)
         self.device = codebook.device
         self.tile = TILE[self.device.type]
         self.strided = []
@@ -167,7 +167,7 @@ class PackedEncoder:
             self.strided.append((convolution.stride[0], layer.padding, _Product(taps, cast(Tensor, convolution.bias))))
         self.blocks = [Block(cast("ResidualBlock | ModulatedBlock", block)) for block in network.encoder.blocks]
         self._compiled = compiled(self.blocks) if compiled else None
-        projection = network.encoder.projection
+        projection = network.encoder.projection  # weight (dimension, channels, 1)
         self.projection = _Product(projection.weight[:, :, 0].t(), cast(Tensor, projection.bias))
         # As in Quantizer.nearest: |v - e|² less |v|², which is the same for every code.
         self.distances = _Product(codebook.t(), codebook.square().sum(1), scale=-2.0)
@@ -188,19 +188,19 @@ class PackedEncoder:
             return []
         lengths = [len(waveform) // self.hop for waveform in waveforms]
         apart, rows = self._layout(lengths, _GAP)
-        x = self._front_end(waveforms, apart, rows)
+        x = self._front_end(waveforms, apart, rows)  # (mel frames of the rows, bands)
         for number, (stride, padding, product) in enumerate(self.strided):
             fineness = math.prod(stride for stride, *_ in self.strided[number + 1 :])
-            x = self._strided(x, stride, padding, product)
+            x = self._strided(x, stride, padding, product)  # (rows x strides to come, channels)
             if fineness > 1:
                 self._clear(x, apart, fineness)
         spans, rows = self._layout(lengths, 0)
-        x = self._blocks(x, apart, spans, rows)
+        x = self._blocks(x, apart, spans, rows)  # (rows, channels), now without gaps
         if self.config.instance_norm:
             for begin, end in spans:
                 channels = x[begin:end].t().contiguous()  # (channels, codes)
                 x[begin:end] = F.layer_norm(channels, channels.shape[-1:]).t()
-        found = torch.empty(rows, dtype=torch.long, device=self.device)
+        found = torch.empty(rows, dtype=torch.long, device=self.device)  # (rows,)
         for tile in self._tiles(rows):
             found[tile] = self._nearest(x[tile])
         return [found[begin:end] for begin, end in spans]
@@ -221,17 +221,17 @@ class PackedEncoder:
     def _front_end(self, waveforms: Sequence[Tensor], spans: Sequence[tuple[int, int]], rows: int) -> Tensor:
         """Log-mel frames, ``(frames, bands)``, in the place of the rows that they become."""
         fineness = self.hop // self.config.mel_hop
-        x = torch.zeros(rows * fineness, self.config.mel_bands, device=self.device)
+        x = torch.zeros(rows * fineness, self.config.mel_bands, device=self.device)  # (mel frames, bands)
         for waveform, (begin, end) in zip(waveforms, spans, strict=True):
             x[begin * fineness : end * fineness] = self.encoder.front_end(waveform[None])[0]
         return x
 
     def _strided(self, x: Tensor, stride: int, padding: tuple[int, int], product: _Product) -> Tensor:
         """A strided convolution and its activation, ``(rows x stride, channels in)`` -> ``(rows, channels out)``."""
-        padded = F.pad(x, (0, 0, *padding))
+        padded = F.pad(x, (0, 0, *padding))  # (padding + rows x stride + padding, channels in)
         step = stride * x.shape[1]
         rows = len(x) // stride
-        made = torch.empty(rows, len(product.bias), device=self.device)
+        made = torch.empty(rows, len(product.bias), device=self.device)  # (rows, channels out)
         for tile in self._tiles(rows):
             # Windows of two strides, which overlap: (TILE, 2 stride x channels in).
             window = padded.as_strided((self.tile, 2 * step), (step, 1), tile.start * step).contiguous()
@@ -253,7 +253,7 @@ class PackedEncoder:
             ``(rows, channels)``.
         """
         channels = found.shape[1]
-        x = torch.zeros(rows, channels, device=self.device)
+        x = torch.zeros(rows, channels, device=self.device)  # (rows, channels)
         for (first, last), (begin, end) in zip(apart, spans, strict=True):
             x[begin:end] = found[first:last]
         if not self.blocks:
@@ -261,22 +261,22 @@ class PackedEncoder:
         if self._compiled:
             self._compiled([x[begin:end] for begin, end in spans])
             return x
-        inputs = torch.zeros(rows + 1, channels, device=self.device)  # the last stays zeros
+        inputs = torch.zeros(rows + 1, channels, device=self.device)  # (rows + 1, channels): the last stays zeros
         pairs = {shape: self._pairs(spans, rows, *shape) for shape in {(b.dilation, b.offset) for b in self.blocks}}
         most = max(len(found.seen) for found in pairs.values())
-        updates = torch.empty(most, self.tile, channels, device=self.device)
-        seen = torch.empty(4, self.tile // 2, channels, device=self.device)
+        updates = torch.empty(most, self.tile, channels, device=self.device)  # (tiles of pairs, TILE, channels)
+        seen = torch.empty(4, self.tile // 2, channels, device=self.device)  # (4, TILE / 2, channels)
         workspace = _Workspace(self.blocks[0], self.tile)
         tiles = self._tiles(rows)
         for block in self.blocks:
             for tile in tiles:
-                inputs[tile] = block.inputs(x[tile])
+                inputs[tile] = block.inputs(x[tile])  # (TILE, channels)
             paired = pairs[block.dilation, block.offset]
-            for update, places in zip(updates, paired.seen, strict=False):
+            for update, places in zip(updates, paired.seen, strict=False):  # (TILE, channels), (2 TILE,)
                 torch.index_select(inputs, 0, places, out=seen.flatten(0, 1))
                 block.update(seen, workspace, update)
             for tile in tiles:
-                x[tile] += updates.flatten(0, 1).index_select(0, paired.place[tile])
+                x[tile] += updates.flatten(0, 1).index_select(0, paired.place[tile])  # (TILE, channels)
         return x
 
     def _pairs(self, spans: Sequence[tuple[int, int]], rows: int, dilation: int, offset: int) -> Pairs:
@@ -293,10 +293,10 @@ class PackedEncoder:
 
     def _nearest(self, x: Tensor) -> Tensor:
         """``(TILE, channels)`` -> ``(TILE,)`` int64."""
-        z = self.projection(x)
+        z = self.projection(x)  # (TILE, dimension)
         if self.config.frame_norm:
             z = F.layer_norm(z, z.shape[-1:])
-        return self.distances(z).argmin(1)
+        return self.distances(z).argmin(1)  # of (TILE, codes)
 
     def _indifferent_to_place(self) -> bool:
         """Whether equal rows have equal results, to the bit, in all places of a tile."""
@@ -311,8 +311,8 @@ class PackedEncoder:
 
         def same_pairs(block: Block) -> bool:
             half = self.tile // 2
-            seen = torch.stack([row(block.out.weight.shape[0]).expand(half, -1) for _ in range(4)])
-            made = torch.empty(2, half, seen.shape[2], device=self.device)
+            seen = torch.stack([row(block.out.weight.shape[0]).expand(half, -1) for _ in range(4)])  # as in _blocks
+            made = torch.empty(2, half, seen.shape[2], device=self.device)  # (2, TILE / 2, channels)
             block.update(seen, _Workspace(block, self.tile), made.flatten(0, 1))
             return bool((made == made[:, :1]).all())
 

@@ -31,10 +31,10 @@ class PairedConvolution:
     """
 
     def __init__(self, taps: Tensor, bias: Tensor) -> None:
-        first, middle, last = taps.detach().double()
+        first, middle, last = taps.detach().double()  # (inputs, outputs) each
         sums = torch.stack([first, (first + middle + last) / 2, (first - middle + last) / 2, last])
         self.weights = sums.float().contiguous()  # (4, inputs, outputs)
-        self.bias = bias.detach().float()
+        self.bias = bias.detach().float()  # (outputs,)
 
     def __call__(self, rows: Tensor, made: Tensor, buffers: Buffers) -> None:
         """The outputs of pairs.
@@ -45,14 +45,14 @@ class PairedConvolution:
             buffers: overwritten.
         """
         d0, d1, d2, d3 = rows.unbind()  # (pairs, inputs) each
-        s0, s1, s2, s3 = buffers.sums.unbind()
+        s0, s1, s2, s3 = buffers.sums.unbind()  # (pairs, inputs) each
         torch.sub(d0, d2, out=s0)
         torch.add(d1, d2, out=s1)
         torch.sub(d2, d1, out=s2)
         torch.sub(d1, d3, out=s3)
-        torch.bmm(buffers.sums, self.weights, out=buffers.products)
+        torch.bmm(buffers.sums, self.weights, out=buffers.products)  # (4, pairs, outputs)
         m0, m1, m2, m3 = buffers.products.unbind()  # (pairs, outputs) each
-        first, second = made.unbind()
+        first, second = made.unbind()  # (pairs, outputs) each
         m1.add_(self.bias)
         torch.add(m1, m2, out=first).add_(m0)
         torch.sub(m1, m2, out=second).sub_(m3)
@@ -67,8 +67,8 @@ class Buffers:
     """
 
     def __init__(self, weights: Tensor, pairs: int) -> None:
-        self.sums = weights.new_empty(4, pairs, weights.shape[1])
-        self.products = weights.new_empty(4, pairs, weights.shape[2])
+        self.sums = weights.new_empty(4, pairs, weights.shape[1])  # (4, pairs, inputs)
+        self.products = weights.new_empty(4, pairs, weights.shape[2])  # (4, pairs, outputs)
 
 
 @dataclass(frozen=True)
@@ -100,27 +100,28 @@ class Pairs:
             aligned: whether each utterance begins a tile of its own.
         """
         half = tile // 2
-        begins = np.array([begin for begin, _ in spans])
-        lengths = np.array([end for _, end in spans]) - begins
-        utterance = np.repeat(np.arange(len(spans)), lengths)
-        time = np.arange(len(utterance)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        first = time % (2 * dilation) < dilation
-        counts = np.bincount(utterance[first], minlength=len(spans))
-        kept = -(-counts // half) * half if aligned else counts
-        shift = np.cumsum(kept) - kept - (np.cumsum(counts) - counts)
+        begins = np.array([begin for begin, _ in spans])  # (utterances,)
+        lengths = np.array([end for _, end in spans]) - begins  # (utterances,)
+        utterance = np.repeat(np.arange(len(spans)), lengths)  # (codes,)
+        time = np.arange(len(utterance)) - np.repeat(np.cumsum(lengths) - lengths, lengths)  # (codes,)
+        first = time % (2 * dilation) < dilation  # (codes,) bool: the first of its pair
+        counts = np.bincount(utterance[first], minlength=len(spans))  # (utterances,): pairs
+        kept = -(-counts // half) * half if aligned else counts  # (utterances,)
+        shift = np.cumsum(kept) - kept - (np.cumsum(counts) - counts)  # (utterances,)
         pair = np.arange(counts.sum()) + np.repeat(shift, counts)  # (pairs,)
         tiles = max(1, -(-int(kept.sum()) // half))
 
-        seen = np.full((4, tiles * half), rows)
+        seen = np.full((4, tiles * half), rows)  # (4, places for pairs)
         times = time[first] + offset + dilation * np.arange(4)[:, None]  # (4, pairs)
-        inside = (times >= 0) & (times < np.repeat(lengths, counts))
+        inside = (times >= 0) & (times < np.repeat(lengths, counts))  # (4, pairs) bool
         seen[:, pair] = np.where(inside, times + np.repeat(begins, counts), rows)
 
-        place = np.zeros(rows, np.int64)
-        where = pair // half * tile + pair % half
-        of_first = (time + begins[utterance])[first]
+        place = np.zeros(rows, np.int64)  # (rows,)
+        where = pair // half * tile + pair % half  # (pairs,)
+        of_first = (time + begins[utterance])[first]  # (pairs,)
         place[of_first] = where
-        second = time[first] + dilation < np.repeat(lengths, counts)
+        second = time[first] + dilation < np.repeat(lengths, counts)  # (pairs,) bool: there is one
         place[of_first[second] + dilation] = where[second] + half
-        by_tile = np.ascontiguousarray(seen.reshape(4, tiles, half).swapaxes(0, 1)).reshape(tiles, -1)
+        of_tiles = seen.reshape(4, tiles, half).swapaxes(0, 1)  # (tiles, 4, tile / 2)
+        by_tile = np.ascontiguousarray(of_tiles).reshape(tiles, -1)  # (tiles, 2 tile)
         return cls(torch.from_numpy(by_tile), torch.from_numpy(place))
