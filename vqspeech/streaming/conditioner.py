@@ -8,7 +8,7 @@ from torch import Tensor
 
 from vqspeech.model.conditioner import Conditioner
 from vqspeech.model.speaker_conditioning import Voice, VoiceComponent
-from vqspeech.streaming.layers import StreamedConvolution, streamed_blocks
+from vqspeech.streaming.layers import Stacks, StreamedConvolution
 
 
 def pitch_lag(conditioner: Conditioner) -> int:
@@ -30,16 +30,18 @@ class StreamedConditioner:
 
     Args:
         component: with its network and its speaker's vector.
+        stacks: makes its residual blocks.
     """
 
-    def __init__(self, component: VoiceComponent) -> None:
+    def __init__(self, component: VoiceComponent, stacks: Stacks) -> None:
         network = component.conditioner
         self._network, self._speaker = network, component.vector
         channels, half = network.config.channels, len(network.blocks) // 2
         # As "same" pads: the smaller half before, the larger behind.
         self._input = StreamedConvolution(network.input, (network.config.kernel - 1) // 2)
-        blocks = streamed_blocks(network.blocks, channels, component.vector if network.modulated else None)
-        self._at_code_rate, self._at_frame_rate = blocks[:half], blocks[half:]
+        speaker = component.vector if network.modulated else None
+        self._at_code_rate = stacks.open(network.blocks[:half], channels, speaker)
+        self._at_frame_rate = stacks.open(network.blocks[half:], channels, speaker)
 
     def push(self, values: Tensor, pitch: Tensor | None) -> Tensor:
         """Take vectors, and the pitch of the codes that come ``pitch_lag`` before them.
@@ -55,14 +57,12 @@ class StreamedConditioner:
         if not network.modulated:
             values = torch.cat([values, self._speaker.expand(len(values), -1)], 1)
         x = self._input.push(values)  # (codes, channels)
-        for block in self._at_code_rate:
-            x = block.push(x)
+        x = self._at_code_rate.push(x)
         x = x.repeat_interleave(network.frames_per_code, 0)  # (frames, channels)
         if network.pitch is not None:
             given = x.new_zeros(len(x), network.pitch.in_features) if pitch is None else pitch
             x = x + network.pitch(given)
-        for block in self._at_frame_rate:
-            x = block.push(x)
+        x = self._at_frame_rate.push(x)
         if network.modulated:
             return F.layer_norm(x, x.shape[-1:])
         return F.relu(x) if len(network.blocks) else x
@@ -73,11 +73,12 @@ class StreamedVoice:
 
     Args:
         voice: a speaker or a blend.
+        stacks: makes the residual blocks of each.
     """
 
-    def __init__(self, voice: Voice) -> None:
+    def __init__(self, voice: Voice, stacks: Stacks) -> None:
         self.voice = voice
-        self._components = [StreamedConditioner(component) for component in voice.components]
+        self._components = [StreamedConditioner(component, stacks) for component in voice.components]
 
     def push(self, values: Tensor, pitch: Tensor | None) -> Tensor:
         """As ``StreamedConditioner.push``: ``(frames, components x channels)``."""

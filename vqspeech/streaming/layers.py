@@ -6,16 +6,23 @@ the caller appends silence. Rows are time-major, ``(time, channels)``.
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Iterable
+from typing import Protocol, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vqspeech.model.residual import ModulatedBlock, ResidualBlock
+from vqspeech.generation.native_streamed_blocks import Block, NativeStack, native_stack
+from vqspeech.model.residual import ModulatedBlock
 
-#: One of the blocks of encoder and conditioning network.
-Block = ModulatedBlock | ResidualBlock
+
+class Stack(Protocol):
+    """Residual blocks that follow one another, over a stream."""
+
+    def push(self, rows: Tensor) -> Tensor:
+        """``(time, channels)`` -> ``(rows whose context is complete, channels)``."""
+        ...
 
 
 class StreamedConvolution:
@@ -84,6 +91,40 @@ class StreamedBlock:
         return made
 
 
-def streamed_blocks(blocks: nn.ModuleList, channels: int, speaker: Tensor | None = None) -> list[StreamedBlock]:
-    """Each block of a list, fresh."""
-    return [StreamedBlock(cast(Block, block), channels, speaker) for block in blocks]
+class StreamedStack:
+    """Residual blocks one after the other, in PyTorch; see ``Stack``.
+
+    Args:
+        blocks: of encoder or conditioning network; none pass rows on as they are.
+        channels: in and out.
+        speaker: as for ``StreamedBlock``.
+    """
+
+    def __init__(self, blocks: Iterable[Block], channels: int, speaker: Tensor | None = None) -> None:
+        self._blocks = [StreamedBlock(block, channels, speaker) for block in blocks]
+
+    def push(self, rows: Tensor) -> Tensor:
+        """``(time, channels)`` -> ``(rows whose context is complete, channels)``."""
+        for block in self._blocks:
+            rows = block.push(rows)
+        return rows
+
+
+class Stacks:
+    """Makes stacks of a network's blocks: compiled ones where there are such, and packed once for all voices.
+
+    Args:
+        native: whether compiled ones are wanted; PyTorch's are the reference.
+    """
+
+    def __init__(self, *, native: bool = False) -> None:
+        self._native = native
+        self._packed: dict[tuple[nn.Module, ...], NativeStack | None] = {}
+
+    def open(self, blocks: Iterable[nn.Module], channels: int, speaker: Tensor | None = None) -> Stack:
+        """Begin a stream; arguments as for ``StreamedStack``."""
+        chosen = tuple(cast(Block, block) for block in blocks)
+        if chosen not in self._packed:
+            self._packed[chosen] = native_stack(chosen) if self._native else None
+        packed = self._packed[chosen]
+        return StreamedStack(chosen, channels, speaker) if packed is None else packed.open(speaker)

@@ -29,6 +29,7 @@ from vqspeech.pitch import SEMITONE, TYPICAL_DEVIATION, Intonation
 from vqspeech.streaming.codes import StreamedQuantizer
 from vqspeech.streaming.conditioner import StreamedVoice, look_ahead, pitch_lag
 from vqspeech.streaming.encoder import StreamedEncoder
+from vqspeech.streaming.layers import Stacks
 from vqspeech.streaming.level import RunningLevel
 from vqspeech.streaming.pitch import RunningPitch
 from vqspeech.streaming.postfilter import StreamedPostFilter
@@ -92,7 +93,8 @@ class Stream:
         self._f0, self._f0_shift = f0, f0_shift
 
         self._level = RunningLevel(self.sample_rate, self._step_length, config.audio.rms)
-        self._encoder = StreamedEncoder(network)
+        self._stacks = Stacks(native=engine.name == "native")
+        self._encoder = StreamedEncoder(network, self._stacks)
         self._quantizer = StreamedQuantizer(network)
         self._pitch = None
         if config.conditioner.pitch and (f0 != "target" or config.encoder.f0_warp):
@@ -320,7 +322,7 @@ class Stream:
         self._target_f0 = self._network.speaker_stats.log_f0(shares)
         deviation = float(self._network.speaker_stats.blended(shares).pitch[1])
         self._semitones = self._f0_shift * SEMITONE / (deviation or TYPICAL_DEVIATION)
-        self._voice = StreamedVoice(self._network.voice(shares))
+        self._voice = StreamedVoice(self._network.voice(shares), self._stacks)
         if self._values:
             # Its frames so far were drawn in another voice; it only has to come to where that one is.
             values, pitch = torch.cat([*self._values]), torch.cat([*self._pitches])

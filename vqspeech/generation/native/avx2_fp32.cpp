@@ -9,6 +9,7 @@
 BEGIN_TARGET("avx2,fma")
 #include "avx2.h"
 #include "encoder.h"
+#include "streamed_kernel.h"
 
 namespace vqspeech {
 namespace {
@@ -32,7 +33,8 @@ struct Fp32 {
 }  // namespace
 
 extern const Engine avx2_fp32;
-const Engine avx2_fp32 = Kernel<Fp32>::engine("avx2", Precision::fp32, has_avx2, Encoder<Fp32>::run);
+const Engine avx2_fp32 = Kernel<Fp32>::engine("avx2", Precision::fp32, has_avx2, 0,
+                                                  {Encoder<Fp32>::run, StreamedBlocks<Fp32>::push});
 
 }  // namespace vqspeech
 END_TARGET

@@ -63,7 +63,7 @@ struct Int8 {
 }  // namespace
 
 extern const Engine avx2_int8;
-const Engine avx2_int8 = Kernel<Int8>::engine("avx2", Precision::int8, has_avx2, nullptr, 128);
+const Engine avx2_int8 = Kernel<Int8>::engine("avx2", Precision::int8, has_avx2, 128);
 
 }  // namespace vqspeech
 END_TARGET

@@ -9,6 +9,7 @@
 BEGIN_TARGET("avx512f,avx512bw,avx512vl,avx512dq,fma")
 #include "avx512.h"
 #include "encoder.h"
+#include "streamed_kernel.h"
 
 namespace vqspeech {
 namespace {
@@ -33,7 +34,8 @@ bool supported() { return has_avx512(); }
 }  // namespace
 
 extern const Engine avx512_fp32;
-const Engine avx512_fp32 = Kernel<Fp32>::engine("avx512", Precision::fp32, supported, Encoder<Fp32>::run);
+const Engine avx512_fp32 = Kernel<Fp32>::engine("avx512", Precision::fp32, supported, 0,
+                                                  {Encoder<Fp32>::run, StreamedBlocks<Fp32>::push});
 
 }  // namespace vqspeech
 END_TARGET

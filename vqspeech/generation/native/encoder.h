@@ -1,9 +1,9 @@
 // The residual blocks of an encoder on one utterance, in fp32. Included as kernel.h is, by each level's source file.
 #pragma once
 
-#include "activations.h"
 #include "encoder_blocks.h"
 #include "product.h"
+#include "residual_block.h"
 
 namespace vqspeech {
 namespace {
@@ -13,43 +13,6 @@ template <class P> struct Encoder {
     using Float = typename I::Float;
     static constexpr int lanes = I::lanes;
     static constexpr int kPairs = 16;  // whose products are made together, so that what they need stays in the near cache
-
-    static INLINE float total(Float x) {
-        alignas(64) float each[lanes];
-        I::store(each, x);
-        float sum = each[0];
-        for (int j = 1; j < lanes; j++) sum += each[j];
-        return sum;
-    }
-
-    // What the window of a block is laid over.
-    static INLINE void inputs(const EncoderBlock& block, int channels, const float* x, float* to) {
-        if (!block.scale) {
-            for (int i = 0; i < channels; i += lanes) I::store(to + i, I::max(I::load(x + i), I::set(0)));
-            return;
-        }
-        Float sum = I::set(0), squares = I::set(0);
-        for (int i = 0; i < channels; i += lanes) sum = sum + I::load(x + i);
-        const float size = static_cast<float>(channels);
-        const Float mean = I::set(total(sum) / size);
-        for (int i = 0; i < channels; i += lanes) {
-            const Float centred = I::load(x + i) - mean;
-            squares = I::fma(centred, centred, squares);
-        }
-        const Float factor = I::set(1 / __builtin_sqrtf(total(squares) / size + kNormEpsilon));
-        for (int i = 0; i < channels; i += lanes) {
-            const Float normal = (I::load(x + i) - mean) * factor;
-            I::store(to + i, I::fma(normal, I::load(block.scale + i), I::load(block.shift + i)));
-        }
-    }
-
-    // GELU with tanh (Hendrycks and Gimpel 2016), or ReLU.
-    static INLINE Float activate(const EncoderBlock& block, Float x) {
-        if (!block.scale) return I::max(x, I::set(0));
-        Float p, q;
-        tanh_ratio<I>(x * I::fma(x * x, I::set(0.79788456f * 0.044715f), I::set(0.79788456f)), p, q);
-        return I::set(0.5f) * x * (p + q) / q;
-    }
 
     // Pairs of outputs a dilation apart, the first of each at `times`: see vqspeech.model.paired_convolution.
     static NOINLINE void pairs(const EncoderBlock& block, const EncoderBlocks& stack, EncoderMemory& memory, float* x,
@@ -95,7 +58,7 @@ template <class P> struct Encoder {
                 for (int i = 0; i < channels; i += lanes) {
                     const Float m1 = I::load(made + all + i), m2 = I::load(made + 2 * all + i);
                     const Float sum = second ? m1 - m2 - I::load(made + 3 * all + i) : m1 + m2 + I::load(made + i);
-                    I::store(hidden + i, activate(block, sum));
+                    I::store(hidden + i, block_activation<I>(block.scale, sum));
                 }
                 from[columns] = reinterpret_cast<const Word*>(hidden), starts[columns] = block.out_bias;
                 targets[columns++] = x + time * channels;
@@ -116,7 +79,8 @@ template <class P> struct Encoder {
         EncoderMemory memory(rows, stack.channels, kPairs);
         for (const EncoderBlock& block : stack.blocks) {
             for (long t = 0; t < rows; t++)
-                inputs(block, stack.channels, x + t * stack.channels, memory.inputs + t * stack.channels);
+                block_input<I>(block.scale, block.shift, stack.channels, x + t * stack.channels,
+                               memory.inputs + t * stack.channels);
             long times[kPairs];
             int count = 0;
             for (long t = 0; t < rows; t++) {

@@ -9,8 +9,6 @@
 
 namespace vqspeech {
 
-constexpr float kNormEpsilon = 1e-5f;  // PyTorch's, of layer normalisation
-
 struct EncoderBlock {
     int dilation, offset;                           // rows between taps; of the first tap from the output's row
     const float *scale = nullptr, *shift = nullptr;  // of the normalised inputs; null in a plain block, whose inputs go through a ReLU

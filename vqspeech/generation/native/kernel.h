@@ -164,9 +164,9 @@ template <class P> struct Kernel {
             }
     }
 
-    static constexpr Engine engine(const char* level, Precision precision, bool (*supported)(),
-                                   void (*encode)(const EncoderBlocks&, float*, long) = nullptr, int subtracted = 0) {
-        return {level, precision, lanes, I::sums, subtracted, supported, run, help, multiply, read, encode};
+    static constexpr Engine engine(const char* level, Precision precision, bool (*supported)(), int subtracted = 0,
+                                   ResidualBlocks blocks = {}) {
+        return {level, precision, lanes, I::sums, subtracted, supported, run, help, multiply, read, blocks};
     }
 };
 

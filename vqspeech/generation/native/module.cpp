@@ -14,6 +14,7 @@
 
 #include "encoder_blocks.h"
 #include "network.h"
+#include "streamed_blocks.h"
 
 namespace py = pybind11;
 
@@ -282,7 +283,45 @@ void encode(const EncoderBlocks& stack, py::array_t<float, py::array::c_style> x
     float* const values = x.mutable_data();
     const long rows = x.shape(0);
     const py::gil_scoped_release released;
-    stack.engine.encode(stack, values, rows);
+    stack.engine.blocks.encode(stack, values, rows);
+}
+
+std::shared_ptr<BlockStack> make_stack(const std::string& level, const std::vector<int>& dilations, const std::vector<int>& past,
+                                       const Floats& dilated, const Floats& bias, const Floats& out, const Floats& out_bias) {
+    const auto count = static_cast<py::ssize_t>(dilations.size());
+    require(dilated.ndim() == 3 && dilated.shape(0) == count && dilated.shape(2) == 3 * dilated.shape(1), "wrong dilated");
+    const py::ssize_t channels = dilated.shape(1);
+    const Engine& engine = find(level, "fp32");
+    require(channels > 0 && channels % (2 * engine.lanes) == 0, "unsupported number of channels");
+    require(static_cast<py::ssize_t>(past.size()) == count, "wrong past");
+    for (py::ssize_t b = 0; b < count; b++)
+        require(dilations[b] > 0 && past[b] >= 0 && past[b] <= 2 * dilations[b], "wrong dilations or past");
+    require(bias.size() == count * channels && out_bias.size() == count * channels, "wrong biases");
+    require(out.size() == count * channels * channels, "wrong out");
+    return std::make_shared<BlockStack>(engine, static_cast<int>(channels), dilations, past,
+                                        StackWeights{dilated.data(), bias.data(), out.data(), out_bias.data()});
+}
+
+std::unique_ptr<BlockStream> make_stream(std::shared_ptr<const BlockStack> stack, const std::optional<Floats>& scale,
+                                         const std::optional<Floats>& shift) {
+    const auto all = static_cast<py::ssize_t>(stack->blocks.size()) * stack->channels;
+    require(scale.has_value() == shift.has_value(), "scale without shift");
+    if (scale) require(scale->size() == all && shift->size() == all, "wrong scale or shift");
+    return std::make_unique<BlockStream>(std::move(stack), scale ? scale->data() : nullptr, shift ? shift->data() : nullptr);
+}
+
+Floats push_rows(BlockStream& stream, const Floats& rows) {
+    const long channels = stream.stack->channels;
+    require(rows.ndim() == 2 && rows.shape(1) == channels, "wrong rows");
+    long count = rows.shape(0);
+    const float* const given = rows.data();
+    {
+        const py::gil_scoped_release released;
+        count = stream.push(given, count);
+    }
+    Floats made({count, channels});
+    std::copy_n(stream.rows, count * channels, made.mutable_data());
+    return made;
 }
 
 std::vector<std::pair<std::string, std::string>> available() {
@@ -348,6 +387,12 @@ PYBIND11_MODULE(_native, m) {
         .def(py::init(&make_encoder), py::kw_only(), py::arg("level"), py::arg("dilations"), py::arg("offsets"), py::arg("taps"),
              py::arg("bias"), py::arg("out"), py::arg("out_bias"), py::arg("scale"), py::arg("shift"))
         .def("apply", &encode, py::arg("rows").noconvert());
+    py::class_<BlockStack, std::shared_ptr<BlockStack>>(m, "BlockStack")
+        .def(py::init(&make_stack), py::kw_only(), py::arg("level"), py::arg("dilations"), py::arg("past"), py::arg("dilated"),
+             py::arg("bias"), py::arg("out"), py::arg("out_bias"));
+    py::class_<BlockStream>(m, "BlockStream")
+        .def(py::init(&make_stream), py::arg("stack"), py::arg("scale"), py::arg("shift"))
+        .def("push", &push_rows, py::arg("rows"));
     m.def("available", &available, "(level, precision) that this processor can run, best level first.");
     m.def("peak", &peak, py::arg("level"), py::arg("precision"), "Multiply-adds a second of one core from registers.");
     m.def("bandwidth", &bandwidth, py::arg("level"), py::arg("size"), "Bytes a second that one core reads of so many.");

@@ -78,6 +78,7 @@ struct Work;
 struct Handoff;
 struct Engine;
 struct EncoderBlocks;
+struct BlockStream;
 
 struct Network {
     Network(const Sizes& sizes, const Weights& weights, const Engine& engine);
@@ -158,6 +159,13 @@ struct Patience {
     void wait();
 };
 
+// The residual blocks of encoder and conditioning network: on one utterance, and on the next rows of a stream. Of fp32
+// alone; null elsewhere.
+struct ResidualBlocks {
+    void (*encode)(const EncoderBlocks&, float* x, long rows);
+    long (*push)(BlockStream&, long rows);
+};
+
 // One precision on one set of processor features.
 struct Engine {
     const char* level;
@@ -170,7 +178,7 @@ struct Engine {
     void (*help)(const Network&, const Work&, long begin, long samples);       // the helper's part of a whole call
     void (*multiply)(long times);               // `sums` multiply-adds of whole vectors in registers, so many times
     void (*read)(const Word* data, long words);  // and nothing else
-    void (*encode)(const EncoderBlocks&, float* x, long rows);  // an encoder's blocks on one utterance; fp32 alone has it
+    ResidualBlocks blocks;
 };
 
 // All that were compiled, the best level of each precision first.

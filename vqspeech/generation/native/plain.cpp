@@ -5,6 +5,7 @@
 
 #include "encoder.h"
 #include "kernel.h"
+#include "streamed_kernel.h"
 
 namespace vqspeech {
 namespace {
@@ -59,6 +60,7 @@ bool supported() { return true; }
 }  // namespace
 
 extern const Engine plain_fp32;
-const Engine plain_fp32 = Kernel<Fp32>::engine("plain", Precision::fp32, supported, Encoder<Fp32>::run);
+const Engine plain_fp32 = Kernel<Fp32>::engine("plain", Precision::fp32, supported, 0,
+                                                  {Encoder<Fp32>::run, StreamedBlocks<Fp32>::push});
 
 }  // namespace vqspeech

@@ -1,0 +1,104 @@
+"""The compiled form of residual blocks over a stream, for the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vqspeech.generation.native_engine import instruction_sets
+from vqspeech.model.residual import ModulatedBlock, ResidualBlock
+
+try:
+    from vqspeech.generation._native import BlockStack, BlockStream
+except ImportError:  # not built, or built before this was written
+    BlockStack = None  # type: ignore[assignment, misc]
+
+#: Both kinds of residual block.
+Block = ModulatedBlock | ResidualBlock
+
+
+class NativeStack:
+    """Residual blocks that follow one another, packed once for any number of streams and speakers.
+
+    Args:
+        blocks: of one width and one kind; their weights are copied.
+        instruction_set: one of ``native_engine.instruction_sets("fp32")``; the best if not given.
+
+    Raises:
+        ValueError: the kernel has no such blocks.
+    """
+
+    def __init__(self, blocks: Sequence[Block], *, instruction_set: str | None = None) -> None:
+        self._blocks = blocks
+        if len({type(block) for block in blocks}) != 1:
+            raise ValueError("blocks of one kind, at least one")
+        self._native = BlockStack(
+            level=instruction_set or instruction_sets("fp32")[0],
+            dilations=[block.dilation for block in blocks],
+            past=[block.padding[0] for block in blocks],
+            dilated=_stacked([_taps(block) for block in blocks]),
+            bias=_stacked([block.dilated.bias for block in blocks]),
+            out=_stacked([_out(block) for block in blocks]),
+            out_bias=_stacked([_out_bias(block) for block in blocks]),
+        )
+
+    def open(self, speaker: Tensor | None = None) -> NativeStackStream:
+        """Begin a stream.
+
+        Args:
+            speaker: ``(speaker_dimension,)``, of blocks that it modulates.
+        """
+        vector = None if speaker is None else speaker[None]
+        modulations = [block.scale_and_shift(vector) for block in self._blocks if isinstance(block, ModulatedBlock)]
+        if not modulations:
+            return NativeStackStream(BlockStream(self._native, None, None))
+        scale = _stacked([1 + scale.reshape(-1) for scale, _ in modulations])  # (blocks, channels)
+        shift = _stacked([shift.reshape(-1) for _, shift in modulations])  # (blocks, channels)
+        return NativeStackStream(BlockStream(self._native, scale, shift))
+
+
+class NativeStackStream:
+    """One stream of a ``NativeStack``. Every row is computed in the same order, however many come together."""
+
+    def __init__(self, native: BlockStream) -> None:
+        self._native = native
+
+    def push(self, rows: Tensor) -> Tensor:
+        """``(time, channels)`` -> ``(rows whose context is complete, channels)``."""
+        return torch.from_numpy(self._native.push(rows.numpy()))
+
+
+def native_stack(blocks: Sequence[Block]) -> NativeStack | None:
+    """The compiled form of blocks; None where there is none."""
+    if not blocks or BlockStack is None or not instruction_sets("fp32"):
+        return None
+    weight = blocks[0].dilated.weight
+    if weight.device.type != "cpu" or weight.dtype != torch.float32:
+        return None
+    try:
+        return NativeStack(blocks)
+    except ValueError:  # a width that is no whole number of vectors
+        return None
+
+
+def _taps(block: Block) -> Tensor:
+    """``(channels out, 3 channels in)``, the earliest tap first."""
+    weight = block.dilated.weight
+    return weight if isinstance(block, ModulatedBlock) else weight.transpose(1, 2).flatten(1)
+
+
+def _out(block: Block) -> Tensor:
+    """``(channels out, channels in)``."""
+    return block.out.weight if isinstance(block, ModulatedBlock) else block.pointwise.weight[..., 0]
+
+
+def _out_bias(block: Block) -> Tensor | None:
+    return block.out.bias if isinstance(block, ModulatedBlock) else block.pointwise.bias
+
+
+def _stacked(parts: Sequence[Tensor | None]) -> NDArray[np.float32]:
+    return torch.stack([part for part in parts if part is not None]).detach().float().contiguous().numpy()
