@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from vqspeech.cli.common.tables import print_parts
 from vqspeech.cli.main import main
 from vqspeech.corpora import CORPORA, corpus
 from vqspeech.datadir import DataDir, Utterance, validate
@@ -168,3 +169,8 @@ def test_every_corpus_has_a_module() -> None:
     assert all(callable(corpus(name).prepare) for name in CORPORA)
     with pytest.raises(InputError, match="no corpus 'timmit'"):
         corpus("timmit")
+
+
+def test_a_table_of_no_parts(capsys: pytest.CaptureFixture[str]) -> None:
+    print_parts({})
+    assert capsys.readouterr().out == "part  speakers  utterances  hours\n"

@@ -12,7 +12,7 @@ from vqspeech.datadir import DataDir
 
 def print_parts(parts: Mapping[str, DataDir]) -> None:
     """Speakers, utterances and hours of each part."""
-    width = max(len("part"), *(len(name) for name in parts))
+    width = max(map(len, ("part", *parts)))
     print(f"{'part':<{width}}  speakers  utterances  hours")
     for name, data in parts.items():
         hours = "?" if data.hours is None else f"{data.hours:.2f}"
