@@ -36,7 +36,7 @@ def test_a_second_iteration_predicts_and_begins_with_the_first(
     assert "of masked clusters" in capsys.readouterr().out
     first = str(tmp_path / "first")
     assert train(tmp_path / "second", "--targets", first, "--from", first) == 0
-    assert not (tmp_path / "second" / "targets.safetensors").exists()
+    assert (tmp_path / "second" / "targets.safetensors").is_file()
     model = vqspeech.load(tmp_path / "second")
     codes = model.encode(SAMPLE / "slt-001.flac")
     assert codes.max() < 12
@@ -44,6 +44,8 @@ def test_a_second_iteration_predicts_and_begins_with_the_first(
     # The same command finds everything done; another one is refused.
     assert train(tmp_path / "first") == 0
     assert train(tmp_path / "first", "training.targets.clusters=9") == 2
+    assert "other clusters" in capsys.readouterr().err
+    assert train(tmp_path / "second", "--targets", str(tmp_path / "second"), "--from", first) == 2
     assert "other clusters" in capsys.readouterr().err
     assert train(tmp_path / "third", "--targets", first, "model.encoder.strides=[4]", "model.conditioner.hop=640") == 2
     assert "units per second" in capsys.readouterr().err

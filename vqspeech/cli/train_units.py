@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--targets",
         type=model_path,
         metavar="MODEL",
-        help="predict the units of this model; made as they are needed; default: clusters of cepstra",
+        help="predict the units of this model, of whole utterances, made once; default: clusters of cepstra",
     )
     parser.add_argument(
         "--from",
@@ -54,13 +54,13 @@ def run(options: argparse.Namespace) -> None:
 
     from vqspeech.cli.common.progress import bar
     from vqspeech.devices import Devices
-    from vqspeech.model.checkpoint import load_model
     from vqspeech.training import precision
     from vqspeech.training.pack_cache import cached_pack, in_the_first_process
     from vqspeech.training.trainer import Trainer
     from vqspeech.training.units.config import UnitsPreset, read_units_preset
     from vqspeech.training.units.targets import cepstral_targets
     from vqspeech.training.units.task import UnitsTask
+    from vqspeech.training.units.teacher import Teacher
     from vqspeech.training.units.trained_layers import TrainedLayers
 
     require_folder(options.out)
@@ -71,19 +71,22 @@ def run(options: argparse.Namespace) -> None:
     audio = preset.model.audio
     train = cached_pack(options.data, options.out / "train.pack", audio)
     dev = cached_pack(options.dev, options.out / "dev.pack", audio)
-    teacher = None if options.targets is None else load_model(options.targets)
+    teacher = None if options.targets is None else Teacher(options.targets, preset.model)
     begin = None if options.initialise_from is None else TrainedLayers.read(options.initialise_from)
-    targets = None
+    cache, packs = options.out / "targets.safetensors", {"train": train, "dev": dev}
     if teacher is None:
-        cache = options.out / "targets.safetensors"
-        packs = {"train": train, "dev": dev}
         make_targets = partial(cepstral_targets, cache, packs, preset)
-        in_the_first_process(partial(make_targets, bar("targets", "utterance")), options.data)
-        found = make_targets()
-        targets = found["train"], found["dev"]
+    else:
+        make_targets = partial(teacher.targets, cache, packs, devices.device)
+    in_the_first_process(partial(make_targets, bar("targets", "utterance")), options.data)
+    found = make_targets()
+    targets = found["train"], found["dev"]
+    clusters = None if teacher is None else teacher.units
 
     def make(preset: UnitsPreset) -> UnitsTask:
-        return UnitsTask(preset, train, dev, targets=targets, teacher=teacher, initialise_from=begin, rank=devices.rank)
+        return UnitsTask(
+            preset, train, dev, targets=targets, clusters=clusters, initialise_from=begin, rank=devices.rank
+        )
 
     task, devices = precision.build(preset, make, options.out, devices)
     best = Trainer(task, options.out, devices).run(ends_process=True)

@@ -13,10 +13,10 @@ from small_units import make_pack, small_preset
 import vqspeech
 from vqspeech.devices import Devices
 from vqspeech.errors import InputError
+from vqspeech.model.encoder import Encoder
 from vqspeech.model.vqvae import VQVAE
 from vqspeech.training import trainer as training
 from vqspeech.training.trainer import Trainer
-from vqspeech.training.units.codebook import place_codebook
 from vqspeech.training.units.config import UnitsPreset
 from vqspeech.training.units.network import MaskedPredictor
 from vqspeech.training.units.targets import CepstralClusters, label_pack
@@ -111,48 +111,33 @@ def test_stopped_and_resumed_it_ends_with_the_same_weights(tmp_path: Path, monke
     assert all(whole[name].equal(resumed[name]) for name in whole)
 
 
-def teacher(*changes: str) -> VQVAE:
+def encoder_of_before() -> Encoder:
     torch.manual_seed(3)
-    model = VQVAE(small_preset(*changes).model, ()).eval()
-    place_codebook(model, TRAIN, vectors=200, seed=1)
-    return model
+    return VQVAE(small_preset().model, ()).eval().encoder
 
 
-def test_a_teacher_gives_the_targets_of_the_segment_as_it_is() -> None:
-    taught = teacher("model.quantizer.codes=7")
-    ours = UnitsTask(small_preset(), TRAIN, DEV, teacher=taught)
-    batch = ours.train(0)
-    assert ours.targets(batch).equal(taught.quantize(batch.waveform).codes)
+def begun_task(preset: UnitsPreset, begin: TrainedLayers) -> UnitsTask:
+    nothing = tuple(np.full(len(pack.samples) // 320, -1, np.int16) for pack in (TRAIN, DEV))
+    return UnitsTask(preset, TRAIN, DEV, targets=nothing, clusters=7, initialise_from=begin)
+
+
+def test_there_are_as_many_clusters_to_tell_apart_as_the_targets_have() -> None:
+    ours = begun_task(small_preset(), TrainedLayers(encoder_of_before()))
     assert ours.model.head.out_features == 7
-    before = {name: tensor.clone() for name, tensor in taught.state_dict().items()}
-    Trainer(ours, Path("unused"), Devices.find("cpu", "fp32"))._take_step(ours.model)
-    assert all(before[name].equal(tensor) for name, tensor in taught.state_dict().items())
-
-
-def test_a_teacher_of_another_rate_is_refused() -> None:
-    with pytest.raises(InputError, match="25 units per second, the preset 50"):
-        UnitsTask(small_preset(), TRAIN, DEV, teacher=teacher("model.encoder.strides=[4]", "model.conditioner.hop=640"))
+    assert task(small_preset()).model.head.out_features == 5
 
 
 def test_a_run_begins_with_the_layers_of_another_that_is_deeper_or_not() -> None:
-    begun = teacher()
+    begun = encoder_of_before()
     for dilations in ("[1]", "[1, 2]", "[1, 2, 4]"):
         preset = small_preset(f"model.encoder.dilations={dilations}")
-        encoder = UnitsTask(
-            preset, TRAIN, DEV, teacher=begun, initialise_from=TrainedLayers(begun.encoder)
-        ).model.model.encoder
+        encoder = begun_task(preset, TrainedLayers(begun)).model.model.encoder
         own = dict(encoder.named_parameters())
-        for name, tensor in begun.encoder.named_parameters():
+        for name, tensor in begun.named_parameters():
             if name in own and not name.startswith("projection."):
                 assert own[name].equal(tensor), name
     with pytest.raises(InputError, match="another encoder"):
-        UnitsTask(
-            small_preset("model.encoder.channels=16"),
-            TRAIN,
-            DEV,
-            teacher=begun,
-            initialise_from=TrainedLayers(begun.encoder),
-        )
+        begun_task(small_preset("model.encoder.channels=16"), TrainedLayers(begun))
 
 
 def test_the_blocks_behind_the_encoder_are_carried_over_wherever_it_ends(tmp_path: Path) -> None:
@@ -163,7 +148,7 @@ def test_the_blocks_behind_the_encoder_are_carried_over_wherever_it_ends(tmp_pat
     stack = [*first.model.encoder.blocks, *first.blocks]
     for dilations, predictor in (("[1]", "[2, 4, 1]"), ("[1, 2]", "[4, 1]"), ("[1, 2, 4]", "[1, 2]"), ("[1]", "[2]")):
         preset = small_preset(f"model.encoder.dilations={dilations}", f"training.predictor={predictor}")
-        second = UnitsTask(preset, TRAIN, DEV, teacher=teacher(), initialise_from=begun).model
+        second = begun_task(preset, begun).model
         assert second.token.equal(first.token)
         for ours, theirs in zip([*second.model.encoder.blocks, *second.blocks], stack, strict=False):
             assert all(a.equal(b) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True))

@@ -34,7 +34,7 @@ class TargetSegments:
 
     Args:
         pack: the speech. Speakers with less than a segment are repeated to its length.
-        targets: ``(positions,)``, see ``vqspeech.training.units.targets``; None for -1 everywhere.
+        targets: ``(positions,)``, see ``vqspeech.training.units.targets``.
         hop: samples of a position.
         batch: segments per batch.
         segment: samples each, a multiple of ``hop``.
@@ -47,7 +47,7 @@ class TargetSegments:
     def __init__(
         self,
         pack: Pack,
-        targets: NDArray[np.int16] | None,
+        targets: NDArray[np.int16],
         *,
         hop: int,
         batch: int,
@@ -81,7 +81,7 @@ class TargetSegments:
             first, last = self.ranges[speaker]
             start = int(rng.integers(first, max(first + 1, last - count)))
             positions = first + (start - first + np.arange(count)) % (last - first)  # round and round, if need be
-            targets[row] = -1 if self.targets is None else self.targets[positions]
+            targets[row] = self.targets[positions]
             samples = positions[:, None] * self.hop + np.arange(self.hop)  # (positions, hop)
             waveform[row] = self.pack.samples[samples.ravel()].astype(np.float32) / 32767
             waveform[row] *= 10 ** (rng.uniform(-self.loudness, self.loudness) / 20)

@@ -1,4 +1,4 @@
-"""What the first model predicts: a cluster of cepstra for every position of a pack.
+"""What is predicted: a cluster for every position of a pack, of cepstra or of an earlier model; made once and kept.
 
 Positions lie on one grid over the whole pack, ``hop`` samples each from its first sample on, so that any segment that
 begins on the grid has its targets. A position that two utterances share has none.
@@ -37,9 +37,7 @@ _SLOPE = 2
 _LONGEST = 120
 
 
-def label_pack(
-    pack: Pack, hop: int, label: Labeller, progress: Callable[[int, int], None] | None = None
-) -> NDArray[np.int16]:
+def label_pack(pack: Pack, hop: int, label: Labeller, progress: Progress | None = None) -> NDArray[np.int16]:
     """Label every position of a pack.
 
     Args:
@@ -64,12 +62,43 @@ def label_pack(
 def cepstral_targets(
     cache: Path, packs: Mapping[str, Pack], preset: UnitsPreset, progress: Progress | None = None
 ) -> dict[str, NDArray[np.int16]]:
-    """Clusters of cepstra for some packs, kept in a file so that a run that is resumed finds them.
+    """Clusters of cepstra for some packs, placed on the first of them: what the first iteration predicts.
+
+    Args:
+        cache: as for ``kept_targets``, likewise the rest.
+        packs: by name.
+        preset: how many clusters, of what.
+        progress: called with utterances done and all of them, of each pack.
+
+    Raises:
+        InputError: as by ``kept_targets``.
+    """
+    training = preset.training
+    made_by = f"cepstra {msgspec.to_builtins(training.targets)} {training.seed}"
+
+    def labeller() -> Labeller:
+        return CepstralClusters(training.targets, preset.model, next(iter(packs.values())), training.seed)
+
+    return kept_targets(cache, packs, preset.model.code_hop, labeller, made_by=made_by, progress=progress)
+
+
+def kept_targets(
+    cache: Path,
+    packs: Mapping[str, Pack],
+    hop: int,
+    labeller: Callable[[], Labeller],
+    *,
+    made_by: str,
+    progress: Progress | None = None,
+) -> dict[str, NDArray[np.int16]]:
+    """Targets for some packs, kept in a file so that a run that is resumed finds them.
 
     Args:
         cache: that file, safetensors.
-        packs: by name; the clusters are placed on the first.
-        preset: how many clusters, of what.
+        packs: by name.
+        hop: samples of a position.
+        labeller: makes what labels an utterance; called only where there is no file.
+        made_by: what decides the labels.
         progress: called with utterances done and all of them, of each pack.
 
     Returns:
@@ -78,12 +107,10 @@ def cepstral_targets(
     Raises:
         InputError: the file is damaged, or of other speech or other clusters.
     """
-    training = preset.training
-    told = {"made_by": f"cepstra {msgspec.to_builtins(training.targets)} {training.seed}"}
-    told |= {name: f"{len(pack.samples)} {len(pack.ends)}" for name, pack in packs.items()}
+    told = {"made_by": made_by} | {name: f"{len(pack.samples)} {len(pack.ends)}" for name, pack in packs.items()}
     if not cache.exists():
-        label = CepstralClusters(training.targets, preset.model, next(iter(packs.values())), training.seed)
-        made = {name: label_pack(pack, preset.model.code_hop, label, progress) for name, pack in packs.items()}
+        label = labeller()
+        made = {name: label_pack(pack, hop, label, progress) for name, pack in packs.items()}
         with atomic_open(cache, "wb") as file:
             file.write(save(made, told))
     with decoding("damaged targets", where=cache, hint="remove them, to have them made again"):

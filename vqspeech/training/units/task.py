@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from vqspeech.errors import InputError
 from vqspeech.model.checkpoint import load_model, save_model
 from vqspeech.model.residual import ModulatedBlock
-from vqspeech.model.vqvae import VQVAE
 from vqspeech.training.augmentation import SpectralAugmentation
 from vqspeech.training.muon import Muon
 from vqspeech.training.pack import Pack
@@ -60,13 +58,13 @@ class UnitsTask:
         preset: model and training.
         train: speech to learn from.
         dev: speech to evaluate on.
-        targets: of both, ``(positions,)`` each, see ``vqspeech.training.units.targets``; None with a teacher.
-        teacher: an earlier model, whose units are predicted; it encodes each segment without mask and augmentation.
+        targets: of both, ``(positions,)`` each, see ``vqspeech.training.units.targets``.
+        clusters: how many there are to tell apart; as many as the preset has where that is None.
         initialise_from: layers of an earlier run, of the same bands and channels, with which this one begins.
         rank: of this process.
 
     Raises:
-        InputError: the teacher has another rate, or the encoder to begin with other sizes.
+        InputError: the encoder to begin with has other sizes.
     """
 
     unit = "samples"
@@ -79,8 +77,8 @@ class UnitsTask:
         train: Pack,
         dev: Pack,
         *,
-        targets: tuple[NDArray[np.int16], NDArray[np.int16]] | None = None,
-        teacher: VQVAE | None = None,
+        targets: tuple[NDArray[np.int16], NDArray[np.int16]],
+        clusters: int | None = None,
         initialise_from: TrainedLayers | None = None,
         rank: int = 0,
     ) -> None:
@@ -88,22 +86,17 @@ class UnitsTask:
         self.pack = train
         training, audio = preset.training, preset.model.audio
         torch.manual_seed(training.seed)
-        if teacher is not None:
-            _require_same_rate(teacher, preset)
-            teacher = teacher.eval().requires_grad_(False)
-        self.teacher = teacher
-        clusters = training.targets.clusters if teacher is None else teacher.config.quantizer.codes
-        self.model = MaskedPredictor(preset, clusters)
+        self.model = MaskedPredictor(preset, training.targets.clusters if clusters is None else clusters)
         if initialise_from is not None:
             initialise_from.copy_to(self.model)
-        train_targets, dev_targets = targets or (None, None)
+        train_targets, dev_targets = targets
         self.augmentation = SpectralAugmentation(
             warp=training.warp, channel=training.channel, frame_rate=audio.sample_rate / preset.model.encoder.mel_hop
         )
         self.train = self._segments(train, train_targets, loudness=training.loudness, rank=rank)
         self.dev = self._segments(dev, dev_targets, loudness=0.0, rank=0)
 
-    def _segments(self, pack: Pack, targets: NDArray[np.int16] | None, *, loudness: float, rank: int) -> TargetSegments:
+    def _segments(self, pack: Pack, targets: NDArray[np.int16], *, loudness: float, rank: int) -> TargetSegments:
         training = self.preset.training
         return TargetSegments(
             pack,
@@ -152,23 +145,14 @@ class UnitsTask:
             optimizers.append(Muon([{"params": kernels, "lr": rates.muon}], lr=1.0, dtype=dtype))
         return optimizers
 
-    def prepare(self, _step: int, device: torch.device) -> None:
-        """Bring the teacher to where the model is."""
-        if self.teacher is not None:
-            self.teacher.to(device)
-
-    @torch.no_grad()
-    def targets(self, batch: UnitsBatch) -> Tensor:
-        """What is predicted of a batch, ``(batch, positions)`` int64; -1 where there is nothing."""
-        if self.teacher is None:
-            return batch.targets
-        return self.teacher.quantize(batch.waveform).codes
+    def prepare(self, _step: int, _device: torch.device) -> None:
+        """Nothing."""
 
     def loss(self, module: nn.Module, batch: UnitsBatch, _step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss of a batch, and its terms by name."""
         training = self.config
         alter = self.augmentation if training.warp or training.channel else None
-        masked, unmasked = module(batch.waveform, self.targets(batch), self._mask(batch), alter)
+        masked, unmasked = module(batch.waveform, batch.targets, self._mask(batch), alter)
         loss = masked + training.unmasked_weight * unmasked
         return loss, {"masked": masked.detach(), "unmasked": unmasked.detach()}
 
@@ -189,14 +173,13 @@ class UnitsTask:
         device = model.token.device
         training = model.training
         model.eval()
-        self.prepare(0, device)
         masked, unmasked, right, count = [], [], 0, 0
         devices = [device] if device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(self.config.seed)
             for number in range(HELD_OUT_BATCHES):
                 batch = self.dev(number).to(device)
-                mask, targets = self._mask(batch), self.targets(batch)
+                mask, targets = self._mask(batch), batch.targets
                 first, second = model(batch.waveform, targets, mask)
                 masked.append(float(first))
                 unmasked.append(float(second))
@@ -229,12 +212,3 @@ class UnitsTask:
 
     def restore(self, _state: dict[str, Any]) -> None:
         """Nothing more."""
-
-
-def _require_same_rate(teacher: VQVAE, preset: UnitsPreset) -> None:
-    theirs, ours = teacher.config, preset.model
-    if (theirs.audio.sample_rate, theirs.code_hop) != (ours.audio.sample_rate, ours.code_hop):
-        raise InputError(
-            f"the teacher has {theirs.code_rate:g} units per second, the preset {ours.code_rate:g}",
-            hint="take targets of a model of the same rate",
-        )
