@@ -20,6 +20,11 @@ def _shown(text: str) -> str:
     return "".join(c if c.isprintable() or c.isspace() else ascii(c)[1:-1] for c in text)
 
 
+def one_line(text: object) -> str:
+    """A message, or a name that others chose, as a line of its own on a terminal."""
+    return " ".join(_shown(str(text)).split())
+
+
 class InputError(ValueError):
     """Bad input: audio, a data directory, an alignment, a config, a checkpoint or an option.
 

@@ -111,6 +111,17 @@ def locked(target: str | os.PathLike[str], *, wait: float = 0.0) -> Iterator[Non
 
 
 @contextmanager
+def naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Name a file in an OSError that names none: Python does when one cannot be opened, not when the disk is full."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+@contextmanager
 def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside ``target``; on success it takes target's place in one step.
 
@@ -134,18 +145,14 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
     with contextlib.suppress(OSError):  # some network file systems have no locks
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     try:
-        yield temporary
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.replace(target)
-    except OSError as error:
-        # Python names the file when one cannot be opened, and none when the disk is full.
-        if error.filename is None:
-            error.filename = str(target)
-        raise
+        with naming(target):
+            yield temporary
+            mask = os.umask(0)
+            os.umask(mask)
+            temporary.chmod(0o666 & ~mask)
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
+            temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
         os.close(handle)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -176,3 +178,20 @@ def test_a_file_whose_name_is_not_utf_8_is_no_id(
     assert "no UTF-8" in error
     assert "LC_ALL" in error
     assert not (tmp_path / "codes.txt").exists()
+
+
+def test_names_of_files_neither_obey_the_terminal_nor_write_lines_of_their_own(tmp_path: Path, model: str) -> None:
+    evil = "x\x1b[31mred\x07\nvqspeech encode: all is well"
+    for folder in ("flat", "deep/anna"):
+        (tmp_path / folder).mkdir(parents=True)
+        record(tmp_path / folder / "good.wav")
+        (tmp_path / folder / f"{evil}.wav").write_bytes(b"")
+    for words in (
+        ["encode", str(tmp_path / "flat"), "--model", model],
+        ["encode", str(tmp_path / "deep"), "--model", model, "--shards", "1", "--out", str(tmp_path / "out")],
+        ["prepare", "folder", str(tmp_path / "deep"), str(tmp_path / "data"), "--no-text"],
+    ):
+        ended = subprocess.run([sys.executable, "-m", "vqspeech", *words], capture_output=True, text=True)
+        assert "red" in ended.stderr, words
+        assert all(line.isprintable() for line in ended.stderr.splitlines()), words
+        assert "\nvqspeech encode: all is well" not in ended.stderr, words

@@ -8,6 +8,7 @@ import json
 import math
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -206,6 +207,50 @@ def test_killed_between_the_last_steps_nothing_is_encoded_again(
     with codes.Writer(path, INFO) as writer:
         assert writer.done == {"a"} or path.exists()
     assert sorted(file.name for file in tmp_path.iterdir()) == ["codes.json", "codes.txt"]
+
+
+def test_a_full_disk_is_an_os_error_that_names_the_file(
+    tmp_path: Path, full_disk: Callable[[], AbstractContextManager[None]]
+) -> None:
+    path = tmp_path / "codes.txt"
+
+    def write() -> None:
+        with codes.Writer(path, INFO) as writer:
+            for number in range(2000):
+                writer.append(f"u{number}", [1, 2, 3])
+
+    with full_disk(), pytest.raises(OSError, match=str(path)):
+        write()
+    with codes.Writer(path, INFO) as writer:
+        assert 300 < len(writer.done) < 500
+
+
+def test_a_full_disk_while_a_shard_is_written_names_the_shard(
+    tmp_path: Path, full_disk: Callable[[], AbstractContextManager[None]]
+) -> None:
+    def write() -> None:
+        with codes.ShardWriter(tmp_path, INFO, shard=1, shards=1, source="a") as writer:
+            for number in range(writer.done, 2000):
+                writer.append(f"u{number}", [1, 2, 3], 0.1)
+                writer.flush()
+
+    with full_disk(), pytest.raises(OSError, match=r"codes\.00001-of-00001\.npy"):
+        write()
+    write()
+    assert len(codes.MappedCodes(tmp_path / "codes.00001-of-00001.npy")) == 2000
+
+
+def test_a_full_disk_leaves_what_was_joined_before(
+    tmp_path: Path, full_disk: Callable[[], AbstractContextManager[None]]
+) -> None:
+    for length in (3, 5000):  # the latter fits into a buffer, and does not onto the disk
+        with codes.ShardWriter(tmp_path / str(length), INFO, shard=1, shards=1, source="a") as writer:
+            writer.append(f"of{length}", [1] * length, 0.1)
+    codes.join_shards(tmp_path / "3", tmp_path / "joined")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "joined").iterdir()}
+    with full_disk(), pytest.raises(OSError, match="joined/codes"):
+        codes.join_shards(tmp_path / "5000", tmp_path / "joined")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "joined").iterdir()} == before
 
 
 def test_two_writers_of_one_file(tmp_path: Path) -> None:

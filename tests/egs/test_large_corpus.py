@@ -35,7 +35,7 @@ from vqspeech.training.config import read_preset
 REPO = Path(__file__).parents[2]
 RUN = REPO / "egs/large_corpus/run.sh"
 #: Seconds that anything may take on a busy machine.
-PATIENCE = 300.0
+PATIENCE = 900.0
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import io
+import logging
 import os
 import re
 import signal
@@ -18,7 +19,7 @@ from types import ModuleType
 from typing import Any, NoReturn, TextIO
 
 from vqspeech import __version__, pipes
-from vqspeech.errors import InputError, RenamedWarning
+from vqspeech.errors import InputError, RenamedWarning, one_line
 
 #: Command -> what it does. Each is the module of that name (``-`` written ``_``) in this package, imported only when
 #: it is called, so that ``vqspeech --help`` needs no torch.
@@ -145,6 +146,14 @@ def _show_warning(
         otherwise(message, category, filename, line_number, file, line)
 
 
+class _OneLine(logging.Formatter):
+    """Messages of the log as one printable line each."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The message."""
+        return one_line(record.getMessage())
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status (0, 2 for bad input, 130 when interrupted, 1 otherwise)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
@@ -156,6 +165,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     purposes = {name: purpose for group in COMMANDS.values() for name, purpose in group.items()}
     if command not in purposes:
         parser.error(f"no command {command!r} (vqspeech --help lists them)")
+    if logging.lastResort is not None:  # what shows warnings: no name of a file may write lines or obey the terminal
+        logging.lastResort.setFormatter(_OneLine())
     for stream in (sys.stdout, sys.stderr):
         # What a terminal's encoding does not have (names of files, in an ASCII locale) is shown escaped.
         if isinstance(stream, io.TextIOWrapper):

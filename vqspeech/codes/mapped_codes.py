@@ -161,6 +161,8 @@ def join_shards(
             _copy_index(part, out[".index.npy"], first, out[".ids"].tell())
             _copy(folder / f"{name}.ids", out[".ids"])
             first += len(part.codes)
+        for file in out.values():
+            file.flush()  # where the disk is full, what was joined before stays
         (dest / "codes.json").unlink(missing_ok=True)  # killed between two of the names, there are no codes at all
     _copy_failed(folder, names, dest / "codes.failed")
     index = open_array(dest / "codes.index.npy", RECORD)

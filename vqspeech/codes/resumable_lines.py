@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import IO
 
 from vqspeech.errors import InputError
-from vqspeech.files import atomic_open, locked, require_writable, sidecar_path
+from vqspeech.files import atomic_open, locked, naming, require_writable, sidecar_path
 
 
 class ResumableLines:
@@ -102,8 +102,9 @@ class ResumableLines:
             raise InputError(f"an utterance id has no white space: {utterance!r}", hint="rename it")
         if utterance in self.done:
             raise InputError(f"utterance {utterance} occurs twice", where=self.path, hint="rename one of the two")
-        self._file.write(" ".join([utterance, *words]).encode() + b"\n")
-        self._file.flush()
+        with naming(self.path):
+            self._file.write(" ".join([utterance, *words]).encode() + b"\n")
+            self._file.flush()
         self.done.add(utterance)
 
     def __exit__(
@@ -112,9 +113,10 @@ class ResumableLines:
         with self._lock:
             if self._file is None:
                 return
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
+            with naming(self.path):
+                self._file.flush()
+                os.fsync(self._file.fileno())
+                self._file.close()
             self._file = None
             if kind is None:
                 # Killed between any two of these, the next run has all it needs to do the rest.

@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike
 from vqspeech.codes.archive import CodeInfo, check_info
 from vqspeech.codes.binary import AT_ONCE, HEADER, RECORD, code_type, header, id_fault
 from vqspeech.errors import InputError
-from vqspeech.files import atomic_open, locked
+from vqspeech.files import atomic_open, locked, naming
 
 #: Bytes of a line of the log, at most.
 _LONGEST_LINE = 1 << 14
@@ -149,7 +149,8 @@ class ShardWriter:
         try:
             self.complete = self._is_complete()  # another process may have just made it
             if not self.complete:
-                self._open()
+                with naming(self.path(".npy")):
+                    self._open()
         except BaseException:
             self._lock.close()
             raise
@@ -224,17 +225,18 @@ class ShardWriter:
         """Give what was added to the system: from now on it need not be made again."""
         if self._codes is None or self._lines is None:
             raise RuntimeError("ShardWriter.flush outside its with block")
-        self._codes.write(b"".join(data for _, data in self._pending))
-        self._codes.flush()
-        self._lines.write("".join(line.text() for line, _ in self._pending).encode())
-        self._lines.flush()
+        with naming(self.path(".npy")):
+            self._codes.write(b"".join(data for _, data in self._pending))
+            self._codes.flush()
+            self._lines.write("".join(line.text() for line, _ in self._pending).encode())
+            self._lines.flush()
         self.done += len(self._pending)
         self._pending = []
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._lock:
+        with self._lock, naming(self.path(".npy")):
             if self._codes is None or self._lines is None:
                 return
             if kind is None:

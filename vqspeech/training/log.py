@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 import sys
+import threading
 import time
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any
+
+from vqspeech.files import naming
 
 
 class Log:
@@ -26,6 +30,7 @@ class Log:
         self.file: IO[str] | None = None
         self.curves: Any = None
         self.bar: Any = None
+        self._threads_say = threading.excepthook
 
     def __enter__(self) -> Log:
         if self.active:
@@ -36,16 +41,25 @@ class Log:
             except ImportError:
                 self.line("no TensorBoard curves: pip install 'vqspeech[train]'")
             else:
-                self.curves = SummaryWriter(str(self.folder / "tensorboard"), purge_step=self.step)
+                self._threads_say, threading.excepthook = threading.excepthook, self._of_thread
+                with naming(self.folder / "tensorboard"):
+                    self.curves = SummaryWriter(str(self.folder / "tensorboard"), purge_step=self.step)
         return self
+
+    def _of_thread(self, failed: threading.ExceptHookArgs) -> None:
+        """Say nothing of a thread of TensorBoard's that cannot write: the next curve raises its error."""
+        if not isinstance(failed.exc_value, OSError):
+            self._threads_say(failed)
 
     def __exit__(self, *error: object) -> None:
         if self.bar is not None:
             self.bar.close()
         if self.curves is not None:
-            self.curves.close()
-        if self.file is not None:
-            self.file.close()
+            threading.excepthook = self._threads_say
+        with naming(self.folder / "train.log"), self.file or nullcontext():
+            if self.curves is not None:
+                with naming(self.folder / "tensorboard"):
+                    self.curves.close()
 
     def line(self, text: str) -> None:
         """Say ``text`` on stderr and in the log."""
@@ -55,8 +69,9 @@ class Log:
             print(text, file=sys.stderr, flush=True)  # noqa: T201
             if self.bar is not None:
                 self.bar.refresh()
-            self.file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
-            self.file.flush()
+            with naming(self.folder / "train.log"):
+                self.file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+                self.file.flush()
 
     def advance(self, step: int, steps: int) -> None:
         """Move the progress bar, which is shown where stderr is a terminal."""
@@ -91,5 +106,6 @@ class Log:
 
     def _draw(self, group: str, step: int, numbers: dict[str, float]) -> None:
         if self.curves is not None:
-            for name, value in numbers.items():
-                self.curves.add_scalar(f"{group}/{name}", value, step)
+            with naming(self.folder / "tensorboard"):
+                for name, value in numbers.items():
+                    self.curves.add_scalar(f"{group}/{name}", value, step)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vqspeech.audio import media
-from vqspeech.errors import InputError
+from vqspeech.errors import InputError, one_line
 from vqspeech.speaker_blend import is_voice_label
 
 #: Endings of files that a folder is searched for.
@@ -101,7 +101,7 @@ def _in_folder(folder: Path, speakers: Sequence[str]) -> list[Path]:
     ):
         if left_out:
             more = f" and {len(left_out) - 1} more" if len(left_out) > 1 else ""
-            print(f"left out: {left_out[0]}{more}, {why}", file=sys.stderr)
+            print(f"left out: {one_line(left_out[0])}{more}, {why}", file=sys.stderr)
     taken = [file for file in files if file not in {*made, *unnamed}]
     if not taken:
         hint = "give a folder of WAV, FLAC, OGG or MP3 files"
