@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -83,14 +84,21 @@ def _accumulate(values: np.ndarray, coefficient: float, state: float, block: int
     count = len(values)
     if count <= 1:
         return values + coefficient * state
-    powers = coefficient ** np.arange(block + 1)
+    powers, within_block = _responses(coefficient, block)
     blocks = np.pad(values, (0, -count % block)).reshape(-1, block)
-    ages = np.subtract.outer(np.arange(block), np.arange(block))
-    within = blocks @ np.where(ages >= 0, powers[np.maximum(ages, 0)], 0.0).T
+    within = blocks @ within_block
     # The ends of blocks obey the same recursion, one step a block.
     ends = _accumulate(within[:, -1], powers[block], state)
     before = np.concatenate([[state], ends[:-1]])
     return (within + before[:, None] * powers[1:]).reshape(-1)[:count]
+
+
+@lru_cache(maxsize=16)
+def _responses(coefficient: float, block: int) -> tuple[np.ndarray, np.ndarray]:
+    """Powers of the coefficient, ``(block + 1,)``, and what each value adds to those behind it, ``(block, block)``."""
+    powers = coefficient ** np.arange(block + 1)
+    ages = np.subtract.outer(np.arange(block), np.arange(block))
+    return powers, np.where(ages >= 0, powers[np.maximum(ages, 0)], 0.0).T
 
 
 class WaveformStream(Protocol):

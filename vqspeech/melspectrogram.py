@@ -22,6 +22,12 @@ def window_length(sample_rate: int) -> int:
 
 
 @lru_cache(maxsize=8)
+def _hann(window: int, device: torch.device) -> Tensor:
+    """Hann's window, ``(window,)``."""
+    return torch.hann_window(window, device=device)
+
+
+@lru_cache(maxsize=8)
 def filterbank(sample_rate: int, bands: int, device: torch.device) -> Tensor:
     """``(bins, bands)`` triangular filters, HTK mel scale, from 40 Hz to just under half the sampling rate."""
     from vqspeech.torchaudio_import import torchaudio
@@ -88,7 +94,7 @@ def log_mel_windows(
         waveform,
         window,
         hop_length=hop,
-        window=torch.hann_window(window, device=waveform.device),
+        window=_hann(window, waveform.device),
         center=False,
         return_complex=True,
     )[:, :, :count]

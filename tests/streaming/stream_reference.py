@@ -117,7 +117,7 @@ def pitch(
         if peak:
             sound = parselmouth.Sound(piece, RATE)
             silence = 0.03 * max(1.0, 7.0 * rms / peak)
-            found = sound.to_pitch_ac(hop / RATE, 65.0, 15, False, silence, 0.45, 0.01, 0.35, 0.14, 450.0)
+            found = sound.to_pitch_ac(0.008, 65.0, 15, False, silence, 0.45, 0.01, 0.35, 0.14, 450.0)
             values = found.selected_array["frequency"]
             for n in range(count):
                 at = round((((first + n + 0.5) * hop - end + window) / RATE - found.x1) / found.dx)

@@ -21,8 +21,9 @@ from vqspeech.pitch import (
 )
 from vqspeech.streaming.statistics import RunningHistogram
 
-#: Seconds of the window.
-WINDOW = 0.24
+#: Seconds of the window, and between two analyses in it. Against the contour of the whole recording, those
+#: 4 and 8 ms apart err alike; the latter take three fifths of the time.
+WINDOW, STEP = 0.24, 0.008
 #: Seconds of voiced speech that the statistics of log-F0 remember, and that the typical mean and deviation count for.
 MEMORY, MEAN_PRIOR, DEVIATION_PRIOR = 20.0, 0.1, 0.5
 #: Peak over RMS of speech.
@@ -70,7 +71,7 @@ class RunningPitch:
         """The frames from ``first`` on, counted from the start of the stream: ``(count, 3)``, see ``relative``."""
         begin = self._end - len(self._window)
         times = ((first + np.arange(count) + 0.5) * self._hop - begin) / self._rate
-        f0 = contour(self._window, self._rate, times, peak=self._peak, step=self._hop / self._rate)
+        f0 = contour(self._window, self._rate, times, peak=self._peak, step=STEP)
         if not self.frozen:
             for value in np.log(f0[f0 > 0].astype(np.float64)):
                 self._histogram.add(float(value))
