@@ -1,6 +1,6 @@
 """Metrics of speech: speaker similarity, word errors, predicted quality (DNSMOS), F0 and mel-cepstral distortion.
 
-Each stands in a file of its own and takes a waveform at 16 kHz; those that need a package of the extra ``metric`` say
+Each stands in a file of its own and takes a waveform at 16 kHz; those that need a package of the extra ``judge`` say
 so, and whoever asked goes on without them.
 """
 
