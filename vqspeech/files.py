@@ -7,6 +7,7 @@ import fcntl
 import glob
 import io
 import os
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -175,6 +176,15 @@ def same_file(path: str | os.PathLike[str], other: str | os.PathLike[str]) -> bo
     with contextlib.suppress(OSError):
         return Path(path).samefile(other)
     return False
+
+
+def is_special(path: str | os.PathLike[str]) -> bool:
+    """Whether it is there and neither file nor folder: a pipe by name, say, at which a reader would wait for ever."""
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116  # of millions
+    except (OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def require_file(target: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -195,3 +196,25 @@ def test_names_of_files_neither_obey_the_terminal_nor_write_lines_of_their_own(t
         assert "red" in ended.stderr, words
         assert all(line.isprintable() for line in ended.stderr.splitlines()), words
         assert "\nvqspeech encode: all is well" not in ended.stderr, words
+
+
+@pytest.mark.parametrize("shards", [[], ["--shards", "1"]], ids=["archive", "shards"])
+@pytest.mark.parametrize("source", ["folder", "rows.jsonl"])
+def test_a_pipe_among_recordings_is_not_waited_for(tmp_path: Path, model: str, source: str, shards: list[str]) -> None:
+    if source == "rows.jsonl" and not shards:
+        pytest.skip("manifests are encoded in shards")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    record(folder / "a.wav")
+    os.mkfifo(folder / "b.wav")
+    (folder / "c.wav").symlink_to("b.wav")
+    rows = ({"path": str(folder / f"{name}.wav")} for name in "abc")
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    words = [str(tmp_path / source), "--model", model, *shards, "--out", str(tmp_path / "out")]
+    ended = subprocess.run([sys.executable, "-m", "vqspeech", "encode", *words], capture_output=True, timeout=120)
+    assert b"a pipe or a device, not a file" in ended.stderr
+    assert ended.returncode == (2 if shards else 0)
+    if shards:
+        assert len(codes.MappedCodes(tmp_path / "out/codes.00001-of-00001.npy")) == 1
+    else:
+        assert list(codes.read(tmp_path / "out").sequences) == ["a"]

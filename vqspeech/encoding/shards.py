@@ -19,6 +19,8 @@ from vqspeech.encoding.checking import twice
 from vqspeech.encoding.row import Row, Rows
 from vqspeech.encoding.tar_member import Member
 from vqspeech.errors import InputError
+from vqspeech.files import is_special
+from vqspeech.pipes import Pipe
 
 #: Seconds of speech, and utterances, that are encoded together and then written: what a kill costs, at most.
 _BLOCK_SECONDS, _BLOCK_ROWS = 60.0, 256
@@ -125,6 +127,8 @@ def _encode(
         try:
             if row.fault:
                 raise InputError(row.fault, where=str(row.recording), hint="rename it")
+            if isinstance(row.recording, str) and not isinstance(row.recording, Pipe) and is_special(row.recording):
+                raise InputError("is a pipe or a device, not a file", where=row.recording, hint="name a recording")
             recording = row.recording.open() if isinstance(row.recording, Member) else row.recording
             waveform = model.read(recording, start=row.start, end=row.end)
             seconds += len(waveform) / model.sample_rate

@@ -35,8 +35,8 @@ _Key = tuple[str, str]
 def walk(folder: Path, suffixes: tuple[str, ...], scratch: Path) -> Iterator[str]:
     """Files at any depth as paths within ``folder``, sorted within each folder by stem, then by suffix.
 
-    Hidden files and folders are left out; links to folders are not followed. A folder stands among the files beside it
-    by its name.
+    Hidden files and folders are left out, and pipes and devices; links to folders are not followed. A folder stands
+    among the files beside it by its name.
 
     Args:
         folder: where to begin.
@@ -147,7 +147,7 @@ def _list(folder: Path, suffixes: tuple[str, ...], scratch: Path) -> _Listing:
                 continue
             if entry.is_dir(follow_symlinks=False):
                 folders.append(entry.name)
-            elif entry.name.lower().endswith(suffixes):
+            elif entry.name.lower().endswith(suffixes) and (entry.is_symlink() or entry.is_file()):
                 files.append(entry.name)
                 if len(files) == _SORTED:
                     runs.append(_on_disk(sorted(files, key=_key), scratch))

@@ -2,9 +2,9 @@
 """Encode shards on a Ray cluster whose nodes see the same files.
 
 A shard is a task, retried without end wherever its node or process dies. Ray gives the tasks of a job to the same
-workers, and a worker keeps its model: 24 tasks on four workers loaded it four times (measured, Ray 2.60), as four actors
-would. So they are tasks and no pool of actors, of which those of a node that is gone would wait for room among the
-others, which never leave.
+workers, and a worker keeps its model: 24 tasks on four workers loaded it four times (measured, Ray 2.60), as four
+actors would. So they are tasks and no pool of actors, of which those of a node that is gone would wait for room among
+the others, which never leave.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from vqspeech.audio import media
 from vqspeech.errors import InputError, one_line
+from vqspeech.files import is_special
 from vqspeech.speaker_blend import is_voice_label
 
 #: Endings of files that a folder is searched for.
@@ -91,18 +92,20 @@ def _in_folder(folder: Path, speakers: Sequence[str]) -> list[Path]:
     stems = {file.stem for file in files}
     made = [file for file in files if _made_by_convert(file.stem, stems, speakers)]
     unnamed = [file for file in files if not file.name.isprintable()]
+    special = [file for file in files if is_special(file)]
     others = [file for file in visible if file.suffix.lower() in _MEDIA - suffixes]
     deeper = sorted({f.parent for f in folder.glob("[!.]*/[!.]*") if f.suffix.lower() in suffixes})
     for left_out, why in (
         (made, "written by convert"),
         (unnamed, "not UTF-8, or with control characters in its name"),
+        (special, "a pipe or a device, not a file"),
         (others, "in a format that pip install 'vqspeech[media]' reads"),
         (deeper if files else [], "a folder inside the folder (name it, too, to take its recordings)"),
     ):
         if left_out:
             more = f" and {len(left_out) - 1} more" if len(left_out) > 1 else ""
             print(f"left out: {one_line(left_out[0])}{more}, {why}", file=sys.stderr)
-    taken = [file for file in files if file not in {*made, *unnamed}]
+    taken = [file for file in files if file not in {*made, *unnamed, *special}]
     if not taken:
         hint = "give a folder of WAV, FLAC, OGG or MP3 files"
         raise InputError(
