@@ -370,6 +370,8 @@ def test_joining_what_does_not_belong_together(
         assert not (tmp_path / "joined").exists()
 
     out.mkdir()
+    assert main(["join", str(out), str(corpus / "rows.jsonl")]) == 2
+    assert "rows.jsonl: is a file, not a folder" in capsys.readouterr().err
     refused("no finished shards")
     assert encode(corpus / "rows.jsonl", out, model, "--shards", "3", "--shard", "2") == 0
     capsys.readouterr()

@@ -21,6 +21,7 @@ from vqspeech import ranges
 from vqspeech.counts import counted
 from vqspeech.datadir import merge_shards
 from vqspeech.errors import InputError
+from vqspeech.files import require_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Join each table and say how many utterances it has."""
+    require_folder(options.dest)
     binary = not options.names and not options.optional
     if not binary and (options.shards or options.text or options.jsonl):
         raise InputError("--shards, --text and --jsonl are of binary shards", hint="give them without NAME")
