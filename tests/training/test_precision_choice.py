@@ -53,6 +53,19 @@ def test_auto_times_real_steps(tmp_path: Path) -> None:
         assert torch.equal(tensor, fresh[name])
 
 
+@pytest.mark.parametrize(("best", "steps"), [(float("inf"), 1 + precision.TIMED_STEPS), (1e-6, 1)])
+def test_a_precision_that_is_emulated_is_given_up_after_a_step(best: float, steps: int) -> None:
+    task, timed = make(make_preset("training.precision=fp32")), []
+
+    def loss(*given: object) -> object:
+        timed.append(1)
+        return VQVAETask.loss(task, *given)  # type: ignore[arg-type]
+
+    task.loss = loss  # type: ignore[assignment, method-assign]
+    assert precision._step_seconds(task, Devices.find("cpu", "fp32"), best) > 0
+    assert len(timed) == steps
+
+
 @pytest.mark.parametrize("first", ["fp32", "bf16"])
 def test_a_resumed_run_keeps_its_precision(first: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = {"fp32": "bf16", "bf16": "fp32"}[first]
@@ -60,7 +73,7 @@ def test_a_resumed_run_keeps_its_precision(first: str, tmp_path: Path, monkeypat
 
     def start(fastest: str) -> Trainer[torch.nn.Module, object]:
         monkeypatch.setattr(
-            precision, "_step_seconds", lambda task, _: 1.0 + (task.preset.training.precision != fastest)
+            precision, "_step_seconds", lambda task, *_: 1.0 + (task.preset.training.precision != fastest)
         )
         task, devices = precision.build(preset, make, tmp_path, Devices.find("cpu", "auto"))
         return Trainer(task, tmp_path, devices)  # type: ignore[arg-type, return-value]

@@ -26,6 +26,9 @@ PresetT = TypeVar("PresetT", bound=PresetFile)
 TIMED_STEPS = 2
 #: A less exact precision must be so many times as fast as the next more exact one.
 WORTH = 1.05
+#: A precision whose first step takes so many times the best of another is not timed any further: a processor that
+#: emulates it may take a minute for a step. First steps take longer than the rest anyway.
+HOPELESS = 4.0
 
 
 def build(preset: PresetT, make: Callable[[PresetT], TaskT], out: Path, devices: Devices) -> tuple[TaskT, Devices]:
@@ -77,18 +80,24 @@ def choose(seconds: dict[str, float]) -> str:
 
 def _fastest(preset: PresetT, make: Callable[[PresetT], TaskT], devices: Devices) -> str:
     """All processes take the choice of the first."""
-    seconds = {
-        name: _step_seconds(make(in_precision(preset, name)), devices.in_precision(name))
-        for name in candidates(devices.device)
-    }
+    seconds: dict[str, float] = {}
+    for name in candidates(devices.device):
+        task = make(in_precision(preset, name))
+        seconds[name] = _step_seconds(task, devices.in_precision(name), min(seconds.values(), default=float("inf")))
     chosen = [choose(seconds)]
     if devices.world > 1:
         dist.broadcast_object_list(chosen, src=0)
     return chosen[0]
 
 
-def _step_seconds(task: TrainingTask[Any, Any], devices: Devices) -> float:
-    """Time the steps of a task's last phase, which is the longest. Trains the task, so it must be thrown away."""
+def _step_seconds(task: TrainingTask[Any, Any], devices: Devices, best: float) -> float:
+    """Time the steps of a task's last phase, which is the longest. Trains the task, so it must be thrown away.
+
+    Args:
+        task: in the precision.
+        devices: in the precision.
+        best: seconds of the fastest precision so far.
+    """
     model = task.model.to(devices.device)
     optimizers = task.optimizers()
     step = task.config.steps - 1
@@ -105,4 +114,6 @@ def _step_seconds(task: TrainingTask[Any, Any], devices: Devices) -> float:
         if devices.device.type == "cuda":
             torch.cuda.synchronize(devices.device)
         least = min(least, time.perf_counter() - began)
+        if least > HOPELESS * best:
+            break
     return least
