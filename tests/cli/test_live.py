@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 
+import vqspeech
 from vqspeech.cli import live
 from vqspeech.cli.common import sound
 from vqspeech.cli.main import command_parser, main
@@ -258,12 +259,25 @@ def test_options_that_make_no_sense_are_one_line(
         assert problem in error
 
 
-def test_what_is_advised_is_not_in_use_already() -> None:
+def test_what_is_advised_is_not_in_use_already_and_would_help(monkeypatch: pytest.MonkeyPatch) -> None:
     parser = command_parser("live")
+    model = vqspeech.load()
     slow = parser.parse_args(["--speaker", "anna", "--precision", "fp32"])
-    assert "--precision int8, --threads 2, --f0 target" in live._remedies(slow) or os.cpu_count() == 1
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    # Its encoder follows the source's F0.
+    assert model.network.config.encoder.f0_warp
+    assert "use --precision int8, --threads 2, --post-filter 0, or" in live._remedies(slow, model)
+    without = types.SimpleNamespace(
+        post_filter=0.0,
+        network=types.SimpleNamespace(
+            config=types.SimpleNamespace(
+                conditioner=types.SimpleNamespace(pitch=True, mel_bands=80), encoder=types.SimpleNamespace(f0_warp=0.0)
+            )
+        ),
+    )
+    assert "use --precision int8, --threads 2, --f0 target, or" in live._remedies(slow, without)
     fast = parser.parse_args(["--speaker", "anna", "--threads", "1024", "--f0", "target"])
-    assert live._remedies(fast) == "close what runs beside"
+    assert live._remedies(fast, without) == "close what runs beside"
 
 
 def test_a_machine_without_sound_devices_says_so(

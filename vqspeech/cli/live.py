@@ -84,12 +84,14 @@ def run(options: argparse.Namespace) -> int:
             "--raw takes stdin and stdout, --input and --output sound devices", hint="give one or the other"
         )
     if options.raw:
-        _convert_pipe(_stream(load(options), options, options.rate), _remedies(options))
+        model = load(options)
+        _convert_pipe(_stream(model, options, options.rate), _remedies(options, model))
         return 0
     with silent_libraries():
         device = SoundDevice(options.input, options.output, 16_000)
-        stream = _stream(load(options), options, device.rate)
-        _convert_device(device, stream, _remedies(options), real_time=not options.no_real_time)
+        model = load(options)
+        stream = _stream(model, options, device.rate)
+        _convert_device(device, stream, _remedies(options, model), real_time=not options.no_real_time)
     return 0
 
 
@@ -221,13 +223,16 @@ def _convert_device(device: SoundDevice, stream: ResampledStream, remedies: str,
         )
 
 
-def _remedies(options: argparse.Namespace) -> str:
+def _remedies(options: argparse.Namespace, model: Model) -> str:
     """What would make conversion faster and is not in use."""
+    config = model.network.config
     faster = ["--precision int8"] if options.precision != "int8" else []
     if options.threads < (os.cpu_count() or 1):
         faster.append(f"--threads {options.threads + 1}")
-    if options.f0 != "target":
-        faster.append("--f0 target")
+    if options.f0 != "target" and config.conditioner.pitch and not config.encoder.f0_warp:
+        faster.append("--f0 target")  # else the encoder needs the source's F0, whatever the decoder is given
+    if model.post_filter and config.conditioner.mel_bands:
+        faster.append("--post-filter 0")
     return f"use {', '.join(faster)}, or close what runs beside" if faster else "close what runs beside"
 
 
