@@ -9,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vqspeech import melspectrogram
 from vqspeech.melspectrogram import FLOOR, cepstra, log_mel, normalized, window_length
 
 
@@ -24,6 +25,18 @@ def test_there_is_one_frame_for_each_whole_hop(hop: int, time: int, batch: int, 
     assert mel.shape == (batch, time // hop, bands)
     assert mel.dtype == torch.float32
     assert torch.isfinite(mel).all()
+
+
+def test_gradients_pass_though_inference_came_first() -> None:
+    for kept in (melspectrogram.filterbank, melspectrogram._hann):
+        kept.cache_clear()
+    waveform = torch.randn(1, 2000)
+    with torch.inference_mode():
+        log_mel(waveform, sample_rate=8000, hop=64, bands=10)
+    learnt = waveform.clone().requires_grad_()
+    log_mel(learnt, sample_rate=8000, hop=64, bands=10).sum().backward()
+    assert learnt.grad is not None
+    assert learnt.grad.abs().sum() > 0
 
 
 @pytest.mark.parametrize("hop", [64, 100, 160, 256, 600])

@@ -24,7 +24,8 @@ def window_length(sample_rate: int) -> int:
 @lru_cache(maxsize=8)
 def _hann(window: int, device: torch.device) -> Tensor:
     """Hann's window, ``(window,)``."""
-    return torch.hann_window(window, device=device)
+    with torch.inference_mode(mode=False):  # what is kept serves training, too, whoever asks first
+        return torch.hann_window(window, device=device)
 
 
 @lru_cache(maxsize=8)
@@ -33,8 +34,9 @@ def filterbank(sample_rate: int, bands: int, device: torch.device) -> Tensor:
     from vqspeech.torchaudio_import import torchaudio
 
     bins = window_length(sample_rate) // 2 + 1
-    bank: Tensor = torchaudio.functional.melscale_fbanks(bins, 40.0, 0.4875 * sample_rate, bands, sample_rate)
-    return bank.to(device)
+    with torch.inference_mode(mode=False):
+        bank: Tensor = torchaudio.functional.melscale_fbanks(bins, 40.0, 0.4875 * sample_rate, bands, sample_rate)
+        return bank.to(device)
 
 
 def log_mel(
