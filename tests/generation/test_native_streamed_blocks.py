@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from vqspeech.generation import native_engine, native_streamed_blocks
-from vqspeech.generation.native_streamed_blocks import Block, NativeStack, native_stack
-from vqspeech.model.residual import ModulatedBlock, ResidualBlock
+from vqspeech.generation.native_streamed_blocks import NativeStack, native_stack
+from vqspeech.model.residual import Block, ModulatedBlock, ResidualBlock
 from vqspeech.streaming.layers import Stacks, StreamedStack
 
 if native_streamed_blocks.BlockStack is None or native_engine.MISSING:

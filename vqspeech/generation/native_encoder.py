@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from vqspeech.generation.native_engine import instruction_sets
+from vqspeech.generation.native_engine import instruction_sets, stacked
 from vqspeech.model.packed_encoder import Block
 
 try:
@@ -37,13 +36,13 @@ class NativeBlocks:
             level=instruction_set or instruction_sets("fp32")[0],
             dilations=[block.dilation for block in blocks],
             offsets=[block.offset for block in blocks],
-            taps=_stacked([block.dilated.weights.transpose(1, 2) for block in blocks]),  # (blocks, 4, out, in)
-            bias=_stacked([block.dilated.bias for block in blocks]),  # (blocks, channels)
-            out=_stacked([block.out.weight.t() for block in blocks]),  # (blocks, out, in)
-            out_bias=_stacked([block.out.bias for block in blocks]),  # (blocks, channels)
+            taps=stacked([block.dilated.weights.transpose(1, 2) for block in blocks]),  # (blocks, 4, out, in)
+            bias=stacked([block.dilated.bias for block in blocks]),  # (blocks, channels)
+            out=stacked([block.out.weight.t() for block in blocks]),  # (blocks, out, in)
+            out_bias=stacked([block.out.bias for block in blocks]),  # (blocks, channels)
             # (blocks, channels) each
-            scale=_stacked([block.scale for block in blocks]) if modulated else None,
-            shift=_stacked([block.shift for block in blocks if block.shift is not None]) if modulated else None,
+            scale=stacked([block.scale for block in blocks]) if modulated else None,
+            shift=stacked([block.shift for block in blocks if block.shift is not None]) if modulated else None,
         )
 
     def __call__(self, utterances: Sequence[Tensor]) -> None:
@@ -70,7 +69,3 @@ def native_blocks(blocks: Sequence[Block]) -> NativeBlocks | None:
         return NativeBlocks(blocks)
     except ValueError:  # a width that is no whole number of vectors
         return None
-
-
-def _stacked(parts: Sequence[Tensor]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    return torch.stack(list(parts)).float().contiguous().numpy()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -107,7 +108,7 @@ class NativeSession:
 
     def push(self, layers: Tensor, uniforms: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.int64]:
         """Draw the samples of the next frames; see ``engine.Session.push``."""
-        drawn = self._native.push(_floats(layers), uniforms, temperature)  # (streams, steps x bands)
+        drawn = self._native.push(floats(layers), uniforms, temperature)  # (streams, steps x bands)
         return drawn.reshape(self.streams, *self._shape)
 
     def score(
@@ -118,7 +119,7 @@ class NativeSession:
             np.zeros((0, 0), np.int64) if classes is None else classes.reshape(len(classes), -1)
             for classes in (previous, current)
         )
-        logits = self._native.score(_floats(layers), given, drawn)  # (streams, steps x bands, classes)
+        logits = self._native.score(floats(layers), given, drawn)  # (streams, steps x bands, classes)
         return logits.reshape(len(logits), *self._shape, logits.shape[-1])
 
     def keep(self, streams: Sequence[int]) -> None:
@@ -139,7 +140,7 @@ def unsupported(wavenet: WaveNet, precision: Precision) -> str:
 
 def pack(wavenet: WaveNet, precision: Precision, instruction_set: str) -> Network:
     """Pack weights for one instruction set."""
-    state = {name: _floats(value) for name, value in wavenet.state_dict().items()}
+    state = {name: floats(value) for name, value in wavenet.state_dict().items()}
     layers = range(wavenet.config.layers)
     return _native.Network(
         level=instruction_set,
@@ -161,5 +162,11 @@ def pack(wavenet: WaveNet, precision: Precision, instruction_set: str) -> Networ
     )
 
 
-def _floats(tensor: Tensor) -> NDArray[np.float32]:
+def floats(tensor: Tensor) -> NDArray[np.float32]:
+    """A tensor as the compiled kernels take it: float32 on the CPU, in order."""
     return np.ascontiguousarray(tensor.detach().float().cpu().numpy())
+
+
+def stacked(parts: Iterable[Tensor]) -> NDArray[np.float32]:
+    """Tensors of one shape as the compiled kernels take them, with an axis for them in front."""
+    return floats(torch.stack(list(parts)))

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from vqspeech.generation.native_engine import instruction_sets
-from vqspeech.model.residual import ModulatedBlock, ResidualBlock
+from vqspeech.generation.native_engine import instruction_sets, stacked
+from vqspeech.model.residual import Block, ModulatedBlock
 
 try:
     from vqspeech.generation._native import BlockStack, BlockStream
 except ImportError:  # not built, or built before this was written
     BlockStack = None  # type: ignore[assignment, misc]
-
-#: Both kinds of residual block.
-Block = ModulatedBlock | ResidualBlock
 
 
 class NativeStack:
@@ -40,10 +36,10 @@ class NativeStack:
             level=instruction_set or instruction_sets("fp32")[0],
             dilations=[block.dilation for block in blocks],
             past=[block.padding[0] for block in blocks],
-            dilated=_stacked([_taps(block) for block in blocks]),
-            bias=_stacked([block.dilated.bias for block in blocks]),
-            out=_stacked([_out(block) for block in blocks]),
-            out_bias=_stacked([_out_bias(block) for block in blocks]),
+            dilated=stacked([_taps(block) for block in blocks]),
+            bias=stacked([cast(Tensor, block.dilated.bias) for block in blocks]),
+            out=stacked([_out(block) for block in blocks]),
+            out_bias=stacked([_out_bias(block) for block in blocks]),
         )
 
     def open(self, speaker: Tensor | None = None) -> NativeStackStream:
@@ -56,8 +52,8 @@ class NativeStack:
         modulations = [block.scale_and_shift(vector) for block in self._blocks if isinstance(block, ModulatedBlock)]
         if not modulations:
             return NativeStackStream(BlockStream(self._native, None, None))
-        scale = _stacked([1 + scale.reshape(-1) for scale, _ in modulations])  # (blocks, channels)
-        shift = _stacked([shift.reshape(-1) for _, shift in modulations])  # (blocks, channels)
+        scale = stacked([1 + scale.reshape(-1) for scale, _ in modulations])  # (blocks, channels)
+        shift = stacked([shift.reshape(-1) for _, shift in modulations])  # (blocks, channels)
         return NativeStackStream(BlockStream(self._native, scale, shift))
 
 
@@ -96,9 +92,5 @@ def _out(block: Block) -> Tensor:
     return block.out.weight if isinstance(block, ModulatedBlock) else block.pointwise.weight[..., 0]
 
 
-def _out_bias(block: Block) -> Tensor | None:
-    return block.out.bias if isinstance(block, ModulatedBlock) else block.pointwise.bias
-
-
-def _stacked(parts: Sequence[Tensor | None]) -> NDArray[np.float32]:
-    return torch.stack([part for part in parts if part is not None]).detach().float().contiguous().numpy()
+def _out_bias(block: Block) -> Tensor:
+    return block.out.bias if isinstance(block, ModulatedBlock) else cast(Tensor, block.pointwise.bias)

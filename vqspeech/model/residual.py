@@ -103,3 +103,7 @@ class ModulatedBlock(nn.Module):
         hidden = self.dilated(torch.cat(taps, -1))  # (batch, time, channels)
         mixed: Tensor = self.out(F.gelu(hidden, approximate="tanh"))
         return mixed
+
+
+#: One of the blocks of encoder and conditioning network.
+Block = ModulatedBlock | ResidualBlock

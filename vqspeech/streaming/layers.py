@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vqspeech.generation.native_streamed_blocks import Block, NativeStack, native_stack
-from vqspeech.model.residual import ModulatedBlock
+from vqspeech.generation.native_streamed_blocks import NativeStack, native_stack
+from vqspeech.model.residual import Block, ModulatedBlock
 
 
 class Stack(Protocol):

@@ -27,7 +27,7 @@ BlockStack::BlockStack(const Engine& chosen, int width, const std::vector<int>& 
     for (size_t b = 0; b < dilations.size(); b++) {
         const long index = static_cast<long>(b);
         StackBlock block{};
-        block.dilation = dilations[b], block.past = past[b], block.ahead = 2 * dilations[b] - past[b];
+        block.dilation = dilations[b], block.past = past[b];
         block.dilated = pack(w.dilated + index * 3 * square, wide);
         block.out = pack(w.out + index * square, width);
         block.bias = copied(w.bias + index * width), block.out_bias = copied(w.out_bias + index * width);

@@ -16,7 +16,7 @@ struct StackWeights {
 };
 
 struct StackBlock {
-    int dilation, past, ahead;  // rows between taps; rows of the window before an output's own, and after it
+    int dilation, past;  // rows between taps; rows of the window before an output's own
     Matrix dilated, out;
     const Word *bias, *out_bias;
 };
