@@ -76,17 +76,26 @@ def de_emphasis(waveform: np.ndarray, coefficient: float, state: float = 0.0) ->
     return restored, float(restored[-1]) if len(restored) else state
 
 
+#: Values up to which a loop is the fastest.
+_FEW = 16
+
+
 def _accumulate(values: np.ndarray, coefficient: float, state: float, block: int = 64) -> np.ndarray:
     """``x[t] = values[t] + coefficient x[t - 1]`` from ``x[-1] = state``, by blocks and the ends of blocks.
 
     scipy's ``lfilter`` does the same, but to import it takes longer than to convert a short recording.
     """
     count = len(values)
-    if count <= 1:
-        return values + coefficient * state
+    if count <= _FEW:
+        found = []
+        for value in values.tolist():
+            state = value + coefficient * state
+            found.append(state)
+        return np.array(found)
     powers, within_block = _responses(coefficient, block)
-    blocks = np.pad(values, (0, -count % block)).reshape(-1, block)
-    within = blocks @ within_block
+    padded = np.zeros(-(-count // block) * block)
+    padded[:count] = values
+    within = padded.reshape(-1, block) @ within_block  # (blocks, block)
     # The ends of blocks obey the same recursion, one step a block.
     ends = _accumulate(within[:, -1], powers[block], state)
     before = np.concatenate([[state], ends[:-1]])

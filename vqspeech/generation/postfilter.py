@@ -9,6 +9,7 @@ kind (Chen and Gersho 1995, "Adaptive postfiltering for quality enhancement of c
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -62,10 +63,15 @@ def bin_gains(bands: Tensor, found: Tensor, *, sample_rate: int, strength: float
     # Natural logarithms of amplitudes: half those of energies.
     lacking = strength * (bands - found) * DIVISOR / 2  # (frames, bands)
     a_decibel = math.log(10) / 20
-    bank = filterbank(sample_rate, bands.shape[1], bands.device)  # (bins, bands)
-    # A bin's gain is the mean of those of the bands it is in; bins in none stay as they are.
-    shares = bank / bank.sum(1, keepdim=True).clamp_min(1e-9)  # (bins, bands)
-    return lacking.clamp(-DOWN * a_decibel, UP * a_decibel) @ shares.t()
+    return lacking.clamp(-DOWN * a_decibel, UP * a_decibel) @ _shares(sample_rate, bands.shape[1], bands.device)
+
+
+@lru_cache(maxsize=8)
+def _shares(sample_rate: int, bands: int, device: torch.device) -> Tensor:
+    """A bin's gain is the mean of those of the bands it is in, and none in those in none: ``(bands, bins)``."""
+    with torch.inference_mode(mode=False):  # what is kept serves any mode, whoever asks first
+        bank = filterbank(sample_rate, bands, device)  # (bins, bands)
+        return (bank / bank.sum(1, keepdim=True).clamp_min(1e-9)).t().contiguous()
 
 
 @torch.no_grad()

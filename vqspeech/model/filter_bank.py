@@ -86,33 +86,45 @@ class FilterBank(nn.Module):
 
 
 class BankSynthesis:
-    """Synthesis of a stream, by adding up what overlaps; see ``FilterBank.synthesise``.
+    """Synthesis of a stream, step by step, by its polyphase form; see ``FilterBank.synthesise``.
+
+    With ``M`` bands, samples ``M q ... M q + M - 1`` of what ``FilterBank.spread`` gives follow from the steps up to
+    ``q`` that reach as far (Vaidyanathan 1993, "Multirate Systems and Filter Banks", section 4.3):
+
+        y[M q + r] = sum over bands b and ages j of v_b[q - j] h_b[M j + r]
 
     Args:
         bank: of which the bands are.
     """
 
     def __init__(self, bank: FilterBank) -> None:
-        self._bank = bank
-        # What steps so far have added to samples that later steps add to as well; and samples before the first step.
-        self._pending = bank.filters.new_zeros(2 * bank.overlap + 1 - bank.bands)
-        self._early = bank.overlap
+        self._bands, self._overlap = bank.bands, bank.overlap
+        filters = bank.filters[:, 0].cpu().numpy()  # (bands, N + 1)
+        reach = -(-filters.shape[1] // bank.bands)  # steps that a sample depends on
+        padded = np.pad(filters, ((0, 0), (0, reach * bank.bands - filters.shape[1])))
+        # From the oldest step to the newest, as the windows below: (reach x bands, M).
+        ages = padded.reshape(bank.bands, reach, bank.bands)[:, ::-1].swapaxes(0, 1)  # (reach, bands, M)
+        self._weights = np.ascontiguousarray(ages.reshape(-1, bank.bands))
+        self._past = np.zeros((reach - 1) * bank.bands, np.float32)  # steps that samples to come depend on
+        self._early = bank.overlap  # samples that lie before the first step
 
-    def push(self, values: Tensor) -> Tensor:
-        """``(bands, steps)`` -> the samples that no later step adds to, ``(samples,)``."""
-        if not values.shape[1]:
-            return self._pending[:0]
-        made = self._bank.spread(values[None])[0]  # (samples,)
-        made[: len(self._pending)] += self._pending
-        done = values.shape[1] * self._bank.bands
-        self._pending = made[done:].clone()
-        early = min(self._early, done)
+    def push(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """``(steps, bands)`` -> the samples that no later step adds to, ``(samples,)``."""
+        steps = np.concatenate([self._past, values.reshape(-1)], dtype=np.float32)  # (past and steps x bands,)
+        self._past = steps[len(steps) - len(self._past) :]
+        windows = np.ndarray(  # (steps, reach x bands), which overlap
+            (len(values), len(self._weights)), np.float32, steps, strides=(self._bands * steps.itemsize, steps.itemsize)
+        )
+        made: NDArray[np.float32] = (windows @ self._weights).reshape(-1)
+        early = min(self._early, len(made))
         self._early -= early
-        return made[early:done]
+        return made[early:]
 
-    def finish(self) -> Tensor:
+    def finish(self) -> NDArray[np.float32]:
         """The samples up to the last step's, ``(overlap,)``, or as many as there were in all."""
-        return self._pending[self._early : self._bank.overlap]
+        wanted = self._overlap - self._early
+        silence = np.zeros((-(-self._overlap // self._bands), self._bands), np.float32)
+        return self.push(silence)[:wanted]
 
 
 def _mirror(waveform: Tensor, overlap: int) -> str:

@@ -31,17 +31,15 @@ def warp_spectra(power: Tensor, factor: Tensor | float) -> Tensor:
     Returns:
         The same shape, interpolated; above the highest frequency the last bin is repeated.
     """
-    batch, frames, bins = power.shape
-    factor = torch.as_tensor(factor, device=power.device).expand(batch, 1)  # (batch, 1)
-    position = (torch.arange(bins, device=power.device) / factor).clamp(max=bins - 1)  # (batch, bins)
-    low = position.floor().long()
+    bins = power.shape[2]
+    position = (torch.arange(bins, device=power.device) / factor).clamp(max=bins - 1)  # (bins,) or (batch, bins)
+    low = position.long()
+    part = position - low
     high = (low + 1).clamp(max=bins - 1)
-    part = (position - low)[:, None]  # (batch, 1, bins)
-
-    def at(index: Tensor) -> Tensor:
-        return power.gather(2, index[:, None].expand(batch, frames, bins))
-
-    return at(low) * (1 - part) + at(high) * part
+    of_low, of_high = (
+        power.gather(2, index.expand(len(power), bins)[:, None].expand_as(power)) for index in (low, high)
+    )
+    return torch.lerp(of_low, of_high, part.expand(len(power), bins)[:, None])
 
 
 def f0_factor(source: float, target: float, share: float) -> float:

@@ -71,20 +71,21 @@ class SubBandStream:
     """
 
     def __init__(self, companding: SubBandCompanding) -> None:
-        self._companding = companding
+        self._emphasis = companding.emphasis
         self._synthesis = BankSynthesis(companding.bank)
+        levels = mu_law_decode(torch.arange(companding.levels), companding.levels)  # (levels,)
+        self._values = (levels / companding.gains.cpu()[:, None]).numpy()  # (bands, levels)
         self._state = 0.0
 
     def push(self, classes: Tensor) -> NDArray[np.float32]:
         """Take ``(steps, bands)`` classes and give as many samples as they stand for, of what came before."""
-        gains = self._companding.gains
-        values = mu_law_decode(classes.to(gains.device), self._companding.levels).t() / gains[:, None]  # (bands, steps)
+        values = self._values[np.arange(len(self._values)), classes.cpu().numpy()]  # (steps, bands)
         return self._restored(self._synthesis.push(values))
 
     def finish(self) -> NDArray[np.float32]:
         """Give the last ``bank.overlap`` samples."""
         return self._restored(self._synthesis.finish())
 
-    def _restored(self, shaped: Tensor) -> NDArray[np.float32]:
-        restored, self._state = de_emphasis(shaped.cpu().numpy(), self._companding.emphasis, self._state)
+    def _restored(self, shaped: NDArray[np.float32]) -> NDArray[np.float32]:
+        restored, self._state = de_emphasis(shaped, self._emphasis, self._state)
         return restored.astype(np.float32)

@@ -14,6 +14,7 @@ the log amplitude, folded). Within a frame the filter before fades into the fram
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -55,7 +56,7 @@ class StreamedPostFilter:
         self._analysed = np.zeros(max(0, left), np.float32)  # from the first sample of the next window on
         self._skip = max(0, -left)
         self._speech = np.zeros(self._taps - 1, np.float32)  # from the first that the next frame's filter needs on
-        self._spectra = np.ones((self._lag + 1, self._size // 2 + 1), np.complex128)  # of filters whose turn is to come
+        self._spectra = np.ones((self._lag + 1, self._size // 2 + 1), np.complex64)  # of filters whose turn is to come
         self._expected = torch.zeros(0, bands)  # of the frames whose windows are not complete
         self._waiting = held  # frames to hold back yet
 
@@ -95,7 +96,7 @@ class StreamedPostFilter:
         found = log_mel_windows(windows, count, sample_rate=self._rate, hop=self._hop, bands=self._bands)[0]
         gains = bin_gains(self._expected[:count], found, sample_rate=self._rate, strength=self._strength)
         self._analysed, self._expected = self._analysed[count * self._hop :].copy(), self._expected[count:]
-        filters = minimum_phase(gains.numpy().astype(np.float64), self._taps)  # (frames, taps)
+        filters = minimum_phase(gains.numpy(), self._taps)  # (frames, taps)
         self._spectra = np.concatenate([self._spectra, np.fft.rfft(filters, self._size)])
 
     def _filtered(self, count: int) -> NDArray[np.float32]:
@@ -103,16 +104,14 @@ class StreamedPostFilter:
         reach = self._hop + self._taps - 1
         windows = np.lib.stride_tricks.sliding_window_view(self._speech, reach)[:: self._hop][:count]
         spectra = np.fft.rfft(windows, self._size)  # (frames, bins)
-        before, own = (
-            np.fft.irfft(spectra * self._spectra[turn : turn + count], self._size)[:, self._taps - 1 : reach]
-            for turn in (0, 1)
-        )  # (frames, hop)
-        self._spectra, self._speech = self._spectra[count:].copy(), self._speech[count * self._hop :].copy()
+        pairs = np.stack([self._spectra[:count], self._spectra[1 : count + 1]])  # (2, frames, bins)
+        before, own = np.fft.irfft(spectra * pairs, self._size)[:, :, self._taps - 1 : reach]  # (frames, hop) each
+        self._spectra, self._speech = self._spectra[count:], self._speech[count * self._hop :]
         made: NDArray[np.float32] = (before + self._fade * (own - before)).astype(np.float32).reshape(-1)
         return made
 
 
-def minimum_phase(gains: NDArray[np.float64], taps: int) -> NDArray[np.float64]:
+def minimum_phase(gains: NDArray[np.float32], taps: int) -> NDArray[np.floating]:
     """Filters that amplify as is asked for, and delay as little as can be.
 
     Args:
@@ -123,10 +122,25 @@ def minimum_phase(gains: NDArray[np.float64], taps: int) -> NDArray[np.float64]:
         ``(filters, taps)``.
     """
     size = 2 * (gains.shape[1] - 1)
-    cepstra = np.fft.irfft(gains, size)
-    cepstra[:, 1 : size // 2] *= 2
-    cepstra[:, size // 2 + 1 :] = 0
-    filters = np.fft.irfft(np.exp(np.fft.rfft(cepstra)), size)[:, :taps]
-    fading = max(1, taps // 4)
-    filters[:, taps - fading :] *= 0.5 + 0.5 * np.cos(np.pi * (np.arange(fading) + 0.5) / fading)
+    folding, fading = _folding(size), _fading(taps)
+    cepstra = np.fft.irfft(gains, size) * folding  # (filters, size)
+    filters: NDArray[np.floating] = np.fft.irfft(np.exp(np.fft.rfft(cepstra)), size)[:, :taps] * fading
     return filters
+
+
+@lru_cache(maxsize=4)
+def _folding(size: int) -> NDArray[np.float32]:
+    """Of a cepstrum, ``(size,)``: what makes it causal and leaves the log amplitude as it is."""
+    factors = np.zeros(size, np.float32)
+    factors[[0, size // 2]] = 1
+    factors[1 : size // 2] = 2
+    return factors
+
+
+@lru_cache(maxsize=4)
+def _fading(taps: int) -> NDArray[np.float32]:
+    """Ones, and a last quarter that falls to zero, ``(taps,)``."""
+    factors = np.ones(taps, np.float32)
+    count = max(1, taps // 4)
+    factors[taps - count :] = 0.5 + 0.5 * np.cos(np.pi * (np.arange(count) + 0.5) / count)
+    return factors
