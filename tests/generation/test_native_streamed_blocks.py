@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from vqspeech.generation import native_engine, native_streamed_blocks
 from vqspeech.generation.native_streamed_blocks import NativeStack, native_stack
 from vqspeech.model.residual import Block, ModulatedBlock, ResidualBlock
-from vqspeech.streaming.layers import Stacks, StreamedStack
+from vqspeech.streaming.layers import Layers, StreamedStack
 
 if native_streamed_blocks.BlockStack is None or native_engine.MISSING:
     pytest.skip("the compiled engine was not built, or is of an earlier version", allow_module_level=True)
@@ -96,9 +96,9 @@ def test_rows_do_not_depend_on_the_chunks(level: str, kind: str, dilations: list
 def test_voices_share_what_is_packed_and_nothing_else() -> None:
     torch.manual_seed(0)
     blocks = blocks_of("of a speaker", 64, [1, -2])
-    stacks = Stacks(native=True)
-    ann, ben = (stacks.open(blocks, 64, torch.randn(SPEAKER)) for _ in range(2))
-    assert len(stacks._packed) == 1
+    layers = Layers(native=True)
+    ann, ben = (layers.stack(blocks, 64, torch.randn(SPEAKER)) for _ in range(2))
+    assert len(layers._stacks) == 1
     x = torch.randn(10, 64)
     first = ann.push(x)
     assert not torch.allclose(first, ben.push(x))
@@ -110,11 +110,38 @@ def test_what_the_kernel_has_no_form_of_is_left_to_pytorch() -> None:
     assert native_stack(odd) is None
     assert native_stack([]) is None
     assert native_stack(blocks_of("plain", 64, [1]) + blocks_of("modulated", 64, [1])) is None
-    assert isinstance(Stacks(native=True).open(odd, 20), StreamedStack)
-    assert isinstance(Stacks().open(blocks_of("plain", 64, [1]), 64), StreamedStack)
+    assert isinstance(Layers(native=True).stack(odd, 20), StreamedStack)
+    assert isinstance(Layers().stack(blocks_of("plain", 64, [1]), 64), StreamedStack)
 
 
 def test_what_does_not_fit_is_refused() -> None:
     stream = NativeStack(blocks_of("modulated", 64, [1])).open()
     with pytest.raises(ValueError, match="wrong rows"):
         stream.push(torch.zeros(3, 32))
+
+
+@pytest.mark.parametrize("level", FP32_SETS)
+@settings(deadline=None, max_examples=15)
+@given(kind=KINDS, dilations=DILATIONS, seed=st.integers(0, 2**16))
+@torch.no_grad()
+def test_weights_of_16_bits_are_those_rounded_to_fp16(level: str, kind: str, dilations: list[int], seed: int) -> None:
+    torch.manual_seed(seed)
+    blocks, speaker, x = blocks_of(kind, 64, dilations), speaker_of(kind), torch.randn(30, 64)
+    stack = NativeStack(blocks, half=True, instruction_set=level)
+    assert stack.half == (level in native_engine.half_sets())
+    made = stack.open(speaker).push(x)
+    if stack.half:
+        for block in blocks:
+            products = [block.dilated, block.out if isinstance(block, ModulatedBlock) else block.pointwise]
+            for product in products:
+                product.weight.copy_(product.weight.half())
+    expected = plain(blocks, x, speaker)[: len(made)]
+    bound = 1e-5 * (1 + float(expected.abs().max())) if len(made) else 0  # rounding of sums, as above
+    assert not len(made) or float((made - expected).abs().max()) <= bound
+
+
+def test_weights_beyond_fp16_stay_fp32() -> None:
+    blocks = blocks_of("plain", 64, [1])
+    with torch.no_grad():
+        blocks[0].dilated.weight[0, 0] = 1e5
+    assert not NativeStack(blocks, half=True).half

@@ -23,7 +23,7 @@ except ImportError as error:  # not built, or built for another Python
     MISSING = f"the compiled engine is not there: {error}"
 else:
     MISSING = ""
-    if getattr(_native, "INTERFACE", 1) != 2:
+    if getattr(_native, "INTERFACE", 1) != 3:
         _native = None  # type: ignore[assignment]
         MISSING = "the compiled engine is of an earlier version: run tools/setup.sh"
 
@@ -42,6 +42,16 @@ def available() -> list[tuple[str, Precision]]:
 def instruction_sets(precision: Precision) -> list[str]:
     """Name the instruction sets that this machine can compute ``precision`` with, the best first."""
     return [instruction_set for instruction_set, name in available() if name == precision]
+
+
+def half_sets() -> list[str]:
+    """Name the instruction sets of fp32 whose kernels can read weights of 16 bits."""
+    return _native.half_levels() if _native else []
+
+
+def fits_half(weights: Iterable[Tensor], instruction_set: str) -> bool:
+    """Whether kernels of fp32 can read these weights in fp16, which reaches to 65504."""
+    return instruction_set in half_sets() and all(float(weight.detach().abs().max()) < 65504 for weight in weights)
 
 
 def peak(instruction_set: str, precision: Precision) -> float:

@@ -8,7 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from vqspeech.generation.native_engine import instruction_sets, stacked
+from vqspeech.generation.native_engine import fits_half, instruction_sets, stacked
 from vqspeech.model.residual import Block, ModulatedBlock
 
 try:
@@ -22,18 +22,25 @@ class NativeStack:
 
     Args:
         blocks: of one width and one kind; their weights are copied.
+        half: store the weights in fp16, see ``native_projection.NativeProjection``.
         instruction_set: one of ``native_engine.instruction_sets("fp32")``; the best if not given.
+
+    Attributes:
+        half: whether they are.
 
     Raises:
         ValueError: the kernel has no such blocks.
     """
 
-    def __init__(self, blocks: Sequence[Block], *, instruction_set: str | None = None) -> None:
+    def __init__(self, blocks: Sequence[Block], *, half: bool = False, instruction_set: str | None = None) -> None:
         self._blocks = blocks
         if len({type(block) for block in blocks}) != 1:
             raise ValueError("blocks of one kind, at least one")
+        level = instruction_set or instruction_sets("fp32")[0]
+        self.half = half and fits_half([weight for block in blocks for weight in (_taps(block), _out(block))], level)
         self._native = BlockStack(
-            level=instruction_set or instruction_sets("fp32")[0],
+            level=level,
+            half=self.half,
             dilations=[block.dilation for block in blocks],
             past=[block.padding[0] for block in blocks],
             dilated=stacked([_taps(block) for block in blocks]),
@@ -68,7 +75,7 @@ class NativeStackStream:
         return torch.from_numpy(self._native.push(rows.numpy()))
 
 
-def native_stack(blocks: Sequence[Block]) -> NativeStack | None:
+def native_stack(blocks: Sequence[Block], *, half: bool = False) -> NativeStack | None:
     """The compiled form of blocks; None where there is none."""
     if not blocks or BlockStack is None or not instruction_sets("fp32"):
         return None
@@ -76,7 +83,7 @@ def native_stack(blocks: Sequence[Block]) -> NativeStack | None:
     if weight.device.type != "cpu" or weight.dtype != torch.float32:
         return None
     try:
-        return NativeStack(blocks)
+        return NativeStack(blocks, half=half)
     except ValueError:  # a width that is no whole number of vectors
         return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -101,7 +101,7 @@ class Voice:
         Returns:
             ``(..., frames, layers, 2 gate)``.
         """
-        return self._blend(frames, [component.conditioning for component in self.components]).unflatten(
+        return self.blend(frames, [component.conditioning for component in self.components]).unflatten(
             -1, (self.layers, -1)
         )
 
@@ -112,11 +112,25 @@ class Voice:
             for component in self.components
             if component.conditioner.mel_head is not None
         ]
-        return self._blend(frames, heads) if heads else None
+        return self.blend(frames, heads) if heads else None
 
-    def _blend(self, frames: Tensor, projections: Sequence[nn.Linear]) -> Tensor:
+    def blend(
+        self,
+        frames: Tensor,
+        projections: Sequence[nn.Linear],
+        apply: Callable[[nn.Linear, Tensor], Tensor] = lambda projection, own: projection(own),
+    ) -> Tensor:
+        """Put the frames of each component through its own of some linear layers, and add up by weight.
+
+        Args:
+            frames: ``(..., frames, components x channels)``.
+            projections: of each component.
+            apply: how one is applied to ``(..., frames, channels)``.
+
+        Returns:
+            ``(..., frames, outputs)``.
+        """
         if len(self.components) == 1:
-            made: Tensor = projections[0](frames)
-            return made
+            return apply(projections[0], frames)
         each = zip(self.components, projections, frames.chunk(len(self.components), -1), strict=True)
-        return torch.stack([component.weight * projection(own) for component, projection, own in each]).sum(0)
+        return torch.stack([component.weight * apply(projection, own) for component, projection, own in each]).sum(0)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from vqspeech.model.conditioner import Conditioner
 from vqspeech.model.speaker_conditioning import Voice, VoiceComponent
-from vqspeech.streaming.layers import Stacks, StreamedConvolution
+from vqspeech.streaming.layers import Layers, StreamedConvolution
 
 
 def pitch_lag(conditioner: Conditioner) -> int:
@@ -30,18 +32,18 @@ class StreamedConditioner:
 
     Args:
         component: with its network and its speaker's vector.
-        stacks: makes its residual blocks.
+        layers: makes its layers.
     """
 
-    def __init__(self, component: VoiceComponent, stacks: Stacks) -> None:
+    def __init__(self, component: VoiceComponent, layers: Layers) -> None:
         network = component.conditioner
-        self._network, self._speaker = network, component.vector
+        self._network, self._speaker, self._layers = network, component.vector, layers
         channels, half = network.config.channels, len(network.blocks) // 2
         # As "same" pads: the smaller half before, the larger behind.
-        self._input = StreamedConvolution(network.input, (network.config.kernel - 1) // 2)
+        self._input = StreamedConvolution(network.input, (network.config.kernel - 1) // 2, layers)
         speaker = component.vector if network.modulated else None
-        self._at_code_rate = stacks.open(network.blocks[:half], channels, speaker)
-        self._at_frame_rate = stacks.open(network.blocks[half:], channels, speaker)
+        self._at_code_rate = layers.stack(network.blocks[:half], channels, speaker)
+        self._at_frame_rate = layers.stack(network.blocks[half:], channels, speaker)
 
     def push(self, values: Tensor, pitch: Tensor | None) -> Tensor:
         """Take vectors, and the pitch of the codes that come ``pitch_lag`` before them.
@@ -58,10 +60,10 @@ class StreamedConditioner:
             values = torch.cat([values, self._speaker.expand(len(values), -1)], 1)
         x = self._input.push(values)  # (codes, channels)
         x = self._at_code_rate.push(x)
-        x = x.repeat_interleave(network.frames_per_code, 0)  # (frames, channels)
+        x = x[:, None].expand(-1, network.frames_per_code, -1).flatten(0, 1)  # (frames, channels)
         if network.pitch is not None:
             given = x.new_zeros(len(x), network.pitch.in_features) if pitch is None else pitch
-            x = x + network.pitch(given)
+            x = x + self._layers.linear(network.pitch, given)
         x = self._at_frame_rate.push(x)
         if network.modulated:
             return F.layer_norm(x, x.shape[-1:])
@@ -73,13 +75,24 @@ class StreamedVoice:
 
     Args:
         voice: a speaker or a blend.
-        stacks: makes the residual blocks of each.
+        layers: makes those of each.
     """
 
-    def __init__(self, voice: Voice, stacks: Stacks) -> None:
-        self.voice = voice
-        self._components = [StreamedConditioner(component, stacks) for component in voice.components]
+    def __init__(self, voice: Voice, layers: Layers) -> None:
+        self.voice, self._layers = voice, layers
+        self._components = [StreamedConditioner(component, layers) for component in voice.components]
 
     def push(self, values: Tensor, pitch: Tensor | None) -> Tensor:
         """As ``StreamedConditioner.push``: ``(frames, components x channels)``."""
-        return torch.cat([component.push(values, pitch) for component in self._components], 1)
+        made = [component.push(values, pitch) for component in self._components]
+        return made[0] if len(made) == 1 else torch.cat(made, 1)
+
+    def conditioning(self, frames: Tensor) -> Tensor:
+        """As ``Voice.conditioning``: ``(frames, components x channels)`` -> ``(frames, layers, 2 gate)``."""
+        projections = [component.conditioning for component in self.voice.components]
+        return self.voice.blend(frames, projections, self._layers.linear).unflatten(-1, (self.voice.layers, -1))
+
+    def mel(self, frames: Tensor) -> Tensor:
+        """As ``Voice.mel``, of networks that have a mel head: ``(frames, mel_bands)``."""
+        heads = [cast(nn.Linear, component.conditioner.mel_head) for component in self.voice.components]
+        return self.voice.blend(frames, heads, self._layers.linear)

@@ -22,7 +22,7 @@ from vqspeech.model.encoder import StridedConvolution
 from vqspeech.model.frequency_warp import warp_spectra
 from vqspeech.model.vqvae import VQVAE
 from vqspeech.streaming.average_speech import average_moments
-from vqspeech.streaming.layers import Stacks, StreamedConvolution
+from vqspeech.streaming.layers import Layers, StreamedConvolution
 from vqspeech.streaming.statistics import RunningMoments
 
 #: Seconds of speech that the moments of the log-mel bands remember, and that average speech counts for at first.
@@ -34,7 +34,7 @@ class StreamedEncoder:
 
     Args:
         network: in evaluation mode.
-        stacks: makes its residual blocks.
+        layers: makes its layers.
 
     Attributes:
         frozen: whether the moments stay as they are.
@@ -43,7 +43,7 @@ class StreamedEncoder:
         InputError: its codes depend on whole recordings in a way that has no causal form here.
     """
 
-    def __init__(self, network: VQVAE, stacks: Stacks) -> None:
+    def __init__(self, network: VQVAE, layers: Layers) -> None:
         self.frozen = False
         config = network.config.encoder
         if config.instance_norm:
@@ -56,8 +56,8 @@ class StreamedEncoder:
         self._device = network.device
         self._previous = torch.zeros(1, 1, device=self._device)
         strided = [cast(StridedConvolution, module) for module in network.encoder.strided]
-        self._strided = [StreamedConvolution(module.convolution, module.padding[0]) for module in strided]
-        self._blocks = stacks.open(network.encoder.blocks, config.channels)
+        self._strided = [StreamedConvolution(module.convolution, module.padding[0], layers) for module in strided]
+        self._layers, self._blocks = layers, layers.stack(network.encoder.blocks, config.channels)
         self._mel = config.front_end == "log-mel"
         if self._mel:
             window = window_length(self._rate)
@@ -111,7 +111,7 @@ class StreamedEncoder:
         rows = self._blocks.push(rows)
         if not len(rows):
             return shaped.new_zeros(0, self._config.dimension)
-        z = self._network.encoder.projection(rows.t()[None]).float()[0].t()  # (vectors, dimension)
+        z = self._layers.linear(self._network.encoder.projection, rows).float()  # (vectors, dimension)
         return F.layer_norm(z, (self._config.dimension,)) if self._config.frame_norm else z
 
     def _log_mel(self, shaped: Tensor, *, speech: bool, warp: float) -> Tensor:

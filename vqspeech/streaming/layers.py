@@ -1,4 +1,4 @@
-"""The networks' convolutions as they run over a stream: rows in, and out those whose context is complete.
+"""The networks' layers as they run over a stream: rows in, and out those whose context is complete.
 
 Each holds the rows that outputs to come still need, no more. Before the stream there are zeros, as offline; after it
 the caller appends silence. Rows are time-major, ``(time, channels)``.
@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vqspeech.generation.native_projection import native_projection
 from vqspeech.generation.native_streamed_blocks import NativeStack, native_stack
 from vqspeech.model.residual import Block, ModulatedBlock
 
@@ -25,27 +26,60 @@ class Stack(Protocol):
         ...
 
 
+class Projection(Protocol):
+    """A matrix and a bias."""
+
+    def windows(self, rows: Tensor, hop: int) -> Tensor:
+        """Put windows of rows that follow one another through it.
+
+        Args:
+            rows: contiguous; as many of their numbers as the matrix has inputs are a window.
+            hop: numbers from the begin of a window to that of the next.
+
+        Returns:
+            ``(windows, outputs)``.
+        """
+        ...
+
+
+class TorchProjection:
+    """The same in PyTorch.
+
+    Args:
+        weight: ``(outputs, inputs)``.
+        bias: ``(outputs,)``.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        self._weight, self._bias = weight, bias
+
+    def windows(self, rows: Tensor, hop: int) -> Tensor:
+        """As ``Projection``."""
+        inputs = self._weight.shape[1]
+        if rows.numel() < inputs:
+            return rows.new_zeros(0, len(self._weight))
+        return F.linear(rows.reshape(-1).unfold(0, inputs, hop), self._weight, self._bias)
+
+
 class StreamedConvolution:
     """A convolution, strided or not.
 
     Args:
         convolution: without padding of its own, or with what ``left`` says.
         left: rows of zeros before the first.
+        layers: makes its product.
     """
 
-    def __init__(self, convolution: nn.Conv1d, left: int) -> None:
-        self._weight, self._bias = convolution.weight, convolution.bias
+    def __init__(self, convolution: nn.Conv1d, left: int, layers: Layers) -> None:
         self._kernel, self._stride = convolution.kernel_size[0], convolution.stride[0]
-        self._rows = self._weight.new_zeros(left, convolution.in_channels)
+        self._product = layers.projection(convolution)
+        self._rows = convolution.weight.new_zeros(left, convolution.in_channels)
 
     def push(self, rows: Tensor) -> Tensor:
         """``(time, channels in)`` -> ``(windows that are complete, channels out)``."""
         self._rows = torch.cat([self._rows, rows])
-        count = max(0, (len(self._rows) - self._kernel) // self._stride + 1)
-        if not count:
-            return self._weight.new_zeros(0, len(self._weight))
-        made = F.conv1d(self._rows.t()[None], self._weight, self._bias, self._stride)[0].t()
-        self._rows = self._rows[count * self._stride :].clone()
+        made = self._product.windows(self._rows, self._stride * self._rows.shape[1])
+        self._rows = self._rows[len(made) * self._stride :]
         return made
 
 
@@ -110,21 +144,36 @@ class StreamedStack:
         return rows
 
 
-class Stacks:
-    """Makes stacks of a network's blocks: compiled ones where there are such, and packed once for all voices.
+class Layers:
+    """Makes a network's layers: compiled ones where there are such, and packed once for all voices.
 
     Args:
         native: whether compiled ones are wanted; PyTorch's are the reference.
+        half: whether those may store their weights in fp16.
     """
 
-    def __init__(self, *, native: bool = False) -> None:
-        self._native = native
-        self._packed: dict[tuple[nn.Module, ...], NativeStack | None] = {}
+    def __init__(self, *, native: bool = False, half: bool = False) -> None:
+        self._native, self._half = native, half
+        self._stacks: dict[tuple[nn.Module, ...], NativeStack | None] = {}
+        self._projections: dict[nn.Module, Projection] = {}
 
-    def open(self, blocks: Iterable[nn.Module], channels: int, speaker: Tensor | None = None) -> Stack:
-        """Begin a stream; arguments as for ``StreamedStack``."""
+    def stack(self, blocks: Iterable[nn.Module], channels: int, speaker: Tensor | None = None) -> Stack:
+        """Begin a stream of residual blocks; arguments as for ``StreamedStack``."""
         chosen = tuple(cast(Block, block) for block in blocks)
-        if chosen not in self._packed:
-            self._packed[chosen] = native_stack(chosen) if self._native else None
-        packed = self._packed[chosen]
+        if chosen not in self._stacks:
+            self._stacks[chosen] = native_stack(chosen, half=self._half) if self._native else None
+        packed = self._stacks[chosen]
         return StreamedStack(chosen, channels, speaker) if packed is None else packed.open(speaker)
+
+    def projection(self, module: nn.Linear | nn.Conv1d) -> Projection:
+        """The product of a linear layer, or of a convolution whose windows are rows of ``(taps, channels in)``."""
+        if module not in self._projections:
+            weight = module.weight if module.weight.ndim == 2 else module.weight.transpose(1, 2).flatten(1)
+            assert module.bias is not None
+            native = native_projection(weight, module.bias, half=self._half) if self._native else None
+            self._projections[module] = native or TorchProjection(weight, module.bias)
+        return self._projections[module]
+
+    def linear(self, module: nn.Linear | nn.Conv1d, rows: Tensor) -> Tensor:
+        """``(time, inputs)`` through a linear layer, or a convolution of window 1: ``(time, outputs)``."""
+        return self.projection(module).windows(rows.contiguous(), rows.shape[1])

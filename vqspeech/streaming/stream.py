@@ -29,7 +29,7 @@ from vqspeech.pitch import SEMITONE, TYPICAL_DEVIATION, Intonation
 from vqspeech.streaming.codes import StreamedQuantizer
 from vqspeech.streaming.conditioner import StreamedVoice, look_ahead, pitch_lag
 from vqspeech.streaming.encoder import StreamedEncoder
-from vqspeech.streaming.layers import Stacks
+from vqspeech.streaming.layers import Layers
 from vqspeech.streaming.level import RunningLevel
 from vqspeech.streaming.pitch import RunningPitch
 from vqspeech.streaming.postfilter import StreamedPostFilter
@@ -93,8 +93,8 @@ class Stream:
         self._f0, self._f0_shift = f0, f0_shift
 
         self._level = RunningLevel(self.sample_rate, self._step_length, config.audio.rms)
-        self._stacks = Stacks(native=engine.name == "native")
-        self._encoder = StreamedEncoder(network, self._stacks)
+        self._layers = Layers(native=engine.name == "native", half=engine.precision != "fp32")
+        self._encoder = StreamedEncoder(network, self._layers)
         self._quantizer = StreamedQuantizer(network)
         self._pitch = None
         if config.conditioner.pitch and (f0 != "target" or config.encoder.f0_warp):
@@ -271,15 +271,13 @@ class Stream:
         frames = self._voice.push(values, self._shifted(pitch))  # (frames, channels)
         if not len(frames):
             return np.zeros(0, np.float32)
-        layers = self._voice.voice.conditioning(frames[None])  # (1, frames, layers, 2 gate)
+        layers = self._voice.conditioning(frames)[None]  # (1, frames, layers, 2 gate)
         numbers = self._uniforms.draw(len(frames) * self._network.config.conditioner.hop)
         classes = self._session.push(layers, numbers[None], self._temperature)[0]
         speech = self._restored.push(torch.from_numpy(classes))
         if self._post_filter is None:
             return speech
-        expected = self._voice.voice.mel(frames)  # (frames, bands)
-        assert expected is not None
-        return self._post_filter.push(speech, expected)
+        return self._post_filter.push(speech, self._voice.mel(frames))
 
     @property
     def _warp(self) -> float:
@@ -322,7 +320,7 @@ class Stream:
         self._target_f0 = self._network.speaker_stats.log_f0(shares)
         deviation = float(self._network.speaker_stats.blended(shares).pitch[1])
         self._semitones = self._f0_shift * SEMITONE / (deviation or TYPICAL_DEVIATION)
-        self._voice = StreamedVoice(self._network.voice(shares), self._stacks)
+        self._voice = StreamedVoice(self._network.voice(shares), self._layers)
         if self._values:
             # Its frames so far were drawn in another voice; it only has to come to where that one is.
             values, pitch = torch.cat([*self._values]), torch.cat([*self._pitches])

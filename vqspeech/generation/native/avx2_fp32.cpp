@@ -6,9 +6,10 @@
 
 #include "target.h"
 
-BEGIN_TARGET("avx2,fma")
+BEGIN_TARGET("avx2,fma,f16c")
 #include "avx2.h"
 #include "encoder.h"
+#include "projection_kernel.h"
 #include "streamed_kernel.h"
 
 namespace vqspeech {
@@ -16,6 +17,7 @@ namespace {
 
 struct Fp32 {
     using Instructions = Avx2;
+    using Weight = Word;
     using Sum = __m256;
     using Operand = __m256;
     static INLINE const float* floats(const Word* from) { return reinterpret_cast<const float*>(from); }
@@ -30,11 +32,20 @@ struct Fp32 {
     static INLINE void put(Word* to, int vector, __m256 x, Quantizer) { put_unit(to, vector, x); }
 };
 
+// Weights in fp16.
+struct Half : Fp32 {
+    using Weight = uint16_t;
+    static INLINE Operand load(const Weight* from) {
+        return _mm256_cvtph_ps(_mm_load_si128(reinterpret_cast<const __m128i*>(from)));
+    }
+};
+
 }  // namespace
 
 extern const Engine avx2_fp32;
 const Engine avx2_fp32 = Kernel<Fp32>::engine("avx2", Precision::fp32, has_avx2, 0,
-                                                  {Encoder<Fp32>::run, StreamedBlocks<Fp32>::push});
+                                                  {Encoder<Fp32>::run, StreamedBlocks<Fp32>::push, StreamedBlocks<Half>::push,
+                                               Projections<Fp32>::apply, Projections<Half>::apply});
 
 }  // namespace vqspeech
 END_TARGET

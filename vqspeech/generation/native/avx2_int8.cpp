@@ -14,6 +14,7 @@ namespace {
 
 struct Int8 {
     using Instructions = Avx2;
+    using Weight = Word;
     using Sum = __m256i;
     using Operand = __m256i;
     // An input less 128, as its magnitude and its sign: the instruction multiplies unsigned by signed bytes and clips sums

@@ -14,6 +14,7 @@ namespace {
 
 struct Bf16 {
     using Instructions = Avx512;
+    using Weight = Word;
     using Sum = __m512;
     using Operand = __m512bh;
     static INLINE Operand load(const Word* from) { return (__m512bh)_mm512_load_si512(from); }

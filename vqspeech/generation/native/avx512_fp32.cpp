@@ -9,6 +9,7 @@
 BEGIN_TARGET("avx512f,avx512bw,avx512vl,avx512dq,fma")
 #include "avx512.h"
 #include "encoder.h"
+#include "projection_kernel.h"
 #include "streamed_kernel.h"
 
 namespace vqspeech {
@@ -16,6 +17,7 @@ namespace {
 
 struct Fp32 {
     using Instructions = Avx512;
+    using Weight = Word;
     using Sum = __m512;
     using Operand = __m512;
     static INLINE Operand load(const Word* from) { return _mm512_load_ps(from); }
@@ -29,13 +31,22 @@ struct Fp32 {
     static INLINE void put(Word* to, int vector, __m512 x, Quantizer) { put_unit(to, vector, x); }
 };
 
+// Weights in fp16.
+struct Half : Fp32 {
+    using Weight = uint16_t;
+    static INLINE Operand load(const Weight* from) {
+        return _mm512_cvtph_ps(_mm256_load_si256(reinterpret_cast<const __m256i*>(from)));
+    }
+};
+
 bool supported() { return has_avx512(); }
 
 }  // namespace
 
 extern const Engine avx512_fp32;
 const Engine avx512_fp32 = Kernel<Fp32>::engine("avx512", Precision::fp32, supported, 0,
-                                                  {Encoder<Fp32>::run, StreamedBlocks<Fp32>::push});
+                                                  {Encoder<Fp32>::run, StreamedBlocks<Fp32>::push, StreamedBlocks<Half>::push,
+                                                 Projections<Fp32>::apply, Projections<Half>::apply});
 
 }  // namespace vqspeech
 END_TARGET

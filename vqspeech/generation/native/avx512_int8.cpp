@@ -14,6 +14,7 @@ namespace {
 
 struct Int8 {
     using Instructions = Avx512;
+    using Weight = Word;
     using Sum = __m512i;
     using Operand = __m512i;
     static INLINE Operand load(const Word* from) { return _mm512_load_si512(from); }

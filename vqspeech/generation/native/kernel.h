@@ -165,8 +165,8 @@ template <class P> struct Kernel {
     }
 
     static constexpr Engine engine(const char* level, Precision precision, bool (*supported)(), int subtracted = 0,
-                                   ResidualBlocks blocks = {}) {
-        return {level, precision, lanes, I::sums, subtracted, supported, run, help, multiply, read, blocks};
+                                   RowKernels rows = {}) {
+        return {level, precision, lanes, I::sums, subtracted, supported, run, help, multiply, read, rows};
     }
 };
 

@@ -14,6 +14,7 @@
 
 #include "encoder_blocks.h"
 #include "network.h"
+#include "projection.h"
 #include "streamed_blocks.h"
 
 namespace py = pybind11;
@@ -283,23 +284,25 @@ void encode(const EncoderBlocks& stack, py::array_t<float, py::array::c_style> x
     float* const values = x.mutable_data();
     const long rows = x.shape(0);
     const py::gil_scoped_release released;
-    stack.engine.blocks.encode(stack, values, rows);
+    stack.engine.rows.encode(stack, values, rows);
 }
 
 std::shared_ptr<BlockStack> make_stack(const std::string& level, const std::vector<int>& dilations, const std::vector<int>& past,
-                                       const Floats& dilated, const Floats& bias, const Floats& out, const Floats& out_bias) {
+                                       const Floats& dilated, const Floats& bias, const Floats& out, const Floats& out_bias,
+                                       bool half) {
     const auto count = static_cast<py::ssize_t>(dilations.size());
     require(dilated.ndim() == 3 && dilated.shape(0) == count && dilated.shape(2) == 3 * dilated.shape(1), "wrong dilated");
     const py::ssize_t channels = dilated.shape(1);
     const Engine& engine = find(level, "fp32");
     require(channels > 0 && channels % (2 * engine.lanes) == 0, "unsupported number of channels");
+    require(!half || engine.rows.push_half, "no weights of 16 bits on this level");
     require(static_cast<py::ssize_t>(past.size()) == count, "wrong past");
     for (py::ssize_t b = 0; b < count; b++)
         require(dilations[b] > 0 && past[b] >= 0 && past[b] <= 2 * dilations[b], "wrong dilations or past");
     require(bias.size() == count * channels && out_bias.size() == count * channels, "wrong biases");
     require(out.size() == count * channels * channels, "wrong out");
     return std::make_shared<BlockStack>(engine, static_cast<int>(channels), dilations, past,
-                                        StackWeights{dilated.data(), bias.data(), out.data(), out_bias.data()});
+                                        StackWeights{dilated.data(), bias.data(), out.data(), out_bias.data()}, half);
 }
 
 std::unique_ptr<BlockStream> make_stream(std::shared_ptr<const BlockStack> stack, const std::optional<Floats>& scale,
@@ -321,6 +324,25 @@ Floats push_rows(BlockStream& stream, const Floats& rows) {
     }
     Floats made({count, channels});
     std::copy_n(stream.rows, count * channels, made.mutable_data());
+    return made;
+}
+
+std::unique_ptr<Projection> make_projection(const std::string& level, const Floats& weight, const Floats& bias, bool half) {
+    const Engine& engine = find(level, "fp32");
+    require(weight.ndim() == 2 && weight.shape(0) > 0 && weight.shape(1) > 0, "wrong weight");
+    require(bias.size() == weight.shape(0), "wrong bias");
+    require(!half || engine.rows.project_half, "no weights of 16 bits on this level");
+    return std::make_unique<Projection>(engine, static_cast<int>(weight.shape(1)), static_cast<int>(weight.shape(0)),
+                                        weight.data(), bias.data(), half);
+}
+
+// Row n of the result is of the `inputs` numbers from n x hop on.
+Floats project(const Projection& projection, const Floats& rows, long hop) {
+    require(hop > 0, "wrong hop");
+    const long room = static_cast<long>(rows.size()) - projection.inputs;
+    const long count = room < 0 ? 0 : room / hop + 1;
+    Floats made({count, static_cast<long>(projection.padded)});
+    projection.apply(rows.data(), hop, count, made.mutable_data());
     return made;
 }
 
@@ -366,7 +388,7 @@ double bandwidth(const std::string& level, long bytes) {
 
 PYBIND11_MODULE(_native, m) {
     using namespace vqspeech;
-    m.attr("INTERFACE") = 2;  // counted up with every change of what Python passes
+    m.attr("INTERFACE") = 3;  // counted up with every change of what Python passes
     m.doc() = "The compiled engine of autoregressive generation; see vqspeech.generation.native_engine.";
     py::class_<Network, std::shared_ptr<Network>>(m, "Network")
         .def(py::init(&make_network), py::kw_only(), py::arg("level"), py::arg("precision"), py::arg("cycle"), py::arg("bands"),
@@ -389,10 +411,20 @@ PYBIND11_MODULE(_native, m) {
         .def("apply", &encode, py::arg("rows").noconvert());
     py::class_<BlockStack, std::shared_ptr<BlockStack>>(m, "BlockStack")
         .def(py::init(&make_stack), py::kw_only(), py::arg("level"), py::arg("dilations"), py::arg("past"), py::arg("dilated"),
-             py::arg("bias"), py::arg("out"), py::arg("out_bias"));
+             py::arg("bias"), py::arg("out"), py::arg("out_bias"), py::arg("half"));
     py::class_<BlockStream>(m, "BlockStream")
         .def(py::init(&make_stream), py::arg("stack"), py::arg("scale"), py::arg("shift"))
         .def("push", &push_rows, py::arg("rows"));
+    py::class_<Projection>(m, "Projection")
+        .def(py::init(&make_projection), py::kw_only(), py::arg("level"), py::arg("weight"), py::arg("bias"), py::arg("half"))
+        .def_readonly("outputs", &Projection::outputs)
+        .def("apply", &project, py::arg("rows"), py::arg("hop"));
+    m.def("half_levels", [] {
+        std::vector<std::string> levels;
+        for (const Engine* engine : engines())
+            if (engine->supported() && engine->rows.push_half) levels.emplace_back(engine->level);
+        return levels;
+    }, "Levels of fp32 that take weights of 16 bits, the best first.");
     m.def("available", &available, "(level, precision) that this processor can run, best level first.");
     m.def("peak", &peak, py::arg("level"), py::arg("precision"), "Multiply-adds a second of one core from registers.");
     m.def("bandwidth", &bandwidth, py::arg("level"), py::arg("size"), "Bytes a second that one core reads of so many.");

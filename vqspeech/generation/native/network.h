@@ -12,22 +12,26 @@
 
 namespace vqspeech {
 
-enum class Precision { fp32, bf16, int8 };
+// fp16 is of weights alone: products and sums are fp32.
+enum class Precision { fp32, bf16, int8, fp16 };
 
 // What a multiply-add instruction takes from each input: one fp32, two bf16 or four 8-bit numbers. The accumulators
 // have the same size: fp32, or int32 for 8-bit products.
 using Word = uint32_t;
 
 constexpr int per_word(Precision precision) {
-    return precision == Precision::fp32 ? 1 : precision == Precision::bf16 ? 2 : 4;
+    return precision == Precision::int8 ? 4 : precision == Precision::bf16 ? 2 : 1;
 }
+
+// Of the weights that multiply one word of each input.
+constexpr size_t weight_bytes(Precision precision) { return precision == Precision::fp16 ? 2 : sizeof(Word); }
 
 // Rows are cut into vectors of `lanes` rows, vectors into panels of kPanel and at the end one of 2. A panel is stored word
 // by word, each word for all rows of the panel, so that a product reads its weights from the first to the last.
 struct Matrix {
     int vectors = 0;
     long words = 0;                 // along a row
-    const Word* weights = nullptr;
+    const void* weights = nullptr;
     const Word* start = nullptr;    // what the accumulators begin with
     const float* scale = nullptr;   // 8-bit products: value of one unit of the accumulator, for each row
     const float* bias = nullptr;
@@ -79,6 +83,7 @@ struct Handoff;
 struct Engine;
 struct EncoderBlocks;
 struct BlockStream;
+struct Projection;
 
 struct Network {
     Network(const Sizes& sizes, const Weights& weights, const Engine& engine);
@@ -159,11 +164,14 @@ struct Patience {
     void wait();
 };
 
-// The residual blocks of encoder and conditioning network: on one utterance, and on the next rows of a stream. Of fp32
-// alone; null elsewhere.
-struct ResidualBlocks {
+// Encoder and conditioning network: residual blocks on one utterance; residual blocks and projections on the next rows of
+// a stream, which weights of 16 bits serve, too. In engines of fp32; null elsewhere.
+struct RowKernels {
     void (*encode)(const EncoderBlocks&, float* x, long rows);
     long (*push)(BlockStream&, long rows);
+    long (*push_half)(BlockStream&, long rows);
+    void (*project)(const Projection&, const float* rows, long hop, long count, float* to);
+    void (*project_half)(const Projection&, const float* rows, long hop, long count, float* to);
 };
 
 // One precision on one set of processor features.
@@ -178,7 +186,7 @@ struct Engine {
     void (*help)(const Network&, const Work&, long begin, long samples);       // the helper's part of a whole call
     void (*multiply)(long times);               // `sums` multiply-adds of whole vectors in registers, so many times
     void (*read)(const Word* data, long words);  // and nothing else
-    ResidualBlocks blocks;
+    RowKernels rows;
 };
 
 // All that were compiled, the best level of each precision first.

@@ -25,6 +25,19 @@ inline uint16_t to_bf16(float value) {
     return static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 
+// Rounded to the nearest, ties to even. Of what fits: less than 65520.
+inline uint16_t to_fp16(float value) {
+    const float size = std::fabs(value);
+    uint32_t bits;
+    if (size < 0x1p-14f) {
+        bits = static_cast<uint32_t>(std::lrint(size * 0x1p24f));  // below the normal numbers they are evenly spaced
+    } else {
+        std::memcpy(&bits, &size, sizeof bits);
+        bits = ((bits + 0xfff + ((bits >> 13) & 1)) >> 13) - (112 << 10);
+    }
+    return static_cast<uint16_t>(bits | (std::signbit(value) ? 0x8000 : 0));
+}
+
 // A matrix as it is given to the packer; its element is `values[rows[r] * stride + columns[c]]`.
 struct Source {
     const float* values;
@@ -40,8 +53,11 @@ struct Source {
 
 class Packer {
   public:
-    Packer(Arena& arena, const Engine& engine)
-        : arena_(arena), precision_(engine.precision), lanes_(engine.lanes), subtracted_(engine.subtracted) {}
+    Packer(Arena& arena, const Engine& engine) : Packer(arena, engine, engine.precision) {}
+
+    // With weights as `precision` has them, for an engine of fp32.
+    Packer(Arena& arena, const Engine& engine, Precision precision)
+        : arena_(arena), precision_(precision), lanes_(engine.lanes), subtracted_(engine.subtracted) {}
 
     Matrix pack(Source source) {
         const int per = per_word(precision_);
@@ -50,7 +66,7 @@ class Packer {
         Matrix m;
         m.vectors = static_cast<int>(rows) / lanes_;
         m.words = source.two_orders ? 2 * once : once;
-        Word* const weights = arena_.take<Word>(rows * m.words);
+        void* const weights = arena_.take<char>(rows * m.words * weight_bytes(precision_));
         Word* const start = arena_.take<Word>(rows);
         std::vector<float> inverse(rows, 1);
         if (precision_ == Precision::int8) m.scale = scales(source, inverse);
@@ -60,14 +76,14 @@ class Packer {
                 padded[r] = source.rows[r] < 0 ? source.absent : source.bias[source.rows[r]];
             m.bias = padded;
         }
-        Word* next = weights;
+        size_t next = 0;
         for (int vector = 0; vector < m.vectors;) {
             const int width = std::min(kPanel, m.vectors - vector);
             for (long word = 0; word < m.words; word++) {
                 const bool remainder = word >= once;
                 for (int row = vector * lanes_; row < (vector + width) * lanes_; row++, next++)
                     for (int part = 0; part < per; part++)
-                        put(next, part, at(source, row, (word % once) * per + part),
+                        put(weights, next, part, at(source, row, (word % once) * per + part),
                             remainder ? inverse[row] / kRemainder : inverse[row], remainder ? kRemainderOffset : source.offset, start + row);
             }
             vector += width;
@@ -92,7 +108,7 @@ class Packer {
 
     // At most what `pack` takes of the arena.
     static size_t bytes(Precision precision, size_t rows, size_t columns) {
-        return rows * columns / per_word(precision) * sizeof(Word) + 3 * (rows * sizeof(Word) + kLine) + kLine;
+        return rows * columns / per_word(precision) * weight_bytes(precision) + 3 * (rows * sizeof(Word) + kLine) + kLine;
     }
 
   private:
@@ -113,14 +129,16 @@ class Packer {
         return scale;
     }
 
-    void put(Word* word, int part, float value, float inverse, int offset, Word* start) const {
+    void put(void* weights, size_t index, int part, float value, float inverse, int offset, Word* start) const {
         if (precision_ == Precision::fp32) {
-            std::memcpy(word, &value, sizeof value);
+            static_cast<float*>(weights)[index] = value;
+        } else if (precision_ == Precision::fp16) {
+            static_cast<uint16_t*>(weights)[index] = to_fp16(value);
         } else if (precision_ == Precision::bf16) {
-            reinterpret_cast<uint16_t*>(word)[part] = to_bf16(value);
+            static_cast<uint16_t*>(weights)[2 * index + part] = to_bf16(value);
         } else {
             const int q = static_cast<int>(std::lrint(value * inverse));
-            reinterpret_cast<int8_t*>(word)[part] = static_cast<int8_t>(q);
+            static_cast<int8_t*>(weights)[4 * index + part] = static_cast<int8_t>(q);
             *start -= static_cast<Word>((offset - subtracted_) * q);  // makes up for the offset
         }
     }

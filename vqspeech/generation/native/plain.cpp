@@ -5,6 +5,7 @@
 
 #include "encoder.h"
 #include "kernel.h"
+#include "projection_kernel.h"
 #include "streamed_kernel.h"
 
 namespace vqspeech {
@@ -42,6 +43,7 @@ struct Plain {
 
 struct Fp32 {
     using Instructions = Plain;
+    using Weight = Word;
     using Sum = Plain::Float;
     using Operand = Plain::Float;
     static INLINE Operand load(const Word* from) { return Plain::load(reinterpret_cast<const float*>(from)); }
@@ -61,6 +63,6 @@ bool supported() { return true; }
 
 extern const Engine plain_fp32;
 const Engine plain_fp32 = Kernel<Fp32>::engine("plain", Precision::fp32, supported, 0,
-                                                  {Encoder<Fp32>::run, StreamedBlocks<Fp32>::push});
+                                                  {Encoder<Fp32>::run, StreamedBlocks<Fp32>::push, nullptr, Projections<Fp32>::apply, nullptr});
 
 }  // namespace vqspeech

@@ -10,11 +10,12 @@ namespace {
 template <class P> struct Product {
     using I = typename P::Instructions;
     using Sum = typename P::Sum;
+    using Weight = typename P::Weight;  // what it reads for one lane of a word
     static constexpr int lanes = I::lanes;
 
     // N columns times W vectors of rows in each of `Panels` panels that lie `apart`, all accumulators in registers.
     template <int N, int W, int Panels, class Finish>
-    static INLINE void tile(const Word* weights, long stride, long apart, long words, const Word* const* inputs,
+    static INLINE void tile(const Weight* weights, long stride, long apart, long words, const Word* const* inputs,
                             const Word* const* starts, int vector, const Finish& finish) {
         constexpr int rows = W * Panels;
         Sum sum[N][rows];
@@ -42,7 +43,7 @@ template <class P> struct Product {
 
     // N columns times neighbouring panels: as many rows at once as there are registers.
     template <int N, int Width, int Panels, class Finish>
-    static INLINE void panels(const Matrix& m, const Word* weights, const Word* const* inputs,
+    static INLINE void panels(const Matrix& m, const Weight* weights, const Word* const* inputs,
                               const Word* const* starts, int vector, const Finish& finish) {
         constexpr int rows = I::sums / N;
         constexpr long stride = Width * lanes;
@@ -60,7 +61,7 @@ template <class P> struct Product {
     }
 
     template <int Width, int Panels, class Finish>
-    static INLINE void columns(const Matrix& m, const Word* weights, int count, const Word* const* inputs,
+    static INLINE void columns(const Matrix& m, const Weight* weights, int count, const Word* const* inputs,
                                const Word* const* starts, int vector, const Finish& finish) {
         for (int n = 0; n < count;) {
             const auto shifted = [&](int column, int v, auto& sum) INLINE_LAMBDA { finish(n + column, v, sum); };
@@ -83,7 +84,7 @@ template <class P> struct Product {
     template <class Finish>
     static INLINE void of(const Matrix& m, int count, const Word* const* inputs, const Word* const* starts,
                            const Finish& finish) {
-        const Word* weights = m.weights;
+        const Weight* weights = static_cast<const Weight*>(m.weights);
         for (int vector = 0; vector < m.vectors;) {
             const int left = m.vectors - vector;
             int done;

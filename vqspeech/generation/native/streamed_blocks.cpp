@@ -9,13 +9,14 @@
 namespace vqspeech {
 
 BlockStack::BlockStack(const Engine& chosen, int width, const std::vector<int>& dilations, const std::vector<int>& past,
-                       const StackWeights& w)
-    : engine(chosen), channels(width) {
+                       const StackWeights& w, bool half)
+    : engine(chosen), channels(width), push(half ? chosen.rows.push_half : chosen.rows.push) {
+    const Precision stored = half ? Precision::fp16 : Precision::fp32;
     const long wide = 3L * width, square = static_cast<long>(width) * width;
     const size_t row = round_up(sizeof(float) * width, kLine);
-    const size_t each = Packer::bytes(Precision::fp32, width, wide) + Packer::bytes(Precision::fp32, width, width) + 2 * row;
+    const size_t each = Packer::bytes(stored, width, wide) + Packer::bytes(stored, width, width) + 2 * row;
     arena_ = std::make_unique<Arena>(dilations.size() * each + kLine);
-    Packer packer(*arena_, engine);
+    Packer packer(*arena_, engine, stored);
     const auto copied = [&](const float* values) {
         float* const to = arena_->take<float>(width);
         std::copy_n(values, width, to);
@@ -76,7 +77,7 @@ BlockStream::BlockStream(std::shared_ptr<const BlockStack> of, const float* scal
 long BlockStream::push(const float* given, long count) {
     rows_.assign(given, given + count * stack->channels);
     rows = rows_.data();
-    return stack->engine.blocks.push(*this, count);
+    return stack->push(*this, count);
 }
 
 }  // namespace vqspeech

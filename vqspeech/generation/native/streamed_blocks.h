@@ -23,13 +23,14 @@ struct StackBlock {
 
 struct BlockStack {
     BlockStack(const Engine& engine, int channels, const std::vector<int>& dilations, const std::vector<int>& past,
-               const StackWeights& weights);
+               const StackWeights& weights, bool half);
 
     const Engine& engine;
     int channels;
     std::vector<StackBlock> blocks;
     const StackBlock* first;  // of `count`, as kernels read them
     int count;
+    long (*push)(BlockStream&, long rows);
 
   private:
     std::unique_ptr<Arena> arena_;
