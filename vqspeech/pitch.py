@@ -19,7 +19,7 @@ FLOOR, CEILING = 65.0, 450.0
 #: Seconds between two analyses.
 _STEP = 0.005
 #: Share of the recording's peak below which frames tend to be unvoiced; Praat's default.
-_SILENCE = 0.03
+SILENCE = 0.03
 #: Deviations from the speaker's mean at which relative pitch is clipped.
 _CLIP = 4.0
 #: A typical speaker: mean and standard deviation of log-F0 (of 150 Hz, three and a half semitones), and how many
@@ -40,23 +40,13 @@ class PitchStatistics:
     deviation: float
 
 
-def contour(
-    waveform: NDArray[np.floating],
-    sample_rate: int,
-    times: NDArray[np.floating],
-    *,
-    peak: float | None = None,
-    step: float = _STEP,
-) -> NDArray[np.float32]:
+def contour(waveform: NDArray[np.floating], sample_rate: int, times: NDArray[np.floating]) -> NDArray[np.float32]:
     """F0 by Praat's autocorrelation method (Boersma 1993).
 
     Args:
         waveform: ``(samples,)``.
         sample_rate: in Hz.
         times: ``(frames,)``, in seconds.
-        peak: of the recording that the waveform is a piece of: frames far quieter than it are unvoiced. Not given, the
-            waveform's own.
-        step: seconds between two analyses.
 
     Returns:
         ``(frames,)`` in Hz; 0 where unvoiced, and everywhere in what is too short to analyse.
@@ -65,14 +55,8 @@ def contour(
 
     if len(waveform) < 3.5 * sample_rate / FLOOR:
         return np.zeros(len(times), np.float32)
-    samples = np.asarray(waveform, np.float64)
-    own = float(np.abs(samples - samples.mean()).max())
-    if peak is not None and not own:
-        return np.zeros(len(times), np.float32)
-    # Praat relates a frame's peak to the highest of what it is given.
-    silence = _SILENCE if peak is None else _SILENCE * max(1.0, peak / own)
-    sound = parselmouth.Sound(samples, sample_rate)
-    pitch = sound.to_pitch_ac(time_step=step, pitch_floor=FLOOR, pitch_ceiling=CEILING, silence_threshold=silence)
+    sound = parselmouth.Sound(np.asarray(waveform, np.float64), sample_rate)
+    pitch = sound.to_pitch_ac(time_step=_STEP, pitch_floor=FLOOR, pitch_ceiling=CEILING, silence_threshold=SILENCE)
     values = pitch.selected_array["frequency"]
     index = np.rint((times - pitch.x1) / pitch.dx).astype(int)
     inside = (index >= 0) & (index < len(values))

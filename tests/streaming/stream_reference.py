@@ -7,10 +7,10 @@ convolutions of the network in place of streamed ones.
 from __future__ import annotations
 
 import numpy as np
-import parselmouth
 import scipy.signal
 import torch
 import torch.nn.functional as F
+from autocorrelation_pitch import complete, frames, paths
 from streaming_models import RATE
 
 from vqspeech.generation import generate
@@ -109,19 +109,15 @@ def pitch(
     Also the running mean of log-F0 after each step.
     """
     hop = network.config.conditioner.hop
-    window, logs, rows, means = round(0.24 * RATE), [], [], {}
+    logs, rows, means = [], [], {}
+    step = round(0.008 * RATE)
+    best = paths(frames(waveform, RATE, step=step, peak=7.0 * rms), RATE, step=step)
     for end, first, count in steps:
-        piece = np.concatenate([np.zeros(window), waveform[:end]])[-window:].astype(float)
-        peak = np.abs(piece - piece.mean()).max()
+        path = best[complete(end, RATE, step=step)]
         f0 = np.zeros(count)
-        if peak:
-            sound = parselmouth.Sound(piece, RATE)
-            silence = 0.03 * max(1.0, 7.0 * rms / peak)
-            found = sound.to_pitch_ac(0.008, 65.0, 15, False, silence, 0.45, 0.01, 0.35, 0.14, 450.0)
-            values = found.selected_array["frequency"]
-            for n in range(count):
-                at = round((((first + n + 0.5) * hop - end + window) / RATE - found.x1) / found.dx)
-                f0[n] = values[at] if 0 <= at < len(values) else 0.0
+        for n in range(count):
+            at = round((first + n + 0.5) * hop / step - 0.5)
+            f0[n] = path[at] if 0 <= at < len(path) else 0.0
         logs += [np.log(value) for value in f0 if value]
         width = (np.log(450) - np.log(65)) / 160
         bins = [min(159, int((value - np.log(65)) // width)) for value in logs]

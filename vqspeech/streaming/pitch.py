@@ -1,7 +1,7 @@
-"""The F0 of a stream: Praat's tracker on a window that slides along, and running statistics of the speaker.
+"""The F0 of a stream, and running statistics of the speaker's.
 
-A window ends where the stream has got to. Frames close to its end are not asked for, so that the tracker, which joins
-frames to a path, sees what follows each.
+Frames close to where the stream has got to are not asked for, so that the tracker, which joins frames to a path, sees
+what follows each.
 """
 
 from __future__ import annotations
@@ -15,15 +15,14 @@ from vqspeech.pitch import (
     TYPICAL_DEVIATION,
     TYPICAL_MEAN,
     PitchStatistics,
-    contour,
     frame_f0,
     relative,
 )
+from vqspeech.streaming.pitch_tracker import PitchTracker
 from vqspeech.streaming.statistics import RunningHistogram
 
-#: Seconds of the window, and between two analyses in it. Against the contour of the whole recording, those
-#: 4 and 8 ms apart err alike; the latter take three fifths of the time.
-WINDOW, STEP = 0.24, 0.008
+#: Seconds between two analyses.
+STEP = 0.008
 #: Seconds of voiced speech that the statistics of log-F0 remember, and that the typical mean and deviation count for.
 MEMORY, MEAN_PRIOR, DEVIATION_PRIOR = 20.0, 0.1, 0.5
 #: Peak over RMS of speech.
@@ -55,23 +54,19 @@ class RunningPitch:
 
     def __init__(self, sample_rate: int, hop: int, rms: float) -> None:
         self.frozen = False
-        self._rate, self._hop, self._peak = sample_rate, hop, _CREST * rms
-        self._window = np.zeros(round(WINDOW * sample_rate), np.float32)
-        self._end = 0  # samples so far
+        self._rate, self._hop = sample_rate, hop
+        self._tracker = PitchTracker(sample_rate, step=STEP, peak=_CREST * rms)
         self._histogram = RunningHistogram(
             float(np.log(FLOOR)), float(np.log(CEILING)), bins=_BINS, most=MEMORY * sample_rate / hop
         )
 
     def push(self, samples: NDArray[np.float32]) -> None:
-        """Take the next samples, ``(samples,)``, fewer than the window has."""
-        self._window = np.concatenate([self._window[len(samples) :], samples])
-        self._end += len(samples)
+        """Take the next samples, ``(samples,)``."""
+        self._tracker.push(samples)
 
     def frames(self, first: int, count: int) -> NDArray[np.float32]:
         """The frames from ``first`` on, counted from the start of the stream: ``(count, 3)``, see ``relative``."""
-        begin = self._end - len(self._window)
-        times = ((first + np.arange(count) + 0.5) * self._hop - begin) / self._rate
-        f0 = contour(self._window, self._rate, times, peak=self._peak, step=STEP)
+        f0 = self._tracker.f0((first + np.arange(count) + 0.5) * self._hop)
         if not self.frozen:
             for value in np.log(f0[f0 > 0].astype(np.float64)):
                 self._histogram.add(float(value))
