@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -131,10 +132,11 @@ def test_without_stdin_there_is_one_line(
 
 
 class Devices(types.ModuleType):
-    """Stands for the package sounddevice with a microphone that ends, as one that is unplugged does.
+    """Stands for the package sounddevice with devices that end, as those that are unplugged do.
 
     Args:
-        how: ``silent`` where its callbacks cease, ``inactive`` where PortAudio notices, ``error`` where it raises.
+        how: ``silent`` where their callbacks cease, ``microphone`` or ``loudspeaker`` where those of one do, the other
+            going on, ``inactive`` where PortAudio notices, ``error`` where it raises.
     """
 
     class PortAudioError(Exception):
@@ -145,7 +147,7 @@ class Devices(types.ModuleType):
         devices = self
 
         class Stream:
-            latency = 0.01
+            latency, kind, over = 0.01, "", False
 
             def __init__(self, *, callback: Any, blocksize: int, **_: object) -> None:
                 self.callback, self.block, self.calls = callback, blocksize, 0
@@ -156,10 +158,14 @@ class Devices(types.ModuleType):
                 return self
 
             def __exit__(self, *_: object) -> None:
+                self.over = True
                 self.thread.join()
 
             def run(self) -> None:
-                for turn in range(20):
+                goes_on = how in ("microphone", "loudspeaker") and how != self.kind
+                for turn in itertools.takewhile(
+                    lambda turn: turn < 20 or (goes_on and not self.over), itertools.count()
+                ):
                     status = types.SimpleNamespace(input_overflow=turn == 3, output_underflow=turn in (5, 7))
                     self.callback(np.zeros((self.block, 1), np.float32), self.block, None, status)
                     time.sleep(0.001)
@@ -169,9 +175,15 @@ class Devices(types.ModuleType):
             def active(self) -> bool:
                 if how == "error" and self.calls:
                     raise devices.PortAudioError("Unanticipated host error [PaErrorCode -9999]")
-                return how == "silent" or not self.calls
+                return how in ("silent", "microphone", "loudspeaker") or not self.calls
 
-        self.InputStream = self.OutputStream = Stream
+        class InputStream(Stream):
+            kind = "microphone"
+
+        class OutputStream(Stream):
+            kind = "loudspeaker"
+
+        self.InputStream, self.OutputStream = InputStream, OutputStream
 
     def query_devices(self, *_: object) -> dict[str, float]:
         return {"default_samplerate": 16_000.0}
@@ -182,8 +194,8 @@ class Devices(types.ModuleType):
     check_output_settings = check_input_settings
 
 
-@pytest.mark.parametrize("how", ["silent", "inactive", "error"])
-def test_a_microphone_that_stops_is_one_line_and_an_error(
+@pytest.mark.parametrize("how", ["silent", "microphone", "loudspeaker", "inactive", "error"])
+def test_a_device_that_stops_is_one_line_and_an_error(
     how: str, model: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "sounddevice", Devices(how))

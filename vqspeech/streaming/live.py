@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from vqspeech.streaming.priority import CALLBACK, CONVERSION, ask_for_real_time, give_up_real_time
 
-#: Seconds for which the thread may be late: it waits for a processor, or for the interpreter.
-CUSHION = 0.03
+#: Seconds for which the thread may be late: it converts a step, and waits for a processor, or for the interpreter.
+CUSHION = 0.02
 #: Seconds of input that may wait; more is left out, since it is too late for all of it.
 _BACKLOG = 1.0
 #: Seconds by which microphone and loudspeaker may come apart for a moment.

@@ -23,6 +23,9 @@ _STOPPED = 3.0
 #: Seconds of one callback: half a step of two codes at 16 kHz, and small enough for the buffers of sound servers, which
 #: are multiples of it.
 BLOCK = 0.008
+#: Seconds that a loudspeaker's buffers hold: three blocks. With two, which "low" means beside a sound server, they ran
+#: empty about once per minute while nothing was late.
+_PLAYED_AHEAD = 3 * BLOCK
 
 
 def sound_devices() -> Any:
@@ -95,7 +98,7 @@ class SoundDevice:
         self._devices = _device(source), _device(target)
         self.rate = self._supported(rate)
         self.block = round(BLOCK * self.rate)
-        self._last = time.monotonic()
+        self._heard = self._played = time.monotonic()  # when each end was last there
 
     def _supported(self, rate: int) -> int:
         package = self._package
@@ -124,12 +127,13 @@ class SoundDevice:
         """
 
         def hear(taken: NDArray[np.float32], _count: int, _time: object, status: Any) -> None:
-            self._last = time.monotonic()
+            self._heard = time.monotonic()
             if status.input_overflow:
                 conversion.lost()
             conversion.hear(taken[:, 0])
 
         def play(played: NDArray[np.float32], _count: int, _time: object, status: Any) -> None:
+            self._played = time.monotonic()
             if status.output_underflow:
                 conversion.lost()
             played[:, 0] = conversion.play(len(played))
@@ -143,16 +147,15 @@ class SoundDevice:
                 "blocksize": self.block,
                 "channels": 1,
                 "dtype": "float32",
-                "latency": "low",
             }
             # Two streams: one for both ends at the first hiccup of ALSA's plug-in for PulseAudio.
             with (
-                package.InputStream(device=self._devices[0], callback=hear, **same) as source,
-                package.OutputStream(device=self._devices[1], callback=play, **same) as target,
+                package.InputStream(device=self._devices[0], callback=hear, **same, latency="low") as source,
+                package.OutputStream(device=self._devices[1], callback=play, **same, latency=_PLAYED_AHEAD) as target,
             ):
-                self._last = time.monotonic()
+                self._heard = self._played = time.monotonic()
                 while source.active and target.active and conversion.error is None:
-                    if time.monotonic() - self._last > _STOPPED:
+                    if time.monotonic() - min(self._heard, self._played) > _STOPPED:
                         raise InputError("the sound device has stopped", hint="plug it in again, or choose another")
                     report(source.latency + target.latency)
                     time.sleep(0.25)
