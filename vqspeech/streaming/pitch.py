@@ -55,6 +55,7 @@ class RunningPitch:
     def __init__(self, sample_rate: int, hop: int, rms: float) -> None:
         self.frozen = False
         self._rate, self._hop = sample_rate, hop
+        self._statistics: PitchStatistics | None = None  # while no frame has changed them
         self._tracker = PitchTracker(sample_rate, step=STEP, peak=_CREST * rms)
         self._histogram = RunningHistogram(
             float(np.log(FLOOR)), float(np.log(CEILING)), bins=_BINS, most=MEMORY * sample_rate / hop
@@ -68,19 +69,28 @@ class RunningPitch:
         """The frames from ``first`` on, counted from the start of the stream: ``(count, 3)``, see ``relative``."""
         f0 = self._tracker.f0((first + np.arange(count) + 0.5) * self._hop)
         if not self.frozen:
-            for value in np.log(f0[f0 > 0].astype(np.float64)):
-                self._histogram.add(float(value))
+            self._add(f0)
         return relative(f0, self.statistics)
 
     def enrol(self, samples: NDArray[np.float32]) -> None:
         """Begin with the statistics of a recording, ``(samples,)`` at the working level."""
         f0 = frame_f0(samples, self._rate, hop=self._hop, count=len(samples) // self._hop)
-        for value in np.log(f0[f0 > 0].astype(np.float64)):
-            self._histogram.add(float(value))
+        self._add(f0)
 
     @property
     def statistics(self) -> PitchStatistics:
         """Mean and deviation of the speaker's log-F0 so far."""
+        if self._statistics is None:
+            self._statistics = self._found()
+        return self._statistics
+
+    def _add(self, f0: NDArray[np.float32]) -> None:
+        """Take the voiced of these frames, ``(frames,)``, into account."""
+        for value in np.log(f0[f0 > 0].astype(np.float64)).tolist():
+            self._histogram.add(value)
+            self._statistics = None
+
+    def _found(self) -> PitchStatistics:
         period = self._hop / self._rate
         middle = self._histogram.quantile(0.5)
         weight, mean, variance = self._histogram.moments(middle - _OCTAVE, middle + _OCTAVE)

@@ -64,14 +64,14 @@ class PitchTracker:
         self._period = math.floor(sample_rate / FLOOR)
         count = 2 * self._half
         self._hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(1, count + 1) / (count + 1))  # (count,)
-        self._size = 2 ** math.ceil(math.log2(1.5 * count))
-        lags = self._half + 1
-        own = np.fft.irfft(np.abs(np.fft.rfft(self._hann, self._size)) ** 2)[:lags]
-        self._factor = own[0] / own  # (lags,)
         # Maxima at whole lags from just below the ceiling's on; those whose place turns out above it are left out.
         self._lowest = max(2, math.floor(sample_rate / CEILING) - 1)
         self._highest = self._period + 1
         depth = min(DEPTH, self._half - self._highest)
+        lags = self._highest + depth + 1
+        self._size = 2 ** math.ceil(math.log2(count + lags))  # none of these wraps around
+        own = np.fft.irfft(np.abs(np.fft.rfft(self._hann, self._size)) ** 2)[:lags]
+        self._factor = own[0] / own  # (lags,)
         self._taps = np.arange(-depth, depth + 1)
         away = np.arange(-POINTS, POINTS + 1) / POINTS - self._taps[:, None]  # (taps, points)
         self._sinc = np.sinc(away) * (0.5 + 0.5 * np.cos(np.pi * np.clip(away / (depth + 1), -1, 1)))

@@ -98,4 +98,4 @@ class RunningHistogram:
         return float(weight), float(mean), float(max(0.0, second / weight - mean * mean))
 
     def _bin(self, value: float) -> int:
-        return int(np.clip((value - self._low) // self._width, 0, self._sums.shape[1] - 1))
+        return max(0, min(int((value - self._low) // self._width), self._sums.shape[1] - 1))
