@@ -169,11 +169,14 @@ def served(conversion: LiveConversion, samples: np.ndarray, surge: int, size: in
     return np.concatenate(played)
 
 
+@pytest.mark.parametrize("blocks", [1, 4])
 @pytest.mark.parametrize("surge", [BLOCK, 1000])
-def test_a_microphone_whose_buffer_fills_up_late_makes_nothing_late_for_long(echo: Echo, surge: int) -> None:
+def test_a_microphone_whose_buffer_fills_up_late_makes_nothing_late_for_long(
+    echo: Echo, surge: int, blocks: int
+) -> None:
     conversion = LiveConversion(echo, block=BLOCK, cushion=0.03)
     samples = np.arange(1, 4001, dtype=np.float32)
-    ahead = 4 * BLOCK
+    ahead = blocks * BLOCK
     made = served(conversion, samples, surge, ahead)
     delay = round(conversion.delay * RATE)
     if surge > BLOCK:  # not at once, since it may be for a moment

@@ -147,8 +147,8 @@ class LiveConversion:
 
         Microphone and loudspeaker have buffers that fill up in turn (a loudspeaker asks for several blocks at once
         before it starts) and clocks of their own. The present is where the microphone is when it is at its latest; it
-        jumps there after the first moment, when the two are ``_DRIFT`` apart, and when the microphone was more than a
-        block ahead, or behind, for all of ``_SETTLED``.
+        jumps there after the first moment, when the two are ``_DRIFT`` apart, and when the microphone was a block or
+        more ahead, or behind, for all of ``_SETTLED``.
         """
         ahead = self._heard.end - count - (self._now or 0)
         if self._now is None or abs(ahead) > _DRIFT * self._rate:
@@ -157,7 +157,7 @@ class LiveConversion:
         self._least, self._most = (min(self._least, ahead), max(self._most, ahead)) if self._played else (ahead, ahead)
         self._played += count
         if self._played >= self._until * self._rate:
-            if self._until == _FIRST or self._least > self._block or self._most < 0:
+            if self._until == _FIRST or self._least >= self._block or self._most < 0:
                 self._now += self._least
             self._played, self._until = 0, _SETTLED
         now = self._now
