@@ -4,16 +4,20 @@
 Blocks of 8 ms come as a sound device would bring them; each is converted, and the time that took moves a simulated
 clock: a block begins when it has come and the one before it is done. A dropout is a block that is done after its time,
 ``CUSHION`` later than without any wait. Minutes of speech so take as long as their conversion, not minutes. On a busy
-machine, --clock processor counts the processor's time, as though nothing else ran.
+machine, --clock processor counts the processor's time, as though nothing else ran. --layers compares what encoder and
+conditioning network are computed by: the compiled kernel from weights in fp16 (as beside an int8 or bf16 engine) or
+fp32, or PyTorch, the reference.
 
-  python tools/bench/live.py --recording talk.wav --minutes 10 --precision int8 --clock processor
+  python tools/bench/live.py --recording talk.wav --minutes 10 --precision int8 --clock processor --layers fp16 torch
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
@@ -21,7 +25,12 @@ import torch
 import vqspeech
 from vqspeech import audio
 from vqspeech.cli.common.sound import BLOCK
+from vqspeech.streaming import stream as streaming
+from vqspeech.streaming.layers import Layers
 from vqspeech.streaming.live import CUSHION
+
+#: What ``--layers`` names.
+LAYERS = {"fp16": {"native": True, "half": True}, "fp32": {"native": True}, "torch": {}}
 
 
 def speech_like(seconds: float, rate: int) -> np.ndarray:
@@ -41,35 +50,43 @@ def main() -> None:
     parser.add_argument("--model", help="default: the packaged model")
     parser.add_argument("--speaker", help="default: the model's first")
     parser.add_argument("--f0", default="source")
+    parser.add_argument("--layers", nargs="+", choices=LAYERS, help="default: as the precision has them")
     parser.add_argument("--clock", choices=("wall", "processor"), default="wall")
     options = parser.parse_args()
     torch.set_num_threads(1)
     clock = time.perf_counter if options.clock == "wall" else time.process_time
-    print("| precision | algorithmic latency, ms | load, share of real time | slowest block, ms | dropouts | minutes |")
-    print("|---|---|---|---|---|---|")
+    print("| precision | layers | latency, ms | load, share of real time | slowest block, ms | dropouts | minutes |")
+    print("|---|---|---|---|---|---|---|")
     for precision in options.precision:
         model = vqspeech.load(options.model, precision=precision)
-        rate = model.sample_rate
-        speech = audio.read(options.recording, rate=rate) if options.recording else speech_like(10, rate)
-        stream = model.stream(options.speaker or model.speakers[0], f0=options.f0)
-        size = round(BLOCK * rate)
-        count = round(60 * options.minutes / BLOCK)
-        stream.push(speech[: 20 * size])  # what is made only once
-        done, costs, dropouts = 0.0, np.zeros(count), 0
-        for block in range(count):
-            at = block * size % max(1, len(speech) - size)
-            began = clock()
-            stream.push(speech[at : at + size])
-            costs[block] = clock() - began
-            done = max(done, block * BLOCK) + costs[block]
-            if done > block * BLOCK + CUSHION:
-                dropouts += 1
-                done = min(done, (block + 1) * BLOCK + 1.0)  # more than a second is left out
-        print(
-            f"| {model.engine.precision} | {1000 * stream.latency:.0f} | {costs.sum() / (count * BLOCK):.2f} "
-            f"| {1000 * costs.max():.1f} | {dropouts} | {options.minutes:g} |",
-            flush=True,
-        )
+        for layers in options.layers or ["fp32" if model.engine.precision == "fp32" else "fp16"]:
+            with mock.patch.object(streaming, "Layers", lambda layers=layers, **_: Layers(**LAYERS[layers])):
+                measure(model, layers, options, clock)
+
+
+def measure(model: vqspeech.Model, layers: str, options: argparse.Namespace, clock: Callable[[], float]) -> None:
+    """Convert, and print a row."""
+    rate = model.sample_rate
+    speech = audio.read(options.recording, rate=rate) if options.recording else speech_like(10, rate)
+    stream = model.stream(options.speaker or model.speakers[0], f0=options.f0)
+    size = round(BLOCK * rate)
+    count = round(60 * options.minutes / BLOCK)
+    stream.push(speech[: 20 * size])  # what is made only once
+    done, costs, dropouts = 0.0, np.zeros(count), 0
+    for block in range(count):
+        at = block * size % max(1, len(speech) - size)
+        began = clock()
+        stream.push(speech[at : at + size])
+        costs[block] = clock() - began
+        done = max(done, block * BLOCK) + costs[block]
+        if done > block * BLOCK + CUSHION:
+            dropouts += 1
+            done = min(done, (block + 1) * BLOCK + 1.0)  # more than a second is left out
+    print(
+        f"| {model.engine.precision} | {layers} | {1000 * stream.latency:.0f} | {costs.sum() / (count * BLOCK):.2f} "
+        f"| {1000 * costs.max():.1f} | {dropouts} | {options.minutes:g} |",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":
