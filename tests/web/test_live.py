@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,10 +15,11 @@ import pytest
 pytest.importorskip("starlette", reason="the page needs vqspeech[web]")
 
 import soundfile
-from starlette.websockets import WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 import vqspeech
-from vqspeech.web.live import pcm
+from vqspeech.web.live import LiveDesk, pcm
+from vqspeech.web.worker import Worker
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient, WebSocketTestSession
@@ -123,3 +127,84 @@ def test_half_a_sample_ends_the_session(client: TestClient) -> None:
         until(socket, "begun")
         socket.send_bytes(bytes(321))
         assert until(socket, "error")[0]["message"] == "half a sample came"
+
+
+class Deaf(Worker):
+    """A worker that begins a session and answers nothing more."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.pushed = 0
+        self.voices: list[str] = []
+
+    @asynccontextmanager
+    async def job(self, kind: str, folder: str, options: dict[str, Any]) -> AsyncIterator[int]:
+        del kind, folder, options
+        self.words = ["begun"]
+        yield 1
+
+    async def hear(self, number: int) -> tuple[str, Any]:
+        del number
+        if not self.words:
+            await asyncio.Event().wait()
+        return self.words.pop(), {"latency": 0.0}
+
+    def send(self, number: int, word: str, said: Any) -> None:
+        del number
+        self.pushed += word == "push"
+        self.voices += [said] if word == "voice" else []
+
+
+class Flood(WebSocket):
+    """A client that sends a thousand single samples and voices, then leaves."""
+
+    def __init__(self) -> None:
+        super().__init__({"type": "websocket"}, self._next, self._send)
+        self.messages: list[dict[str, Any]] = [{"type": "websocket.connect"}, {"text": '{"speaker": "anna"}'}]
+        self.messages += [{"bytes": bytes(2)}, {"text": '{"event": "voice", "speaker": "bert"}'}] * 1000
+        self.messages += [{"type": "websocket.disconnect", "code": 1000}]
+
+    async def _next(self) -> dict[str, Any]:
+        return {"type": "websocket.receive", **self.messages.pop(0)}
+
+    async def _send(self, message: Any) -> None:
+        del message
+
+
+def test_little_waits_in_the_pipe_however_short_its_blocks_are() -> None:
+    worker = Deaf()
+    asyncio.run(LiveDesk(worker, 16_000, seconds=10, idle_seconds=10)(Flood()))
+    assert worker.pushed == 64
+    assert worker.voices == ["bert"]
+
+
+def test_of_many_voices_the_last_is_taken(client: TestClient) -> None:
+    with client.websocket_connect(LIVE) as socket:
+        socket.send_text('{"speaker": "anna"}')
+        until(socket, "begun")
+        for name in ("nobody", *["anna", "bert"] * 50, "last"):
+            socket.send_text(json.dumps({"event": "voice", "speaker": name}))
+        assert until(socket, "problem")[0]["message"].startswith("no speaker 'nobody'")
+        assert until(socket, "problem")[0]["message"].startswith("no speaker 'last'")
+
+
+def test_whoever_says_nothing_does_not_keep_others_waiting(
+    serving: Callable[..., AbstractContextManager[TestClient]],
+) -> None:
+    with serving(live_idle_seconds=0.5) as client:
+        for first in (None, '{"speaker": "anna"}'):
+            with client.websocket_connect(LIVE) as socket:
+                if first:
+                    socket.send_text(first)
+                assert until(socket, "error")[0]["message"] == "ended: no sound came for 0.5 seconds; start again"
+
+
+def test_a_session_has_its_end_in_one_line(serving: Callable[..., AbstractContextManager[TestClient]]) -> None:
+    with serving(live_seconds=0.6) as client, client.websocket_connect(LIVE) as socket:
+        assert until(socket, "error")[0]["message"] == "a live session ends after 0.01 minutes; start again"
+
+
+def test_samples_are_no_beginning(client: TestClient) -> None:
+    with client.websocket_connect(LIVE) as socket:
+        socket.send_bytes(bytes(320))
+        assert until(socket, "error")[0]["message"] == "that is no message of the page"

@@ -77,7 +77,12 @@ class Service:
         self.model = await self.queue.worker.start()
         self.decoder = Decoder(self.limits, self.model["sample_rate"])
         await self.decoder.warm_up()
-        self.live_desk = LiveDesk(self.speaking, self.model["sample_rate"], self.limits.live_seconds)
+        self.live_desk = LiveDesk(
+            self.speaking,
+            self.model["sample_rate"],
+            seconds=self.limits.live_seconds,
+            idle_seconds=self.limits.live_idle_seconds,
+        )
 
     def stop(self) -> None:
         """End all processes and remove all files."""

@@ -19,6 +19,7 @@ class Limits:
         decode_bytes: of memory that decoding may take beyond what its process begins with.
         decoders: uploads decoded at a time.
         live_seconds: of one live session.
+        live_idle_seconds: of a live session in which nothing comes.
         text: characters of a transcript, which comes in the address of a request.
         drawn_seconds: of speech drawn from the prior.
     """
@@ -32,5 +33,6 @@ class Limits:
     decode_bytes: int = 1 << 30
     decoders: int = 2
     live_seconds: float = 3600.0
+    live_idle_seconds: float = 30.0
     text: int = 5000
     drawn_seconds: float = 30.0

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from vqspeech import ranges
+from vqspeech.counts import counted
 from vqspeech.errors import InputError
 from vqspeech.pitch import INTONATIONS
 from vqspeech.web import options
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 #: Seconds of sound on their way to the worker at most.
 _AHEAD = 1.0
+#: Blocks of sound on their way to the worker at most: each takes room in the pipe, however short it is.
+_BLOCKS = 64
 #: Full scale of 16-bit samples.
 _PCM_16 = 32768
 #: Share of the latest measurement in the load that is shown.
@@ -45,7 +49,9 @@ def pcm(waveform: NDArray[np.float32]) -> bytes:
 
 
 def converse(model: Model, number: int, given: dict[str, Any], connection: Connection) -> dict[str, Any]:
-    """The worker's side of a session: takes ``push``, ``voice`` and ``end``, answers with ``audio``.
+    """The worker's side of a session: takes ``push``, ``voice`` and ``end``.
+
+    Each is answered, so that the server knows what is still in the pipe: with ``audio``, ``voiced`` or ``problem``.
 
     Args:
         model: what converts.
@@ -83,6 +89,8 @@ def converse(model: Model, number: int, given: dict[str, Any], connection: Conne
                 stream.speaker = said
             except InputError as error:
                 connection.send(("problem", number, line_of(error)))
+            else:
+                connection.send(("voiced", number, None))
             continue
         samples = np.frombuffer(said, "<i2").astype(np.float32) / _PCM_16
         began = time.perf_counter()
@@ -102,12 +110,14 @@ class LiveDesk:
         worker: has the model.
         rate: of the sound, in Hz.
         seconds: that a session may last.
+        idle_seconds: after which a session is ended in which nothing comes, so that others can speak.
     """
 
-    def __init__(self, worker: Worker, rate: int, seconds: float) -> None:
+    def __init__(self, worker: Worker, rate: int, *, seconds: float, idle_seconds: float) -> None:
         self.worker = worker
         self.rate = rate
         self.seconds = seconds
+        self.idle_seconds = idle_seconds
         self._busy = False
 
     async def __call__(self, socket: WebSocket) -> None:
@@ -120,14 +130,39 @@ class LiveDesk:
                 self._busy = True
                 try:
                     async with asyncio.timeout(self.seconds):
-                        await self._session(socket, _begin(await socket.receive_text()))
+                        first = await self._received(socket)
+                        await self._session(socket, _begin(_text(first)))
                 finally:
                     self._busy = False
             except Refused as refusal:
                 await socket.send_json({"event": "error", "message": refusal.message})
-            except (TimeoutError, KeyError):  # the second where text was expected
-                await socket.send_json({"event": "error", "message": "the session has ended"})
+            except TimeoutError:
+                most = counted(self.seconds / 60, "minute", form="g")
+                await socket.send_json({"event": "error", "message": f"a live session ends after {most}; start again"})
             await socket.close()
+
+    async def _received(self, socket: WebSocket, sent: _Sent | None = None) -> Message:
+        """The next message.
+
+        Raises:
+            Refused: none has come for a while, in which the model was not being loaded.
+            WebSocketDisconnect: the client has left.
+        """
+        while True:
+            waiting = asyncio.timeout(self.idle_seconds)
+            try:
+                async with waiting:
+                    message = await socket.receive()
+                break
+            except TimeoutError:
+                if not waiting.expired():
+                    raise
+                if sent is None or sent.begun:
+                    idle = counted(self.idle_seconds, "second", form="g")
+                    raise Refused(f"ended: no sound came for {idle}; start again") from None
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect
+        return message
 
     async def _session(self, socket: WebSocket, given: dict[str, Any]) -> None:
         await socket.send_json({"event": "loading"})
@@ -149,35 +184,49 @@ class LiveDesk:
     async def _up(self, socket: WebSocket, number: int, sent: _Sent) -> None:
         """From the page to the worker, until the page ends the session."""
         while True:
-            message = await socket.receive()
-            if message["type"] == "websocket.disconnect":
-                raise WebSocketDisconnect
+            message = await self._received(socket, sent)
             block: bytes = message.get("bytes") or b""
             if block:
                 if len(block) % 2:
                     raise Refused("half a sample came")
                 # Until the first answer the stream is not begun: the model may still be on its way.
-                if sent.ahead + len(block) // 2 > _AHEAD * self.rate:
+                if sent.blocks == _BLOCKS or sent.ahead + len(block) // 2 > _AHEAD * self.rate:
                     sent.dropped += len(block) // 2
                     continue
                 sent.ahead += len(block) // 2
+                sent.blocks += 1
                 self.worker.send(number, "push", block)
                 continue
-            said = _message(message.get("text") or "")
+            said = _message(_text(message))
             if said.get("event") == "voice":
-                self.worker.send(number, "voice", options.voice(said))
+                self._change(number, sent, options.voice(said))
             elif said.get("event") == "end":
                 self.worker.send(number, "end", None)
                 return
+
+    def _change(self, number: int, sent: _Sent, voice: str) -> None:
+        """Ask the worker for another voice: at once, or the last one asked for when it has answered the one before."""
+        if sent.changing:
+            sent.next_voice = voice
+            return
+        sent.changing = True
+        self.worker.send(number, "voice", voice)
 
     async def _down(self, socket: WebSocket, number: int, sent: _Sent) -> None:
         """From the worker to the page, until the stream has ended."""
         while True:
             word, said = await self.worker.hear(number)
+            if word in ("voiced", "problem"):
+                sent.changing = False
+                if sent.next_voice is not None:
+                    self._change(number, sent, sent.next_voice)
+                    sent.next_voice = None
             if word == "begun":
+                sent.begun = True
                 await socket.send_json({"event": "begun", "latency": said["latency"], "rate": self.rate})
             elif word == "audio":
                 sent.ahead -= said["taken"]
+                sent.blocks -= 1
                 await socket.send_json({"event": "load", "load": said["load"], "dropped": sent.dropped / self.rate})
                 if said["pcm"]:
                     await socket.send_bytes(said["pcm"])
@@ -186,16 +235,34 @@ class LiveDesk:
             elif word == "done":
                 await socket.send_json({"event": "done", **said})
                 return
-            else:
+            elif word != "voiced":
                 raise Refused(str(said))
 
 
 class _Sent:
-    """Samples on their way to the worker, and samples that were dropped."""
+    """What is on its way to the worker.
+
+    Attributes:
+        begun: whether the stream takes sound.
+        ahead: samples that are not answered.
+        blocks: in which they were sent.
+        dropped: samples that were not sent.
+        changing: whether a change of the voice is not answered.
+        next_voice: asked for meanwhile.
+    """
 
     def __init__(self) -> None:
+        self.begun = False
         self.ahead = 0
+        self.blocks = 0
         self.dropped = 0
+        self.changing = False
+        self.next_voice: str | None = None
+
+
+def _text(message: Message) -> str:
+    """What a message says; of one with samples, nothing."""
+    return message.get("text") or ""
 
 
 def _message(text: str) -> dict[str, Any]:
