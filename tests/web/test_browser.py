@@ -139,6 +139,31 @@ def test_what_is_no_audio_is_one_line_on_the_page(page: Any, tmp_path: Path) -> 
     assert "not audio" in page.locator("#convert-form .notice.bad").inner_text()
 
 
+def test_an_empty_file_leaves_the_recording_and_a_good_one_the_error(page: Any, tmp_path: Path, speech: bytes) -> None:
+    page.get_by_text("sample.flac, 0:04").wait_for()
+    for name, content in (("empty.wav", b""), ("good.flac", speech)):
+        (tmp_path / name).write_bytes(content)
+    page.set_input_files("#convert-form input[type=file]", tmp_path / "empty.wav")
+    assert page.locator("#convert-form .notice.bad").inner_text() == "empty.wav: empty"
+    assert page.locator("#convert-form .chosen").inner_text() == "sample.flac"
+    page.set_input_files("#convert-form input[type=file]", tmp_path / "good.flac")
+    page.locator("#convert-form .chosen").get_by_text("good.flac").wait_for()
+    assert page.locator("#convert-form .notice.bad").count() == 0
+
+
+def test_a_microphone_that_is_denied_leaves_the_recording(browser: Any, address: str) -> None:
+    page = browser.new_page()
+    page.add_init_script(
+        "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('no', 'NotAllowedError'))"
+    )
+    page.goto(address)
+    page.get_by_text("sample.flac, 0:04").wait_for()
+    page.locator("#convert-form").get_by_role("button", name="Record").click()
+    page.get_by_text("the microphone was not allowed").wait_for()
+    assert page.locator("#convert-form .chosen").inner_text() == "sample.flac"
+    page.close()
+
+
 def test_the_microphone_is_recorded(page: Any) -> None:
     page.locator("#convert-form").get_by_role("button", name="Record").click()
     page.get_by_text("recording 0:01").wait_for()
@@ -154,10 +179,27 @@ def test_live_speech_comes_back(page: Any) -> None:
     until(page, "() => parseFloat(document.querySelector('#live-out').style.width) > 5")
     until(page, "() => /[0-9]+ ms/.test(document.querySelector('#live-latency').textContent)")
     assert re.fullmatch(r"\d+ %", page.locator("#live-load").inner_text())
+    assert page.locator("#live-temperature").is_disabled()
     page.locator("#live-voice").get_by_label("bert").check()
     page.get_by_role("button", name="Stop").click()
     page.get_by_text("stopped").wait_for()
     assert page.locator("#live-problem").inner_text() == ""
+    assert page.locator("#live-temperature").is_enabled()
+
+
+def test_a_live_session_that_the_server_ends_is_said(browser: Any, address: str) -> None:
+    page = browser.new_page()
+    page.set_default_timeout(PATIENCE)
+    page.add_init_script(
+        "const Real = WebSocket;"
+        "window.WebSocket = class extends Real { constructor(url) { super(url); window.sent = this; } };"
+    )
+    page.goto(f"{address}#live")
+    page.get_by_role("button", name="Start speaking").click()
+    until(page, "() => document.querySelector('#live-state').textContent === 'speak'")
+    page.evaluate("() => window.sent.close()")  # as when the server has gone: not asked for by the page
+    page.get_by_text("the server has ended the connection").wait_for()
+    page.close()
 
 
 def test_codes_are_shown_and_heard_from_the_keyboard(page: Any) -> None:

@@ -18,6 +18,7 @@ export function start(info) {
     limits: info,
     onerror: (line) => job.fail(line),
     onchange: () => {
+      job.clear();
       before.set(source.blob, source.samples, { note: source.name });
       after.clear("press Convert to hear it here");
     },

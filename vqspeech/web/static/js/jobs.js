@@ -104,6 +104,11 @@ export class JobForm {
     }
   }
 
+  /** Forget what was said of another recording; a job that runs goes on. */
+  clear() {
+    if (!this.submit.disabled) this.place.replaceChildren();
+  }
+
   fail(message, bad = true) {
     this.place.replaceChildren(element("p", { class: bad ? "notice bad" : "notice", role: "alert", text: message }));
   }

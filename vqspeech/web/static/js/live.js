@@ -23,11 +23,16 @@ export function start(info) {
   showValues(form);
 
   const fail = (line) => problem.replaceChildren(element("p", { class: "notice bad", role: "alert", text: line }));
+  // A session keeps the settings that it began with.
+  const settle = (running) => {
+    for (const control of form.querySelectorAll(".settings :is(input, select)")) control.disabled = running;
+  };
   const idle = () => {
     session = null;
     toggle.textContent = "Start speaking";
     toggle.classList.remove("recording");
     toggle.disabled = false;
+    settle(false);
     for (const id of ["#live-in", "#live-out"]) find(id).style.width = "0";
   };
 
@@ -68,6 +73,7 @@ export function start(info) {
       },
     });
     session = mine;
+    settle(true);
     try {
       await mine.start();
     } catch (error) {
@@ -102,7 +108,9 @@ class Session {
     this.socket.onopen = () => this.socket.send(JSON.stringify(this.options));
     this.socket.onmessage = ({ data }) => (typeof data === "string" ? this.told(JSON.parse(data)) : this.play(data));
     this.socket.onclose = () => {
-      if (!this.begun && !this.ended) this.onproblem("the server does not answer; is vqspeech serve still running?");
+      if (!this.ended && !this.ending) {
+        this.onproblem(`the server ${this.begun ? "has ended the connection" : "does not answer"}; is vqspeech serve still running?`);
+      }
       this.stop();
       this.onend();
     };

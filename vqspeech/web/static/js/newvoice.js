@@ -51,6 +51,7 @@ export function start(info, { changed, open }) {
     sample: false,
     onerror: (line) => job.fail(line),
     onchange: () => {
+      job.clear();
       player.set(source.blob, source.samples, { note: source.name });
       const seconds = source.samples ? source.samples.length / RATE : LEAST;
       if (seconds < LEAST) job.fail(`${seconds.toFixed(0)} s are too short to learn a voice from; read for a minute`);

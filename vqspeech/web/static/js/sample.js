@@ -14,7 +14,7 @@ export function start(info) {
   const player = new Player(find("#sample-result"), "Drawn", "press Draw to hear it here");
   const picker = new VoicePicker(find("#sample-voice"), info, { blends: false });
   find("#sample-seconds").max = info.drawn_seconds;
-  const source = new Source(place, { limits: { ...info, seconds: 60 }, onerror: (line) => job.fail(line), onchange: () => {}, title: "After", step: "" });
+  const source = new Source(place, { limits: { ...info, seconds: 60 }, onerror: (line) => job.fail(line), onchange: () => job.clear(), title: "After", step: "" });
   const goesOn = () => form.elements["sample-mode"].value === "continue";
   for (const choice of form.elements["sample-mode"]) {
     choice.addEventListener("change", () => {

@@ -32,7 +32,17 @@ export class Source {
       this.drop.classList.remove("over");
       if (event.dataTransfer.files[0]) this.useFile(event.dataTransfer.files[0]);
     });
-    this.say(`Drop a recording here: any usual format, up to ${counted(limits.seconds / 60, "minute")}`);
+    this.show();
+  }
+
+  /** The recording that is chosen, or what may be. */
+  show() {
+    if (!this.blob) {
+      this.say(`Drop a recording here: any usual format, up to ${counted(this.limits.seconds / 60, "minute")}`);
+      return;
+    }
+    const length = this.samples ? `, ${clock(this.samples.length / RATE)}` : "";
+    this.line.replaceChildren(element("span", { class: "chosen", text: this.name }), length);
   }
 
   say(text) {
@@ -53,13 +63,16 @@ export class Source {
       this.onerror(`${file.name}: larger than ${this.limits.megabytes} MB`);
       return;
     }
+    if (!file.size) {
+      this.onerror(`${file.name}: empty`);
+      return;
+    }
     await this.use(file, file.name);
   }
 
   async use(blob, name, text = "") {
     Object.assign(this, { blob, name, text, samples: await decode(blob) });
-    const length = this.samples ? `, ${clock(this.samples.length / RATE)}` : "";
-    this.line.replaceChildren(element("span", { class: "chosen", text: name }), length);
+    this.show();
     this.onchange(this);
   }
 
@@ -96,7 +109,7 @@ export class Source {
     this.record.textContent = "● Record";
     this.record.classList.remove("recording");
     this.meter.hidden = true;
-    this.say("");
+    this.show();
   }
 
   /** Run `job(body)`; a format that only the browser knows is sent a second time as WAV. */

@@ -90,6 +90,7 @@ export function start(info) {
     limits: info,
     onerror: (line) => job.fail(line),
     onchange: () => {
+      job.clear();
       player.set(source.blob, source.samples, { note: source.name });
       text.value = source.text;
       card.hidden = true;
