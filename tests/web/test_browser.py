@@ -219,6 +219,20 @@ def test_codes_are_shown_and_heard_from_the_keyboard(page: Any) -> None:
     assert answer.value.ok
 
 
+def test_the_codes_have_axes(browser: Any, address: str) -> None:
+    page = browser.new_page()
+    page.set_default_timeout(PATIENCE)
+    page.add_init_script(
+        "window.written = []; const real = CanvasRenderingContext2D.prototype.fillText;"
+        "CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) {"
+        "window.written.push(text); real.call(this, text, ...rest); };"
+    )
+    page.goto(f"{address}#units")
+    page.locator("#units-card").wait_for()
+    until(page, "() => ['8 kHz', '0', '0:01.0', '0:02.0'].every(text => window.written.includes(text))")
+    page.close()
+
+
 def test_it_fits_a_phone(browser: Any, address: str) -> None:
     page = browser.new_page(viewport={"width": 360, "height": 740})
     page.set_default_timeout(PATIENCE)

@@ -1,11 +1,13 @@
 // Codes, phones and words under the spectrogram, in time; drawn for the part in view alone.
 
 import { RATE } from "./audio.js";
-import { element } from "./dom.js";
+import { clock, element } from "./dom.js";
 import { spectrogram } from "./spectrogram.js";
 
 const ROWS = { plot: 170, codes: 44, phones: 28, words: 28 }; // pixels
 const CLOSEST = 2400; // pixels per second at most
+const TICKS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60, 120, 300]; // seconds between marks of the time axis
+const APART = 60; // pixels between them at least
 
 export class Timeline {
   /** `onpick(run)` when a code is clicked, `onhover(run, phone, word)` when one is pointed at. */
@@ -140,14 +142,33 @@ export class Timeline {
     });
     this.labels(context, this.phones, ROWS.plot + ROWS.codes, ROWS.phones, left, right, (label) => label !== "sil");
     this.labels(context, this.words, ROWS.plot + ROWS.codes + ROWS.phones, ROWS.words, left, right, () => true);
+    this.axes(context, left, right);
     if (this.at) {
       context.fillStyle = "#fff";
       context.fillRect((this.at - left) * this.scale - 1, 0, 2, height);
     }
   }
 
+  /** Frequency at the left edge of the spectrogram, time along its top. */
+  axes(context, left, right) {
+    context.font = "11px system-ui, sans-serif";
+    context.fillStyle = "#ffffffc0";
+    context.textAlign = "left";
+    context.fillText(`${RATE / 2000} kHz`, 6, 11);
+    context.fillText("0", 6, ROWS.plot - 9);
+    const step = TICKS.find((seconds) => seconds * this.scale >= APART) || TICKS.at(-1);
+    context.textAlign = "center";
+    for (let i = Math.ceil(left / step); i * step <= right; i++) {
+      const x = (i * step - left) * this.scale;
+      if (x < APART || x > (right - left) * this.scale - 16) continue;
+      context.fillRect(x, 0, 1, 4);
+      context.fillText(clock(i * step), x, 12);
+    }
+  }
+
   labels(context, parts, top, height, left, right, shown) {
     context.font = "12px system-ui, sans-serif";
+    context.textAlign = "center";
     for (const [start, end, label] of parts) {
       if (end < left || start > right || !shown(label)) continue;
       const [x, w] = [(start - left) * this.scale, (end - start) * this.scale];
