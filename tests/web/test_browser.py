@@ -219,6 +219,26 @@ def test_codes_are_shown_and_heard_from_the_keyboard(page: Any) -> None:
     assert answer.value.ok
 
 
+def test_tabs_and_players_obey_the_keyboard(browser: Any, address: str) -> None:
+    page = browser.new_page()
+    page.set_default_timeout(PATIENCE)
+    page.goto(f"{address}#convert")
+    page.get_by_role("tab", name="Convert").focus()
+    selected = "() => document.querySelector('[role=tab][aria-selected=true]').id"
+    tabs = page.get_by_role("tab")
+    for key, index in {"End": -1, "ArrowRight": 0, "ArrowLeft": -1, "Home": 0}.items():
+        page.keyboard.press(key)
+        assert page.evaluate(selected) == tabs.nth(index).get_attribute("id"), key
+    plot = page.get_by_role("slider", name=re.compile("^Position: ")).first
+    until(page, "() => document.querySelector('[role=slider].plot').ariaDisabled === 'false'")
+    plot.focus()
+    for key, wanted in {"ArrowRight": 1.0, "ArrowLeft": 0.0, "End": None, "Home": 0.0}.items():
+        page.keyboard.press(key)
+        value = wanted if wanted is not None else float(plot.get_attribute("aria-valuemax") or -1)
+        until(page, f"() => Math.abs(document.querySelector('[role=slider].plot').ariaValueNow - {value}) < 0.06")
+    page.close()
+
+
 def test_the_codes_have_axes(browser: Any, address: str) -> None:
     page = browser.new_page()
     page.set_default_timeout(PATIENCE)

@@ -33,7 +33,7 @@ export function start(info) {
     toggle.classList.remove("recording");
     toggle.disabled = false;
     settle(false);
-    for (const id of ["#live-in", "#live-out"]) find(id).style.width = "0";
+    for (const id of ["#live-in", "#live-out"]) showLevel(id, 0);
   };
 
   form.addEventListener("submit", async (event) => {
@@ -61,8 +61,8 @@ export function start(info) {
       },
       onfigures: (figures) => {
         const { heard, made, latency, model, load, drops } = figures;
-        find("#live-in").style.width = `${100 * heard}%`;
-        find("#live-out").style.width = `${100 * made}%`;
+        showLevel("#live-in", heard);
+        showLevel("#live-out", made);
         find("#live-latency").textContent = latency ? `${Math.round(1000 * latency)} ms` : "–";
         find("#live-model").textContent = model ? `${Math.round(1000 * model)} ms` : "–";
         find("#live-load").textContent = load ? `${Math.round(100 * load)} %` : "–";
@@ -176,6 +176,12 @@ class Session {
     this.microphone?.close().catch(() => {});
     this.microphone = null;
   }
+}
+
+/** A level from 0 to 1, in a meter. */
+function showLevel(id, share) {
+  find(id).style.width = `${100 * share}%`;
+  find(id).parentElement.ariaValueNow = String(Math.round(100 * share));
 }
 
 /** The last seconds of both levels: the microphone upwards, the converted voice downwards. */

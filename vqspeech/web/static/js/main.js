@@ -66,8 +66,10 @@ function startTabs(info) {
   tabs.forEach((tab, i) => {
     tab.addEventListener("click", () => open(tab));
     tab.addEventListener("keydown", (event) => {
-      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-      if (step) open(tabs[(i + step + tabs.length) % tabs.length], true);
+      const next = { ArrowRight: i + 1, ArrowLeft: i - 1, Home: 0, End: -1 }[event.key];
+      if (next === undefined) return;
+      event.preventDefault();
+      open(tabs.at(next % tabs.length), true);
     });
   });
   const asked = tabs.find((tab) => tab.id === `tab-${location.hash.slice(1)}`);

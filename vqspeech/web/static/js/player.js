@@ -1,4 +1,4 @@
-// A card with a recording: its spectrogram, a play button, a place to click, a download.
+// A card with a recording: its spectrogram, a play button, a place to click or to move in by arrow keys, a download.
 
 import { RATE } from "./audio.js";
 import { clock, element } from "./dom.js";
@@ -6,6 +6,7 @@ import { drawSpectrogram } from "./spectrogram.js";
 
 const PLAY = "▶";
 const PAUSE = "❚❚";
+const STEP = 1; // seconds that an arrow key moves
 let playing = null; // one at a time
 
 export class Player {
@@ -20,7 +21,8 @@ export class Player {
     this.empty = element("div", { class: "empty", text: empty });
     this.axis = ["8 kHz", "0"].map((text, i) => element("span", { class: `axis ${i ? "low" : "high"}`, text, hidden: true }));
     this.boundary = element("div", { class: "mark", hidden: true });
-    this.plot = element("div", { class: "plot" }, this.canvas, this.boundary, this.head, ...this.axis, this.empty);
+    const slider = { role: "slider", tabIndex: 0, ariaLabel: `Position: ${title}`, ariaDisabled: "true" };
+    this.plot = element("div", { class: "plot", ...slider }, this.canvas, this.boundary, this.head, ...this.axis, this.empty);
     this.button = element("button", { class: "play", type: "button", text: PLAY, ariaLabel: `Play: ${title}`, disabled: true });
     this.time = element("time", { text: "" });
     this.link = element("a", { text: "Download", hidden: true });
@@ -33,6 +35,13 @@ export class Player {
       const box = this.plot.getBoundingClientRect();
       this.seek(((event.clientX - box.left) / box.width) * this.seconds);
       this.play();
+    });
+    this.plot.addEventListener("keydown", (event) => {
+      const at = this.audio.currentTime;
+      const to = { ArrowRight: at + STEP, ArrowLeft: at - STEP, Home: 0, End: this.seconds }[event.key];
+      if (!this.samples || to === undefined) return;
+      event.preventDefault();
+      this.seek(to);
     });
     for (const name of ["play", "pause", "ended", "seeked"]) this.audio.addEventListener(name, () => this.show());
     new ResizeObserver(() => this.draw()).observe(this.canvas);
@@ -54,6 +63,7 @@ export class Player {
     this.empty.textContent = samples ? "" : "this browser cannot play this format; the server may still read it";
     this.empty.hidden = Boolean(samples);
     for (const mark of this.axis) mark.hidden = !samples;
+    this.plot.ariaDisabled = String(!samples);
     this.link.hidden = !download;
     if (download) Object.assign(this.link, { href: this.url, download });
     this.draw();
@@ -74,6 +84,7 @@ export class Player {
     Object.assign(this, { url: null, samples: null });
     this.canvas.width = this.canvas.width; // wipes it
     this.button.disabled = true;
+    this.plot.ariaDisabled = "true";
     this.head.hidden = this.link.hidden = this.boundary.hidden = true;
     for (const mark of this.axis) mark.hidden = true;
     this.empty.textContent = empty;
@@ -110,6 +121,8 @@ export class Player {
     this.button.textContent = this.audio.paused ? PLAY : PAUSE;
     if (this.samples) {
       this.time.textContent = `${clock(at)} / ${clock(this.seconds)}`;
+      const now = { ariaValueMin: "0", ariaValueMax: this.seconds.toFixed(1), ariaValueNow: at.toFixed(1) };
+      Object.assign(this.plot, now, { ariaValueText: this.time.textContent });
       this.head.hidden = !at;
       this.head.style.left = `${(100 * at) / this.seconds}%`;
     }
