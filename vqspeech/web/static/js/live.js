@@ -3,7 +3,7 @@
 import { RATE } from "./audio.js";
 import { DeliverySettings } from "./delivery.js";
 import { element, find, showValues } from "./dom.js";
-import { level, openMicrophone } from "./recorder.js";
+import { LOST, level, openMicrophone } from "./recorder.js";
 import { VoicePicker } from "./voices.js";
 
 const HISTORY = 10; // seconds in the plot
@@ -78,6 +78,7 @@ export function start(info) {
       await mine.start();
     } catch (error) {
       mine.stop();
+      if (session !== mine) return;
       fail(error.message);
       state.textContent = "not started";
       idle();
@@ -96,8 +97,14 @@ class Session {
   async start() {
     const context = new AudioContext({ sampleRate: RATE, latencyHint: "interactive" });
     this.context = context;
-    this.microphone = await openMicrophone((block) => this.send(block), { context, echo: this.echo });
-    await context.audioWorklet.addModule("/static/js/playback-worklet.js");
+    const onlost = () => {
+      if (this.ending) return;
+      this.onproblem(LOST);
+      this.end();
+    };
+    this.microphone = await openMicrophone((block) => this.send(block), { context, echo: this.echo, onlost });
+    if (!this.ending) await context.audioWorklet.addModule("/static/js/playback-worklet.js");
+    if (this.ending) return this.stop(); // while the browser asked whether the microphone may be opened
     this.playback = new AudioWorkletNode(context, "playback", { numberOfInputs: 0, outputChannelCount: [1] });
     this.playback.connect(context.destination);
     this.playback.port.onmessage = ({ data }) => this.measure(data);
@@ -168,6 +175,10 @@ class Session {
     setTimeout(() => this.stop(), PATIENCE);
     if (this.begun && this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify({ event: "end" }));
     else if (this.socket) this.socket.close();
+    else {
+      this.stop();
+      this.onend();
+    }
   }
 
   stop() {

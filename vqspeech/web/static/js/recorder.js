@@ -2,8 +2,17 @@
 
 import { RATE } from "./audio.js";
 
-/** Open the microphone; `onblock` gets Float32Arrays. The settings leave the speech as it is. */
-export async function openMicrophone(onblock, { context = new AudioContext({ sampleRate: RATE }), echo = false } = {}) {
+const PROBLEMS = {
+  NotFoundError: "there is no microphone",
+  NotReadableError: "the microphone cannot be opened; another program may be using it",
+};
+export const LOST = "the microphone was disconnected";
+
+/**
+ * Open the microphone; `onblock` gets Float32Arrays, `onlost` is called when it is unplugged. The settings leave the
+ * speech as it is.
+ */
+export async function openMicrophone(onblock, { context = new AudioContext({ sampleRate: RATE }), echo = false, onlost = () => {} } = {}) {
   if (!navigator.mediaDevices?.getUserMedia) {
     throw new Error("browsers give the microphone only to pages on localhost or over https");
   }
@@ -14,7 +23,7 @@ export async function openMicrophone(onblock, { context = new AudioContext({ sam
     });
   } catch (error) {
     await context.close();
-    throw new Error(error.name === "NotFoundError" ? "there is no microphone" : "the microphone was not allowed");
+    throw new Error(PROBLEMS[error.name] || "the microphone was not allowed");
   }
   const node = await (async () => {
     await context.audioWorklet.addModule("/static/js/capture-worklet.js");
@@ -28,6 +37,7 @@ export async function openMicrophone(onblock, { context = new AudioContext({ sam
     throw new Error("this browser cannot record at 16 kHz; use Chromium, Chrome, Edge or Safari");
   });
   node.port.onmessage = (event) => onblock(event.data);
+  for (const track of stream.getTracks()) track.addEventListener("ended", onlost);
   const mute = () => {
     for (const track of stream.getTracks()) track.stop();
     node.port.onmessage = null;
@@ -61,17 +71,21 @@ export class Recorder {
     return this.length / RATE;
   }
 
-  async start(onfull) {
-    this.microphone = await openMicrophone((block) => {
+  async start(onfull, onlost) {
+    const take = (block) => {
       this.blocks.push(block);
       this.length += block.length;
       this.onlevel(level(block), this.seconds);
       if (this.seconds >= this.most) onfull();
-    });
+    };
+    const microphone = await openMicrophone((block) => this.stopped || take(block), { onlost });
+    if (this.stopped) await microphone.close(); // while the browser asked whether it may be opened
+    else this.microphone = microphone;
   }
 
   /** Stop; returns the samples. */
   async stop() {
+    this.stopped = true;
     await this.microphone?.close();
     const samples = new Float32Array(this.length);
     let at = 0;

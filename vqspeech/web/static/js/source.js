@@ -2,7 +2,7 @@
 
 import { RATE, decode, wavBlob } from "./audio.js";
 import { counted, clock, element } from "./dom.js";
-import { Recorder } from "./recorder.js";
+import { LOST, Recorder } from "./recorder.js";
 
 const SAMPLE = { name: "sample.flac", text: "A small machine can learn the sounds of speech from nothing but speech." };
 
@@ -87,8 +87,10 @@ export class Source {
     this.record.classList.add("recording");
     this.meter.hidden = false;
     try {
-      await recorder.start(() => this.stop());
+      const lost = () => this.recorder === recorder && this.stop().then(() => this.onerror(LOST));
+      await recorder.start(() => this.stop(), lost);
     } catch (error) {
+      if (this.recorder !== recorder) return;
       this.recorder = null;
       this.idle();
       this.onerror(error.message);
@@ -99,8 +101,10 @@ export class Source {
     const recorder = this.recorder;
     if (!recorder) return;
     this.recorder = null;
+    const opened = recorder.microphone;
     const samples = await recorder.stop();
     this.idle();
+    if (!opened) return;
     if (samples.length < RATE / 4) this.onerror("nothing was recorded; does the microphone work?");
     else await this.use(wavBlob(samples), `recording ${new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}.wav`);
   }
