@@ -8,13 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from label_writers import write_textgrid
 
 from vqspeech import alignment
-from vqspeech.aligners import Aligned, Aligner, AlignmentFailure, read_textgrids
+from vqspeech.aligners import Aligned, Aligner, AlignmentFailure, UnknownWordError, read_textgrids
 from vqspeech.aligners.lexicon import read_lexicon, words_of
 from vqspeech.alignment import Interval
 from vqspeech.cli import align
+from vqspeech.datadir import Utterance
 from vqspeech.errors import InputError
 
 TIMIT = Path(__file__).parents[3] / "shared" / "data" / "timit"
@@ -189,8 +191,6 @@ def test_nothing_aligned_is_an_error(tmp_path: Path, quick: type[QuickAligner]) 
 
 
 def test_utterances_without_text_fail_alone(tmp_path: Path, quick: type[QuickAligner]) -> None:
-    from vqspeech.datadir import Utterance
-
     align._start({})
     assert align._align(Utterance(id="u", speaker="u", recording="nowhere.wav"))["failed"] == "no text"
     assert "nowhere.wav" in align._align(Utterance(id="u", speaker="u", recording="nowhere.wav", text="a"))["failed"]
@@ -208,6 +208,18 @@ def test_silence_and_unspoken_text_fail_with_a_reason() -> None:
         aligner.align(np.zeros(100, np.float32), "yes")
     with pytest.raises(AlignmentFailure, match="not found in the sound"):
         aligner.align(np.zeros(3200, np.float32), "many more words than so short a sound can ever have held in it")
+
+
+def test_a_word_of_unknown_phones_is_asked_for_where_a_lexicon_can_be_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pocketsphinx")
+    with pytest.raises(UnknownWordError, match=r"^no pronunciation of 'да'$"):
+        Aligner().align(np.zeros(8000, np.float32), "да")
+    soundfile.write(tmp_path / "a.wav", np.zeros(8000), 16_000)
+    monkeypatch.setattr(align, "_aligner", Aligner())
+    row = align._align(Utterance(id="u", speaker="u", recording=str(tmp_path / "a.wav"), text="да"))
+    assert row["failed"] == "no pronunciation of 'да': give it in a --lexicon"
 
 
 @pytest.mark.skipif(not TIMIT.is_dir(), reason="no TIMIT beside the repository")

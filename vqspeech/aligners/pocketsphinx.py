@@ -35,6 +35,10 @@ class AlignmentFailure(Exception):  # noqa: N818
     """An utterance that cannot be aligned; its text says why, for the list of those left out."""
 
 
+class UnknownWordError(AlignmentFailure):
+    """A word whose phones are not known; a lexicon can give them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Aligned:
     """An utterance in time.
@@ -110,7 +114,7 @@ class Aligner:
                 try:
                     self._lexicon[word] = self._speller(word)
                 except LookupError:
-                    raise AlignmentFailure(f"no pronunciation of {word!r}: give it in a --lexicon") from None
+                    raise UnknownWordError(f"no pronunciation of {word!r}") from None
             names[word] = word + _OWN
             if decoder.lookup_word(names[word]) is None:
                 decoder.add_word(names[word], " ".join(self._lexicon[word]).upper(), True)

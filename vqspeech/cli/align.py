@@ -201,7 +201,7 @@ def _start(lexicon: Lexicon) -> None:
 
 def _align(utterance: Utterance) -> dict[str, Any]:
     from vqspeech import audio
-    from vqspeech.aligners import AlignmentFailure
+    from vqspeech.aligners import AlignmentFailure, UnknownWordError
 
     assert _aligner is not None
     row: dict[str, Any] = {"id": utterance.id, "text": utterance.text}
@@ -210,6 +210,8 @@ def _align(utterance: Utterance) -> dict[str, Any]:
     try:
         waveform = audio.read(utterance.recording, start=utterance.start, end=utterance.end)
         found: Aligned = _aligner.align(waveform, utterance.text)
+    except UnknownWordError as error:
+        return row | {"failed": f"{error}: give it in a --lexicon"}
     except (AlignmentFailure, InputError, OSError) as error:
         return row | {"failed": str(error)}
     return row | {"phones": found.phones, "words": found.words}

@@ -23,7 +23,7 @@ from starlette.websockets import WebSocket
 from vqspeech import __version__, ranges
 from vqspeech.errors import InputError
 from vqspeech.files import path_in
-from vqspeech.new_voice import require_name
+from vqspeech.new_voice import LEAST_SECONDS, require_name
 from vqspeech.pitch import INTONATIONS
 from vqspeech.web import options
 from vqspeech.web.decoding import Decoder
@@ -195,6 +195,7 @@ class Service:
                     *({"name": name, "own": True} for name in own_voices(self.voices)),
                 ],
                 "keeps": self.settings["voices"] != str(self.desk.root / _VOICES),
+                "voice_seconds": LEAST_SECONDS,
                 "drawn_seconds": self.limits.drawn_seconds,
                 "version": __version__,
                 "align": find_spec("pocketsphinx") is not None,
