@@ -32,7 +32,7 @@ class Frames:
         speakers: the speaker of each utterance.
         frame_period: seconds from one frame to the next.
         offset: seconds to the centre of an utterance's first frame.
-        boundaries: times of the phones' boundaries in seconds, an array an utterance; None where not known.
+        boundaries: times of the phones' boundaries in seconds, one array per utterance; None where not known.
         strings: the phones of each utterance in turn, no two neighbours alike, those too short for a frame of their own
             included; None where frames were left out.
     """
@@ -115,7 +115,7 @@ def frames(
         codebook_size: number of codes; one more than the highest when absent.
         utterances: ids; numbers when absent.
         speakers: the speaker of each utterance; one for all when absent.
-        boundaries: times of the phones' boundaries in seconds, an array an utterance.
+        boundaries: times of the phones' boundaries in seconds, one array per utterance.
         strings: the phones of each utterance in turn; those of the frames, a run as one, when absent.
         frame_period: seconds from one frame to the next.
         offset: seconds to the centre of the first frame; half the period when absent.

@@ -27,8 +27,8 @@ class Quantized:
         values: ``(batch, dimension, *positions)``, the chosen codebook vectors; their gradient goes to the input
             unchanged.
         codes: ``(batch, *positions)`` int64, which vectors they are.
-        codebook_loss: scalar, ``||sg[z] - e||²`` a component; moves the codebook alone (zero with ``update: ema``).
-        commitment_loss: scalar, ``||z - sg[e]||²`` a component; moves the encoder alone. Not yet times beta.
+        codebook_loss: scalar, ``||sg[z] - e||²`` per component; moves the codebook alone (zero with ``update: ema``).
+        commitment_loss: scalar, ``||z - sg[e]||²`` per component; moves the encoder alone. Not yet times beta.
     """
 
     values: Tensor

@@ -41,7 +41,7 @@ def test_each_utterance_may_have_a_voice_of_its_own(loaded: vqspeech.Model, tmp_
 def test_groups_are_written_one_after_the_other(
     loaded: vqspeech.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # Of 4 ms a code: each group ends with the utterance that fills 8 ms for each stream.
+    # Of 4 ms per code: each group ends with the utterance that fills 8 ms for each stream.
     monkeypatch.setattr("vqspeech.cli.common.synthesis._STREAM_SECONDS", 0.008)
     width = loaded.engine.width
     said = speeches(tmp_path, [width, width, 3 * width, 1])

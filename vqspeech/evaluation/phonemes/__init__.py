@@ -53,7 +53,7 @@ def evaluate(
         train_codes: the part the map from codes to phones is learnt on. Without it, each utterance's map is learnt
             on all the others.
         train_phones: its phones.
-        boundaries: times of the phones' boundaries in seconds, an array an utterance.
+        boundaries: times of the phones' boundaries in seconds, one array per utterance.
         speakers: the speaker of each utterance, for the intervals.
         codebook_size: number of codes; one more than the highest when absent.
         frame_period: seconds from one code to the next.
