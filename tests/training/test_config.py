@@ -12,6 +12,8 @@ import yaml
 from small_training import make_preset
 
 from vqspeech.errors import InputError, RenamedWarning
+from vqspeech.model.checkpoint import load_model
+from vqspeech.model.packaged import best_of, find_model
 from vqspeech.model.quantizer import Quantizer
 from vqspeech.training.config import Preset, presets, read_preset, write_preset
 
@@ -62,6 +64,13 @@ def test_each_packaged_preset_reads_and_names_every_key(name: str) -> None:
     assert named["training"].pop("features") is None
     assert keys(yaml.safe_load(text)) == named
     assert text.startswith("#"), "says what it is for"
+
+
+def test_the_preset_for_voices_of_ones_own_makes_models_like_the_packaged_one() -> None:
+    packaged = load_model(best_of(find_model("default"))).config
+    assert read_preset("decoder-125hz").model == packaged
+    front_end = read_preset("front-end-125hz").model
+    assert msgspec.structs.replace(front_end, decoder=packaged.decoder) == packaged
 
 
 @pytest.mark.parametrize("name", presets())
