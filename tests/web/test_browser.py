@@ -187,55 +187,57 @@ ASKED = """
 UNPLUG = "() => window.tracks.forEach((track) => { track.stop(); track.dispatchEvent(new Event('ended')); })"
 
 
-@pytest.mark.parametrize(("tab", "form", "name"), [("", "#convert-form", "Record"), ("#live", "#live-form", "Start")])
-def test_a_microphone_that_is_allowed_after_stop_is_closed(
-    browser: Any, address: str, tab: str, form: str, name: str
-) -> None:
-    page = browser.new_page()
-    page.set_default_timeout(PATIENCE)
+@pytest.fixture
+def asking(page: Any) -> Any:
+    """The page, in a browser that opens the microphone when ``window.allow()`` is called."""
     page.add_init_script(ASKED)
-    page.goto(f"{address}{tab}")
+    page.reload()
+    page.get_by_text("sample.flac, 0:04").wait_for()
+    return page
+
+
+def allow(page: Any) -> None:
+    """Open the microphone, once the browser has been asked to."""
+    until(page, "() => Boolean(window.allow)")
+    page.evaluate("() => window.allow()")
+
+
+@pytest.mark.parametrize(
+    ("tab", "form", "name"), [("Convert", "#convert-form", "Record"), ("Live", "#live-form", "Start")]
+)
+def test_a_microphone_that_is_allowed_after_stop_is_closed(asking: Any, tab: str, form: str, name: str) -> None:
+    page = asking
+    page.get_by_role("tab", name=tab).click()
     page.locator(form).get_by_role("button", name=name).click()
     until(page, "() => Boolean(window.allow)")
     page.locator(form).get_by_role("button", name="Stop").click()
     again = page.locator(form).get_by_role("button", name=name)
     again.wait_for()  # it is not waited for
     assert again.is_enabled()
-    page.evaluate("() => window.allow()")
+    allow(page)
     until(page, "() => window.tracks.length && window.tracks.every((track) => track.readyState === 'ended')")
     assert page.locator(f"{form} .notice").count() == 0
-    page.close()
 
 
-def test_a_recording_ends_with_the_microphone(browser: Any, address: str) -> None:
-    page = browser.new_page()
-    page.set_default_timeout(PATIENCE)
-    page.add_init_script(ASKED)
-    page.goto(address)
-    page.get_by_text("sample.flac, 0:04").wait_for()
+def test_a_recording_ends_with_the_microphone(asking: Any) -> None:
+    page = asking
     page.locator("#convert-form").get_by_role("button", name="Record").click()
-    until(page, "() => Boolean(window.allow)")
-    page.evaluate("() => window.allow()")
+    allow(page)
     page.get_by_text("recording 0:01").wait_for()
     page.evaluate(UNPLUG)
     page.locator("#convert-form .notice").get_by_text("the microphone was disconnected").wait_for()
     assert page.locator("#convert-form .chosen").inner_text().startswith("recording ")
-    page.close()
 
 
-def test_a_live_session_ends_with_the_microphone(browser: Any, address: str) -> None:
-    page = browser.new_page()
-    page.set_default_timeout(PATIENCE)
-    page.add_init_script(ASKED)
-    page.goto(f"{address}#live")
+def test_a_live_session_ends_with_the_microphone(asking: Any) -> None:
+    page = asking
+    page.get_by_role("tab", name="Live").click()
     page.get_by_role("button", name="Start speaking").click()
-    until(page, "() => Boolean(window.allow)")
-    page.evaluate("() => window.allow()")
+    allow(page)
     until(page, "() => document.querySelector('#live-state').textContent === 'speak'")
     page.evaluate(UNPLUG)
     page.locator("#live-problem").get_by_text("the microphone was disconnected").wait_for()
     until(page, "() => document.querySelector('#live-state').textContent === 'stopped'")
-    page.close()
 
 
 def test_live_speech_comes_back(page: Any) -> None:

@@ -65,6 +65,7 @@ def test_a_text_that_is_not_said_is_a_note(client: TestClient, tone: Callable[..
     pytest.importorskip("pocketsphinx", reason="aligning needs vqspeech[align]")
     found = read_reply(client.post("/api/units", params={"text": "..."}, content=tone(0.5)).content)[0][-1]
     assert found["note"] == "no phones: no words in its text"
+    assert len(found["codes"]) > 0
 
 
 def test_a_word_that_cannot_be_spelt_is_a_note(client: TestClient, tone: Callable[..., bytes]) -> None:

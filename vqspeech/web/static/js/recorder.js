@@ -12,7 +12,7 @@ export const LOST = "the microphone was disconnected";
  * Open the microphone; `onblock` gets Float32Arrays, `onlost` is called when it is unplugged. The settings leave the
  * speech as it is.
  */
-export async function openMicrophone(onblock, { context = new AudioContext({ sampleRate: RATE }), echo = false, onlost = () => {} } = {}) {
+export async function openMicrophone(onblock, { context = new AudioContext({ sampleRate: RATE }), echo = false, onlost }) {
   if (!navigator.mediaDevices?.getUserMedia) {
     throw new Error("browsers give the microphone only to pages on localhost or over https");
   }
@@ -65,6 +65,7 @@ export class Recorder {
     this.length = 0;
     this.onlevel = onlevel;
     this.most = most;
+    this.stopped = false;
   }
 
   get seconds() {
@@ -73,12 +74,13 @@ export class Recorder {
 
   async start(onfull, onlost) {
     const take = (block) => {
+      if (this.stopped) return;
       this.blocks.push(block);
       this.length += block.length;
       this.onlevel(level(block), this.seconds);
       if (this.seconds >= this.most) onfull();
     };
-    const microphone = await openMicrophone((block) => this.stopped || take(block), { onlost });
+    const microphone = await openMicrophone(take, { onlost });
     if (this.stopped) await microphone.close(); // while the browser asked whether it may be opened
     else this.microphone = microphone;
   }
