@@ -53,6 +53,16 @@ def test_clusters_of_cepstra_tell_vowels_apart_whatever_the_loudness() -> None:
     assert (clusters(0.5 * waveform) == labels).mean() > 0.9
 
 
+def test_penalised_clusters_of_cepstra_change_less_often() -> None:
+    waveform = PACK.samples[: 320 * 40].astype(np.float32) / 32767
+    changes = []
+    for penalty in (0, 1, 100):
+        preset = small_preset(f"training.targets.duration_penalty={penalty}")
+        labels = CepstralClusters(preset.training.targets, preset.model, PACK, seed=0)(waveform)
+        changes.append(np.count_nonzero(np.diff(labels)))
+    assert changes[0] > changes[1] > changes[2] == 0
+
+
 def test_kmeans_finds_clusters_that_lie_apart_and_leaves_the_random_state() -> None:
     torch.manual_seed(3)
     centres = 20 * torch.randn(4, 6)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from small_units import make_pack, small_preset
 
+from vqspeech.codes.duration_penalty import join_by_duration
 from vqspeech.errors import InputError
 from vqspeech.model.checkpoint import load_model, save_model
 from vqspeech.model.vqvae import VQVAE
@@ -42,6 +43,24 @@ def test_targets_are_the_units_of_each_whole_utterance(tmp_path: Path) -> None:
             assert found[first - 1] == -1  # shared by two utterances
         start = end
     assert len(np.unique(found)) > 2
+
+
+def test_penalised_targets_are_the_cheapest_paths_through_the_vectors(tmp_path: Path) -> None:
+    folder = model(tmp_path / "model", "model.quantizer.codes=7")
+    network, preset, cpu = load_model(folder), small_preset().model, torch.device("cpu")
+    nearest = Teacher(folder, preset).targets(tmp_path / "nearest", {"train": PACK}, cpu)["train"]
+    joined = Teacher(folder, preset, 0.3).targets(tmp_path / "joined", {"train": PACK}, cpu)["train"]
+    waveform = torch.from_numpy(PACK.samples[: int(PACK.ends[0]) // 320 * 320].astype(np.float32) / 32767)
+    with torch.no_grad():
+        vectors = network.encoder(network.companding.preemphasise(waveform[None]))[0].t()  # (units, dimension)
+    codebook = network.quantizer.codebook.detach()
+    distances = torch.cdist(vectors, codebook).square().numpy()
+    expected = join_by_duration(distances, penalty=0.3 * 2 * float(codebook.double().var(0, correction=0).sum()))
+    np.testing.assert_array_equal(joined[: len(expected)], expected)
+    changes = [np.count_nonzero(np.diff(part[: len(expected)])) for part in (nearest, joined)]
+    assert changes[1] < changes[0]
+    with pytest.raises(InputError, match="other clusters"):
+        Teacher(folder, preset, 0.2).targets(tmp_path / "joined", {"train": PACK}, cpu)
 
 
 def test_targets_are_kept_and_those_of_another_model_refused(tmp_path: Path) -> None:

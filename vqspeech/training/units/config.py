@@ -28,17 +28,20 @@ class UnitsOptimizer(ScheduleConfig, frozen=True, forbid_unknown_fields=True, kw
 
 
 class TargetsConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The clusters that are predicted, where no earlier model gives them.
+    """The clusters that are predicted.
 
     Attributes:
-        clusters: how many.
-        cepstra: of each frame, normalised over the utterance, with their slopes and the slopes of these.
-        frames: on which k-means places the clusters.
+        clusters: how many, where no earlier model gives them.
+        cepstra: of each frame, normalised over the utterance, with their slopes and the slopes of these; likewise.
+        frames: on which k-means places the clusters; likewise.
+        duration_penalty: what a change of cluster costs, of cepstra or of an earlier model, in units of the mean
+            squared distance of two clusters (``vqspeech.codes.duration_penalty``); 0 for each position's nearest one.
     """
 
     clusters: Annotated[int, Meta(ge=2, le=32767)]
     cepstra: Annotated[int, Meta(ge=1, le=CEPSTRAL_BANDS)]
     frames: Count
+    duration_penalty: NonNegative = 0.0
 
 
 class UnitsTraining(RunConfig, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 from torch import Tensor
 
+from vqspeech.codes.duration_penalty import penalised_codes
 from vqspeech.errors import InputError, decoding
 from vqspeech.files import atomic_open
 from vqspeech.melspectrogram import cepstra, log_mel, normalized
@@ -74,7 +75,10 @@ def cepstral_targets(
         InputError: as by ``kept_targets``.
     """
     training = preset.training
-    made_by = f"cepstra {msgspec.to_builtins(training.targets)} {training.seed}"
+    told = msgspec.to_builtins(training.targets)
+    if not training.targets.duration_penalty:
+        del told["duration_penalty"]  # targets made before there was one are the same
+    made_by = f"cepstra {told} {training.seed}"
 
     def labeller() -> Labeller:
         return CepstralClusters(training.targets, preset.model, next(iter(packs.values())), training.seed)
@@ -181,7 +185,11 @@ class CepstralClusters:
 
     def __call__(self, waveform: NDArray[np.float32]) -> NDArray[np.int64]:
         """Label an utterance."""
-        labels: NDArray[np.int64] = torch.cdist(self.features(waveform), self.centroids).argmin(1).numpy()
+        features = self.features(waveform)  # (hops, 3 cepstra)
+        if self.config.duration_penalty:
+            penalty = self.config.duration_penalty
+            return penalised_codes(features.numpy(), self.centroids.numpy(), penalty=penalty).astype(np.int64)
+        labels: NDArray[np.int64] = torch.cdist(features, self.centroids).argmin(1).numpy()
         return labels
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from vqspeech.codes.duration_penalty import penalised_codes
 from vqspeech.errors import InputError
 from vqspeech.model.checkpoint import codes_checksum, load_model, model_folder
 from vqspeech.model.config import ModelConfig
@@ -27,13 +28,15 @@ class Teacher:
     Args:
         folder: a model directory or an experiment.
         preset: the model that is to be trained.
+        duration_penalty: what a change of unit costs, see ``vqspeech.training.units.config.TargetsConfig``.
 
     Raises:
         InputError: there is no model, or one of another rate, without an encoder of log-mel frames or with too many
             units.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], preset: ModelConfig) -> None:
+    def __init__(self, folder: str | os.PathLike[str], preset: ModelConfig, duration_penalty: float = 0.0) -> None:
+        self.duration_penalty = duration_penalty
         self.network = load_model(folder).eval().requires_grad_(False)
         self.checksum = codes_checksum(model_folder(folder))
         theirs = self.network.config
@@ -75,13 +78,20 @@ class Teacher:
 
         def labeller() -> Labeller:
             engine = PackedEncoder(network.to(device))
+            codebook = network.quantizer.codebook.detach().cpu().numpy()  # (units, dimension)
 
+            @torch.no_grad()
             def label(waveform: NDArray[np.float32]) -> NDArray[np.int64]:
                 shaped = network.companding.preemphasise(torch.from_numpy(waveform).to(device)[None])  # (1, samples)
-                units: NDArray[np.int64] = engine.codes([shaped[0]])[0].cpu().numpy()
+                units: NDArray[np.int64]
+                if self.duration_penalty:
+                    vectors = network.encoder(shaped)[0].t().cpu().numpy()  # (units, dimension)
+                    units = penalised_codes(vectors, codebook, penalty=self.duration_penalty).astype(np.int64)
+                else:
+                    units = engine.codes([shaped[0]])[0].cpu().numpy()
                 return units
 
             return label
 
-        made_by = f"units {self.checksum}"
+        made_by = f"units {self.checksum}" + (f" penalty {self.duration_penalty}" if self.duration_penalty else "")
         return kept_targets(cache, packs, network.config.code_hop, labeller, made_by=made_by, progress=progress)
