@@ -37,7 +37,8 @@ model=
 conf="units-50hz"
 iterations=4
 changes=
-deeper="training.predictor=[8,1,2,4,8,16] training.warp=0.85 training.targets.duration_penalty=0.2"
+deeper="training.predictor=[8,1,2,4,8,16] training.warp=0.85 training.hold=150
+  training.targets.units=512 training.targets.duration_penalty=0.2"
 last="training.steps=3600"
 share=0.22
 tokens=10

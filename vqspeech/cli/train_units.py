@@ -71,8 +71,7 @@ def run(options: argparse.Namespace) -> None:
     audio = preset.model.audio
     train = cached_pack(options.data, options.out / "train.pack", audio)
     dev = cached_pack(options.dev, options.out / "dev.pack", audio)
-    penalty = preset.training.targets.duration_penalty
-    teacher = None if options.targets is None else Teacher(options.targets, preset.model, penalty)
+    teacher = None if options.targets is None else Teacher(options.targets, preset)
     begin = None if options.initialise_from is None else TrainedLayers.read(options.initialise_from)
     cache, packs = options.out / "targets.safetensors", {"train": train, "dev": dev}
     if teacher is None:

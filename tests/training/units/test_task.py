@@ -169,3 +169,25 @@ def test_the_blocks_behind_the_encoder_are_carried_over_wherever_it_ends(tmp_pat
 def test_presets_that_cannot_be_trained_name_the_key(change: str, word: str) -> None:
     with pytest.raises(InputError, match=word):
         small_preset(change)
+
+
+def test_what_a_run_began_with_is_held_while_the_rest_learns() -> None:
+    preset = small_preset("training.predictor=[1]", "training.hold=2")
+    label = CepstralClusters(preset.training.targets, preset.model, TRAIN, seed=0)
+    targets = label_pack(TRAIN, 320, label), label_pack(DEV, 320, label)
+    begin = TrainedLayers(encoder_of_before())
+    ours = UnitsTask(preset, TRAIN, DEV, targets=targets, initialise_from=begin)
+    optimizers = ours.optimizers()
+    encoder, new = ours.model.model.encoder, ours.model.blocks[0].dilated.weight
+    held = [encoder.strided[0].convolution.weight, encoder.blocks[1].dilated.weight]
+    for step in range(3):
+        before = [p.detach().clone() for p in (*held, new)]
+        ours.prepare(step, torch.device("cpu"))
+        for optimizer in optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        ours.loss(ours.model, ours.train(step), step)[0].backward()
+        for optimizer in optimizers:
+            optimizer.step()
+        *same, moved = [p.equal(q) for p, q in zip((*held, new), before, strict=True)]
+        assert same == [step < 2] * 2
+        assert not moved

@@ -14,7 +14,7 @@ from vqspeech.codes.duration_penalty import join_by_duration
 from vqspeech.errors import InputError
 from vqspeech.model.checkpoint import load_model, save_model
 from vqspeech.model.vqvae import VQVAE
-from vqspeech.training.units.codebook import place_codebook
+from vqspeech.training.units.codebook import VECTORS, place_codebook
 from vqspeech.training.units.teacher import Teacher
 
 PACK = make_pack({"ann": [1.3, 0.7], "bob": [1.1]})
@@ -30,7 +30,7 @@ def model(folder: Path, *changes: str, seed: int = 3) -> Path:
 
 def test_targets_are_the_units_of_each_whole_utterance(tmp_path: Path) -> None:
     folder = model(tmp_path / "model", "model.quantizer.codes=7")
-    teacher = Teacher(folder, small_preset().model)
+    teacher = Teacher(folder, small_preset())
     assert teacher.units == 7
     found = teacher.targets(tmp_path / "targets", {"train": PACK}, torch.device("cpu"))["train"]
     start = 0
@@ -47,9 +47,10 @@ def test_targets_are_the_units_of_each_whole_utterance(tmp_path: Path) -> None:
 
 def test_penalised_targets_are_the_cheapest_paths_through_the_vectors(tmp_path: Path) -> None:
     folder = model(tmp_path / "model", "model.quantizer.codes=7")
-    network, preset, cpu = load_model(folder), small_preset().model, torch.device("cpu")
-    nearest = Teacher(folder, preset).targets(tmp_path / "nearest", {"train": PACK}, cpu)["train"]
-    joined = Teacher(folder, preset, 0.3).targets(tmp_path / "joined", {"train": PACK}, cpu)["train"]
+    network, cpu = load_model(folder), torch.device("cpu")
+    nearest = Teacher(folder, small_preset()).targets(tmp_path / "nearest", {"train": PACK}, cpu)["train"]
+    penalised = Teacher(folder, small_preset("training.targets.duration_penalty=0.3"))
+    joined = penalised.targets(tmp_path / "joined", {"train": PACK}, cpu)["train"]
     waveform = torch.from_numpy(PACK.samples[: int(PACK.ends[0]) // 320 * 320].astype(np.float32) / 32767)
     with torch.no_grad():
         vectors = network.encoder(network.companding.preemphasise(waveform[None]))[0].t()  # (units, dimension)
@@ -60,12 +61,30 @@ def test_penalised_targets_are_the_cheapest_paths_through_the_vectors(tmp_path: 
     changes = [np.count_nonzero(np.diff(part[: len(expected)])) for part in (nearest, joined)]
     assert changes[1] < changes[0]
     with pytest.raises(InputError, match="other clusters"):
-        Teacher(folder, preset, 0.2).targets(tmp_path / "joined", {"train": PACK}, cpu)
+        Teacher(folder, small_preset()).targets(tmp_path / "joined", {"train": PACK}, cpu)
+
+
+def test_targets_may_be_more_units_than_the_earlier_model_has(tmp_path: Path) -> None:
+    folder, cpu = model(tmp_path / "model"), torch.device("cpu")
+    preset = small_preset("training.targets.units=20", "training.seed=4")
+    teacher = Teacher(folder, preset)
+    assert teacher.units == 20
+    found = teacher.targets(tmp_path / "targets", {"train": PACK}, cpu)["train"]
+    assert 10 < len(np.unique(found[found >= 0])) <= 20
+    # They are those of a model that has the same encoder and was given so many.
+    clustered = VQVAE(small_preset("model.quantizer.codes=20").model, ()).eval()
+    clustered.encoder.load_state_dict(load_model(folder).encoder.state_dict())
+    place_codebook(clustered, PACK, vectors=VECTORS, seed=4)
+    waveform = torch.from_numpy(PACK.samples[: int(PACK.ends[0]) // 320 * 320].astype(np.float32) / 32767)
+    expected = clustered.quantize(waveform[None]).codes[0]
+    np.testing.assert_array_equal(found[: len(expected)], expected)
+    with pytest.raises(InputError, match="other clusters"):
+        Teacher(folder, small_preset("training.targets.units=19")).targets(tmp_path / "targets", {"train": PACK}, cpu)
 
 
 def test_targets_are_kept_and_those_of_another_model_refused(tmp_path: Path) -> None:
     cache, cpu = tmp_path / "targets", torch.device("cpu")
-    preset = small_preset().model
+    preset = small_preset()
     first, other = model(tmp_path / "first"), model(tmp_path / "other", seed=4)
     made = Teacher(first, preset).targets(cache, {"train": PACK}, cpu)["train"]
     written = cache.stat().st_mtime_ns
@@ -79,13 +98,14 @@ def test_targets_are_kept_and_those_of_another_model_refused(tmp_path: Path) -> 
 def test_a_teacher_of_another_rate_is_refused(tmp_path: Path) -> None:
     slower = model(tmp_path, "model.encoder.strides=[4]", "model.conditioner.hop=640")
     with pytest.raises(InputError, match="25 units per second, the preset 50"):
-        Teacher(slower, small_preset().model)
+        Teacher(slower, small_preset())
 
 
 def test_a_teacher_without_log_mel_frames_is_refused(tmp_path: Path) -> None:
-    ours = small_preset().model
+    preset = small_preset()
+    ours = preset.model
     plain = {"front_end": "waveform", "strides": (5, 8, 8), "block": "plain", "input_norm": False}
     encoder = msgspec.structs.replace(ours.encoder, **plain)
     save_model(VQVAE(msgspec.structs.replace(ours, encoder=encoder), ()), tmp_path)
     with pytest.raises(InputError, match="log-mel"):
-        Teacher(tmp_path, ours)
+        Teacher(tmp_path, preset)

@@ -12,6 +12,9 @@ from torch import Tensor
 from vqspeech.model.vqvae import VQVAE
 from vqspeech.training.pack import Pack
 
+#: Vectors of which a codebook that stays is made.
+VECTORS = 200_000
+
 
 @torch.no_grad()
 def place_codebook(model: VQVAE, pack: Pack, *, vectors: int, seed: int, iterations: int = 30) -> None:

@@ -15,6 +15,8 @@ from vqspeech.training.run_config import RunConfig, ScheduleConfig
 
 #: Where the package keeps these presets.
 FOLDER = "presets/units"
+#: Targets are kept in 16 bits, -1 among them.
+MOST_UNITS = (1 << 15) - 1
 
 
 class UnitsOptimizer(ScheduleConfig, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -36,12 +38,15 @@ class TargetsConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         frames: on which k-means places the clusters; likewise.
         duration_penalty: what a change of cluster costs, of cepstra or of an earlier model, in units of the mean
             squared distance of two clusters (``vqspeech.codes.duration_penalty``); 0 for each position's nearest one.
+        units: how many an earlier model is given anew, by principal components and k-means of what its encoder makes of
+            the training speech; 0 for those it has.
     """
 
-    clusters: Annotated[int, Meta(ge=2, le=32767)]
+    clusters: Annotated[int, Meta(ge=2, le=MOST_UNITS)]
     cepstra: Annotated[int, Meta(ge=1, le=CEPSTRAL_BANDS)]
     frames: Count
     duration_penalty: NonNegative = 0.0
+    units: Annotated[int, Meta(ge=0, le=MOST_UNITS)] = 0
 
 
 class UnitsTraining(RunConfig, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -54,6 +59,8 @@ class UnitsTraining(RunConfig, frozen=True, forbid_unknown_fields=True, kw_only=
         unmasked_weight: weight of the prediction where the input is not masked; 1 where it is.
         predictor: dilations of further blocks between the encoder and the prediction; a model has none of them.
         targets: what is predicted.
+        hold: steps during which the layers that the run began with (``--from``) stay as they are: those that are new,
+            which give them no good gradients yet, learn first.
         speaker_balance: a speaker is drawn in proportion to its duration to this power; 0 draws all alike.
         warp: probability that the frequency axis of the input is warped, see ``vqspeech.training.augmentation``.
         channel: probability of noise, room, equaliser and band limit on it, likewise.
@@ -68,6 +75,7 @@ class UnitsTraining(RunConfig, frozen=True, forbid_unknown_fields=True, kw_only=
     unmasked_weight: NonNegative
     predictor: SignedDilations
     targets: TargetsConfig
+    hold: Annotated[int, Meta(ge=0)] = 0
     speaker_balance: Fraction
     warp: Fraction
     channel: Fraction
@@ -96,6 +104,7 @@ class UnitsPreset(PresetFile, frozen=True):
             "masked prediction needs log-mel frames and modulated blocks",
             "set model.encoder.front_end=log-mel and model.encoder.block=modulated",
         )
+        insist(training.targets.units != 1, "training.targets.units is 1", "use 2 or more, or 0")
         insist(0 not in training.predictor, "training.predictor has a 0", "use 1 or more, or -1 or less")
         insist(
             training.segment % self.model.code_hop == 0 and training.segment >= 2 * self.model.code_hop,

@@ -76,6 +76,7 @@ def cepstral_targets(
     """
     training = preset.training
     told = msgspec.to_builtins(training.targets)
+    del told["units"]  # of an earlier model
     if not training.targets.duration_penalty:
         del told["duration_penalty"]  # targets made before there was one are the same
     made_by = f"cepstra {told} {training.seed}"

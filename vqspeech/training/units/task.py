@@ -18,7 +18,7 @@ from vqspeech.model.residual import ModulatedBlock
 from vqspeech.training.augmentation import SpectralAugmentation
 from vqspeech.training.muon import Muon
 from vqspeech.training.pack import Pack
-from vqspeech.training.units.codebook import place_codebook
+from vqspeech.training.units.codebook import VECTORS, place_codebook
 from vqspeech.training.units.config import UnitsPreset, UnitsTraining
 from vqspeech.training.units.dataset import TargetSegments, UnitsBatch
 from vqspeech.training.units.masking import draw_mask
@@ -27,8 +27,8 @@ from vqspeech.training.units.trained_layers import TrainedLayers, save_predictor
 
 #: Held-out batches evaluated each time.
 HELD_OUT_BATCHES = 4
-#: Vectors that the codebook is placed on: meanwhile, and in the end.
-QUICK_VECTORS, VECTORS = 20_000, 200_000
+#: Vectors that the codebook is placed on meanwhile.
+QUICK_VECTORS = 20_000
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,8 @@ class UnitsTask:
         training, audio = preset.training, preset.model.audio
         torch.manual_seed(training.seed)
         self.model = MaskedPredictor(preset, training.targets.clusters if clusters is None else clusters)
-        if initialise_from is not None:
-            initialise_from.copy_to(self.model)
+        #: Parameters that are held for the first steps.
+        self.begun = () if initialise_from is None else initialise_from.copy_to(self.model)
         train_targets, dev_targets = targets
         self.augmentation = SpectralAugmentation(
             warp=training.warp, channel=training.channel, frame_rate=audio.sample_rate / preset.model.encoder.mel_hop
@@ -145,8 +145,10 @@ class UnitsTask:
             optimizers.append(Muon([{"params": kernels, "lr": rates.muon}], lr=1.0, dtype=dtype))
         return optimizers
 
-    def prepare(self, _step: int, _device: torch.device) -> None:
-        """Nothing."""
+    def prepare(self, step: int, _device: torch.device) -> None:
+        """Hold what the run began with, or let it learn."""
+        for parameter in self.begun:
+            parameter.requires_grad_(step >= self.config.hold)
 
     def loss(self, module: nn.Module, batch: UnitsBatch, _step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss of a batch, and its terms by name."""

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -13,36 +14,35 @@ from numpy.typing import NDArray
 from vqspeech.codes.duration_penalty import penalised_codes
 from vqspeech.errors import InputError
 from vqspeech.model.checkpoint import codes_checksum, load_model, model_folder
-from vqspeech.model.config import ModelConfig
 from vqspeech.model.packed_encoder import PackedEncoder
+from vqspeech.model.vqvae import VQVAE
 from vqspeech.training.pack import Pack
+from vqspeech.training.units.codebook import VECTORS, place_codebook
+from vqspeech.training.units.config import MOST_UNITS, UnitsPreset
 from vqspeech.training.units.targets import Labeller, Progress, kept_targets
-
-#: Units are kept in 16 bits, -1 among them.
-MOST_UNITS = 1 << 15
 
 
 class Teacher:
-    """An earlier model whose units are predicted.
+    """An earlier model whose units are predicted: those it has, or others of its encoder.
 
     Args:
         folder: a model directory or an experiment.
-        preset: the model that is to be trained.
-        duration_penalty: what a change of unit costs, see ``vqspeech.training.units.config.TargetsConfig``.
+        preset: the model that is to be trained, and what it is to predict.
 
     Raises:
         InputError: there is no model, or one of another rate, without an encoder of log-mel frames or with too many
             units.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], preset: ModelConfig, duration_penalty: float = 0.0) -> None:
-        self.duration_penalty = duration_penalty
+    def __init__(self, folder: str | os.PathLike[str], preset: UnitsPreset) -> None:
+        self.config = preset.training.targets
+        self.seed = preset.training.seed
         self.network = load_model(folder).eval().requires_grad_(False)
         self.checksum = codes_checksum(model_folder(folder))
-        theirs = self.network.config
-        if (theirs.audio.sample_rate, theirs.code_hop) != (preset.audio.sample_rate, preset.code_hop):
+        theirs, ours = self.network.config, preset.model
+        if (theirs.audio.sample_rate, theirs.code_hop) != (ours.audio.sample_rate, ours.code_hop):
             raise InputError(
-                f"the teacher has {theirs.code_rate:g} units per second, the preset {preset.code_rate:g}",
+                f"the teacher has {theirs.code_rate:g} units per second, the preset {ours.code_rate:g}",
                 where=folder,
                 hint="take targets of a model of the same rate",
             )
@@ -50,20 +50,18 @@ class Teacher:
             raise InputError(
                 "the teacher has no encoder of log-mel frames", where=folder, hint="take targets of a unit model"
             )
-        if theirs.quantizer.codes > MOST_UNITS:
-            raise InputError(
-                f"the teacher has {theirs.quantizer.codes} units", where=folder, hint=f"{MOST_UNITS} at most"
-            )
+        if self.units > MOST_UNITS:
+            raise InputError(f"the teacher has {self.units} units", where=folder, hint=f"{MOST_UNITS} at most")
 
     @property
     def units(self) -> int:
         """How many there are to tell apart."""
-        return self.network.config.quantizer.codes
+        return self.config.units or self.network.config.quantizer.codes
 
     def targets(
         self, cache: Path, packs: Mapping[str, Pack], device: torch.device, progress: Progress | None = None
     ) -> dict[str, NDArray[np.int16]]:
-        """The units of some packs.
+        """The units of some packs; where they are others than the model's, they are placed on the first pack.
 
         Args:
             cache: as for ``kept_targets``, likewise the rest.
@@ -74,24 +72,39 @@ class Teacher:
         Raises:
             InputError: as by ``kept_targets``.
         """
-        network = self.network
+        penalty = self.config.duration_penalty
 
         def labeller() -> Labeller:
-            engine = PackedEncoder(network.to(device))
+            network = self._clustered(next(iter(packs.values()))) if self.config.units else self.network
+            network = network.to(device)
+            engine = PackedEncoder(network)
             codebook = network.quantizer.codebook.detach().cpu().numpy()  # (units, dimension)
 
             @torch.no_grad()
             def label(waveform: NDArray[np.float32]) -> NDArray[np.int64]:
                 shaped = network.companding.preemphasise(torch.from_numpy(waveform).to(device)[None])  # (1, samples)
                 units: NDArray[np.int64]
-                if self.duration_penalty:
+                if penalty:
                     vectors = network.encoder(shaped)[0].t().cpu().numpy()  # (units, dimension)
-                    units = penalised_codes(vectors, codebook, penalty=self.duration_penalty).astype(np.int64)
+                    units = penalised_codes(vectors, codebook, penalty=penalty).astype(np.int64)
                 else:
                     units = engine.codes([shaped[0]])[0].cpu().numpy()
                 return units
 
             return label
 
-        made_by = f"units {self.checksum}" + (f" penalty {self.duration_penalty}" if self.duration_penalty else "")
-        return kept_targets(cache, packs, network.config.code_hop, labeller, made_by=made_by, progress=progress)
+        made_by = f"units {self.checksum}"
+        if self.config.units:
+            made_by += f" clustered {self.config.units} {self.seed}"
+        if penalty:
+            made_by += f" penalty {penalty}"
+        return kept_targets(cache, packs, self.network.config.code_hop, labeller, made_by=made_by, progress=progress)
+
+    def _clustered(self, pack: Pack) -> VQVAE:
+        """The model with as many units as the targets are to have."""
+        config = self.network.config
+        quantizer = msgspec.structs.replace(config.quantizer, codes=self.config.units)
+        network = VQVAE(msgspec.structs.replace(config, quantizer=quantizer), ()).eval().requires_grad_(False)
+        network.encoder.load_state_dict(self.network.encoder.state_dict())
+        place_codebook(network, pack, vectors=VECTORS, seed=self.seed)
+        return network

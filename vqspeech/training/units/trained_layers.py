@@ -63,10 +63,13 @@ class TrainedLayers:
         return cls(load_model(folder).encoder, read_tensors(stored) if stored.is_file() else {})
 
     @torch.no_grad()
-    def copy_to(self, network: MaskedPredictor) -> None:
+    def copy_to(self, network: MaskedPredictor) -> tuple[nn.Parameter, ...]:
         """Copy what ``network`` has room for: all below the blocks, and of the stack of blocks as many as both have.
 
         The encoder's projection and the scores of the clusters stay as they are.
+
+        Returns:
+            The parameters of ``network`` that were copied.
 
         Raises:
             InputError: the encoders have other bands or channels.
@@ -78,6 +81,7 @@ class TrainedLayers:
             if name not in found or found[name].shape != tensor.shape:
                 raise _misfit(name)
             tensor.copy_(found[name])
+        copied = [parameter for name, parameter in encoder.named_parameters() if name in below]
         trained = _blocks(self.encoder.blocks)
         for name, tensor in self.predictor.items():
             if name.startswith("blocks."):
@@ -86,12 +90,15 @@ class TrainedLayers:
                 trained.setdefault(place, {})[rest] = tensor
             elif name == "token" and tensor.shape == network.token.shape:
                 network.token.copy_(tensor)
-        for place, tensors in _blocks([*encoder.blocks, *network.blocks]).items():
+                copied.append(network.token)
+        for place, block in enumerate([*encoder.blocks, *network.blocks]):
             given = trained.get(place, {})
-            for name, tensor in tensors.items() if given else ():
-                if name not in given or given[name].shape != tensor.shape:
+            for name, parameter in block.named_parameters() if given else ():
+                if name not in given or given[name].shape != parameter.shape:
                     raise _misfit(f"block {place + 1}, {name}")
-                tensor.copy_(given[name])
+                parameter.copy_(given[name])
+                copied.append(parameter)
+        return tuple(copied)
 
 
 def _own_end(name: str) -> bool:
