@@ -34,7 +34,18 @@ MAY_IMPORT = {
     "generation": GROUND | {"companding", "melspectrogram", "model"},
     "streaming": GROUND | {"generation", "melspectrogram", "model", "pitch"},
     "training": GROUND
-    | {"audio", "companding", "datadir", "devices", "encoding", "melspectrogram", "model", "pitch", "slurm_step"}
+    | {
+        "audio",
+        "codes",
+        "companding",
+        "datadir",
+        "devices",
+        "encoding",
+        "melspectrogram",
+        "model",
+        "pitch",
+        "slurm_step",
+    }
     | {"torchaudio_import"},
     "evaluation": GROUND | {"alignment", "audio", "codes", "companding", "datadir", "torchaudio_import"},
     "inference": GROUND | {"audio", "model", "pitch"},
