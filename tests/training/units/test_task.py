@@ -26,9 +26,10 @@ from vqspeech.training.units.trained_layers import TrainedLayers
 TRAIN, DEV = make_pack({"ann": [3.0, 2.0], "bob": [3.0]}), make_pack({"ann": [2.0], "cyd": [2.0]}, seed=5)
 
 
-def task(preset: UnitsPreset) -> UnitsTask:
+def task(preset: UnitsPreset, begin: TrainedLayers | None = None) -> UnitsTask:
     label = CepstralClusters(preset.training.targets, preset.model, TRAIN, seed=0)
-    return UnitsTask(preset, TRAIN, DEV, targets=(label_pack(TRAIN, 320, label), label_pack(DEV, 320, label)))
+    targets = label_pack(TRAIN, 320, label), label_pack(DEV, 320, label)
+    return UnitsTask(preset, TRAIN, DEV, targets=targets, initialise_from=begin)
 
 
 def trainer(out: Path, preset: UnitsPreset) -> Trainer:
@@ -172,11 +173,7 @@ def test_presets_that_cannot_be_trained_name_the_key(change: str, word: str) -> 
 
 
 def test_what_a_run_began_with_is_held_while_the_rest_learns() -> None:
-    preset = small_preset("training.predictor=[1]", "training.hold=2")
-    label = CepstralClusters(preset.training.targets, preset.model, TRAIN, seed=0)
-    targets = label_pack(TRAIN, 320, label), label_pack(DEV, 320, label)
-    begin = TrainedLayers(encoder_of_before())
-    ours = UnitsTask(preset, TRAIN, DEV, targets=targets, initialise_from=begin)
+    ours = task(small_preset("training.predictor=[1]", "training.hold=2"), TrainedLayers(encoder_of_before()))
     optimizers = ours.optimizers()
     encoder, new = ours.model.model.encoder, ours.model.blocks[0].dilated.weight
     held = [encoder.strided[0].convolution.weight, encoder.blocks[1].dilated.weight]

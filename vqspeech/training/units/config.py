@@ -15,8 +15,8 @@ from vqspeech.training.run_config import RunConfig, ScheduleConfig
 
 #: Where the package keeps these presets.
 FOLDER = "presets/units"
-#: Targets are kept in 16 bits, -1 among them.
-MOST_UNITS = (1 << 15) - 1
+#: Units are kept in 16 bits, -1 among them.
+MOST_UNITS = 1 << 15
 
 
 class UnitsOptimizer(ScheduleConfig, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -42,7 +42,7 @@ class TargetsConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             the training speech; 0 for those it has.
     """
 
-    clusters: Annotated[int, Meta(ge=2, le=MOST_UNITS)]
+    clusters: Annotated[int, Meta(ge=2, le=32767)]
     cepstra: Annotated[int, Meta(ge=1, le=CEPSTRAL_BANDS)]
     frames: Count
     duration_penalty: NonNegative = 0.0

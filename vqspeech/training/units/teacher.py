@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from vqspeech.codes.duration_penalty import penalised_codes
 from vqspeech.errors import InputError
@@ -76,22 +77,7 @@ class Teacher:
 
         def labeller() -> Labeller:
             network = self._clustered(next(iter(packs.values()))) if self.config.units else self.network
-            network = network.to(device)
-            engine = PackedEncoder(network)
-            codebook = network.quantizer.codebook.detach().cpu().numpy()  # (units, dimension)
-
-            @torch.no_grad()
-            def label(waveform: NDArray[np.float32]) -> NDArray[np.int64]:
-                shaped = network.companding.preemphasise(torch.from_numpy(waveform).to(device)[None])  # (1, samples)
-                units: NDArray[np.int64]
-                if penalty:
-                    vectors = network.encoder(shaped)[0].t().cpu().numpy()  # (units, dimension)
-                    units = penalised_codes(vectors, codebook, penalty=penalty).astype(np.int64)
-                else:
-                    units = engine.codes([shaped[0]])[0].cpu().numpy()
-                return units
-
-            return label
+            return _penalised(network.to(device), penalty) if penalty else _nearest(network.to(device))
 
         made_by = f"units {self.checksum}"
         if self.config.units:
@@ -108,3 +94,29 @@ class Teacher:
         network.encoder.load_state_dict(self.network.encoder.state_dict())
         place_codebook(network, pack, vectors=VECTORS, seed=self.seed)
         return network
+
+
+def _nearest(network: VQVAE) -> Labeller:
+    engine = PackedEncoder(network)
+
+    def label(waveform: NDArray[np.float32]) -> NDArray[np.int64]:
+        units: NDArray[np.int64] = engine.codes([_shaped(network, waveform)[0]])[0].cpu().numpy()
+        return units
+
+    return label
+
+
+def _penalised(network: VQVAE, penalty: float) -> Labeller:
+    codebook = network.quantizer.codebook.detach().cpu().numpy()  # (units, dimension)
+
+    @torch.no_grad()
+    def label(waveform: NDArray[np.float32]) -> NDArray[np.int64]:
+        vectors = network.encoder(_shaped(network, waveform))[0].t().cpu().numpy()  # (positions, dimension)
+        return penalised_codes(vectors, codebook, penalty=penalty).astype(np.int64)
+
+    return label
+
+
+def _shaped(network: VQVAE, waveform: NDArray[np.float32]) -> Tensor:
+    """What the encoder takes, ``(1, samples)``."""
+    return network.companding.preemphasise(torch.from_numpy(waveform).to(network.device)[None])

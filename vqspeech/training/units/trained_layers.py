@@ -74,43 +74,36 @@ class TrainedLayers:
         Raises:
             InputError: the encoders have other bands or channels.
         """
-        encoder = network.model.encoder
-        below = {name: tensor for name, tensor in encoder.state_dict().items() if not _own_end(name)}
-        found = self.encoder.state_dict()
-        for name, tensor in below.items():
-            if name not in found or found[name].shape != tensor.shape:
-                raise _misfit(name)
-            tensor.copy_(found[name])
-        copied = [parameter for name, parameter in encoder.named_parameters() if name in below]
-        trained = _blocks(self.encoder.blocks)
+        copied: list[nn.Parameter] = []
+
+        def take(parameter: nn.Parameter, given: Tensor | None, what: str) -> None:
+            if given is None or given.shape != parameter.shape:
+                raise InputError(
+                    f"the model to begin with has another encoder: {what}",
+                    hint="take one of the same bands and channels",
+                )
+            parameter.copy_(given)
+            copied.append(parameter)
+
+        encoder, found = network.model.encoder, self.encoder.state_dict()
+        for name, parameter in encoder.named_parameters():
+            if not _own_end(name):
+                take(parameter, found.get(name), name)
+        trained = {place: dict(block.state_dict()) for place, block in enumerate(self.encoder.blocks)}
         for name, tensor in self.predictor.items():
             if name.startswith("blocks."):
                 number, _, rest = name.removeprefix("blocks.").partition(".")
                 place = len(self.encoder.blocks) + int(number) if number.isdecimal() else -1
                 trained.setdefault(place, {})[rest] = tensor
             elif name == "token" and tensor.shape == network.token.shape:
-                network.token.copy_(tensor)
-                copied.append(network.token)
+                take(network.token, tensor, name)
         for place, block in enumerate([*encoder.blocks, *network.blocks]):
-            given = trained.get(place, {})
-            for name, parameter in block.named_parameters() if given else ():
-                if name not in given or given[name].shape != parameter.shape:
-                    raise _misfit(f"block {place + 1}, {name}")
-                parameter.copy_(given[name])
-                copied.append(parameter)
+            if place in trained:
+                for name, parameter in block.named_parameters():
+                    take(parameter, trained[place].get(name), f"block {place + 1}, {name}")
         return tuple(copied)
 
 
 def _own_end(name: str) -> bool:
     """Whether a tensor of the encoder belongs to its blocks or to its projection, which is placed in the end."""
     return name.startswith(("blocks.", "projection."))
-
-
-def _blocks(blocks: nn.ModuleList | list[nn.Module]) -> dict[int, dict[str, Tensor]]:
-    return {place: dict(block.state_dict()) for place, block in enumerate(blocks)}
-
-
-def _misfit(what: str) -> InputError:
-    return InputError(
-        f"the model to begin with has another encoder: {what}", hint="take one of the same bands and channels"
-    )
