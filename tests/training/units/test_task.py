@@ -32,8 +32,8 @@ def task(preset: UnitsPreset, begin: TrainedLayers | None = None) -> UnitsTask:
     return UnitsTask(preset, TRAIN, DEV, targets=targets, initialise_from=begin)
 
 
-def trainer(out: Path, preset: UnitsPreset) -> Trainer:
-    return Trainer(task(preset), out, Devices.find("cpu", "fp32"))
+def trainer(out: Path, preset: UnitsPreset, begin: TrainedLayers | None = None) -> Trainer:
+    return Trainer(task(preset, begin), out, Devices.find("cpu", "fp32"))
 
 
 def test_the_loss_is_the_cross_entropy_of_masked_and_of_other_positions_apart() -> None:
@@ -89,11 +89,15 @@ def test_a_run_learns_and_leaves_a_model_without_voices(tmp_path: Path) -> None:
         model.decode(codes, "ann")
 
 
-def test_stopped_and_resumed_it_ends_with_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    preset = small_preset()
-    trainer(tmp_path / "whole", preset).run()
+@pytest.mark.parametrize("hold", [None, 2, 4])
+def test_stopped_and_resumed_it_ends_with_the_same_weights(
+    hold: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preset = small_preset(f"training.hold={hold or 0}")
+    begin = TrainedLayers(encoder_of_before()) if hold else None
+    trainer(tmp_path / "whole", preset, begin).run()
     monkeypatch.setattr(training, "SAVE_EVERY", 0.0)
-    broken = trainer(tmp_path / "broken", preset)
+    broken = trainer(tmp_path / "broken", preset, begin)
     take = broken._take_step
 
     def stop(module: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -104,7 +108,7 @@ def test_stopped_and_resumed_it_ends_with_the_same_weights(tmp_path: Path, monke
     monkeypatch.setattr(broken, "_take_step", stop)
     with pytest.raises(RuntimeError, match="power cut"):
         broken.run()
-    trainer(tmp_path / "broken", preset).run()
+    trainer(tmp_path / "broken", preset, begin).run()
     whole, resumed = (
         torch.load(tmp_path / name / "checkpoints" / "last.pt", weights_only=True)["model"]
         for name in ("whole", "broken")
