@@ -74,11 +74,12 @@ def run(options: argparse.Namespace) -> None:
     teacher = None if options.targets is None else Teacher(options.targets, preset)
     begin = None if options.initialise_from is None else TrainedLayers.read(options.initialise_from)
     cache, packs = options.out / "targets.safetensors", {"train": train, "dev": dev}
+    labelling, gathering = bar("targets", "utterance"), bar("clusters", "vector")
     if teacher is None:
-        make_targets = partial(cepstral_targets, cache, packs, preset)
+        make_targets = partial(cepstral_targets, cache, packs, preset, labelling)
     else:
-        make_targets = partial(teacher.targets, cache, packs, devices.device)
-    in_the_first_process(partial(make_targets, bar("targets", "utterance")), options.data)
+        make_targets = partial(teacher.targets, cache, packs, devices.device, labelling, gathering)
+    in_the_first_process(make_targets, options.data)
     found = make_targets()
     targets = found["train"], found["dev"]
     clusters = None if teacher is None else teacher.units

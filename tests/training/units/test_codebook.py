@@ -41,3 +41,12 @@ def test_the_same_seed_places_the_same_codebook() -> None:
     first, again = placed(), placed()
     assert first.quantizer.codebook.equal(again.quantizer.codebook)
     assert bool(first.quantizer.started)
+
+
+def test_progress_tells_the_vectors_gathered() -> None:
+    model = VQVAE(small_preset().model, ()).eval()
+    told: list[tuple[int, int]] = []
+    place_codebook(model, PACK, vectors=200, seed=1, progress=lambda done, total: told.append((done, total)))
+    assert [done for done, _ in told] == sorted({done for done, _ in told})
+    assert len(told) > 1
+    assert told[-1] == (200, 200)

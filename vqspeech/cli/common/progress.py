@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 #: Seconds between two lines where stderr is no terminal.
 EVERY = 60.0
@@ -23,9 +24,12 @@ def bar(title: str, unit: str) -> Callable[[int, int], None]:
 def _bar(title: str, unit: str) -> Callable[[int, int], None]:
     from tqdm import tqdm
 
-    shown = tqdm(desc=title, unit=unit, dynamic_ncols=True, leave=False)
+    shown: tqdm[Any] | None = None
 
     def draw(done: int, total: int) -> None:
+        nonlocal shown
+        if shown is None:  # not before there is something to tell: several may be waiting for their turn
+            shown = tqdm(desc=title, unit=unit, dynamic_ncols=True, leave=False)
         shown.total = total
         shown.update(done - shown.n)
         if done == total:

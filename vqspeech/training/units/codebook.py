@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -17,7 +17,15 @@ VECTORS = 200_000
 
 
 @torch.no_grad()
-def place_codebook(model: VQVAE, pack: Pack, *, vectors: int, seed: int, iterations: int = 30) -> None:
+def place_codebook(
+    model: VQVAE,
+    pack: Pack,
+    *,
+    vectors: int,
+    seed: int,
+    iterations: int = 30,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
     """Set projection and codebook by the hidden vectors of whole utterances, drawn at random.
 
     The projection takes the principal components, scaled alike, so that the first of them has unit spread.
@@ -28,6 +36,7 @@ def place_codebook(model: VQVAE, pack: Pack, *, vectors: int, seed: int, iterati
         vectors: how many to gather at least, if the pack has as many.
         seed: of the draw of utterances and of the first codes.
         iterations: of k-means.
+        progress: called with the vectors gathered and all of them.
     """
     encoder = model.encoder
     hidden: list[Tensor] = []
@@ -39,6 +48,8 @@ def place_codebook(model: VQVAE, pack: Pack, *, vectors: int, seed: int, iterati
             last = torch.nn.functional.layer_norm(last, last.shape[-1:])
         hidden.append(last[0].t())  # (codes, channels)
         gathered += len(hidden[-1])
+        if progress is not None:
+            progress(min(gathered, vectors), vectors)
         if gathered >= vectors:
             break
     stacked = torch.cat(hidden)  # (vectors, channels)

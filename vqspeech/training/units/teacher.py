@@ -60,7 +60,12 @@ class Teacher:
         return self.config.units or self.network.config.quantizer.codes
 
     def targets(
-        self, cache: Path, packs: Mapping[str, Pack], device: torch.device, progress: Progress | None = None
+        self,
+        cache: Path,
+        packs: Mapping[str, Pack],
+        device: torch.device,
+        progress: Progress | None = None,
+        gathering: Progress | None = None,
     ) -> dict[str, NDArray[np.int16]]:
         """The units of some packs; where they are others than the model's, they are placed on the first pack.
 
@@ -69,6 +74,7 @@ class Teacher:
             packs: by name.
             device: where they are computed.
             progress: called with utterances done and all of them, of each pack.
+            gathering: called with the vectors gathered to place units on and all of them.
 
         Raises:
             InputError: as by ``kept_targets``.
@@ -76,7 +82,7 @@ class Teacher:
         penalty = self.config.duration_penalty
 
         def labeller() -> Labeller:
-            network = self._clustered(next(iter(packs.values()))) if self.config.units else self.network
+            network = self._clustered(next(iter(packs.values())), gathering) if self.config.units else self.network
             return _penalised(network.to(device), penalty) if penalty else _nearest(network.to(device))
 
         made_by = f"units {self.checksum}"
@@ -86,13 +92,13 @@ class Teacher:
             made_by += f" penalty {penalty}"
         return kept_targets(cache, packs, self.network.config.code_hop, labeller, made_by=made_by, progress=progress)
 
-    def _clustered(self, pack: Pack) -> VQVAE:
+    def _clustered(self, pack: Pack, progress: Progress | None) -> VQVAE:
         """The model with as many units as the targets are to have."""
         config = self.network.config
         quantizer = msgspec.structs.replace(config.quantizer, codes=self.config.units)
         network = VQVAE(msgspec.structs.replace(config, quantizer=quantizer), ()).eval().requires_grad_(False)
         network.encoder.load_state_dict(self.network.encoder.state_dict())
-        place_codebook(network, pack, vectors=VECTORS, seed=self.seed)
+        place_codebook(network, pack, vectors=VECTORS, seed=self.seed, progress=progress)
         return network
 
 
