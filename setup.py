@@ -66,6 +66,7 @@ EXTRAS = {
     "dev": [
         "pytest>=8.2",
         "pytest-cov>=6",
+        "pytest-xdist>=3.6",  # all tests at once, on as many cores as there are up to four
         "hypothesis>=6.100",
         "ruff>=0.9",
         "mypy>=1.13",

@@ -8,7 +8,8 @@ usage() {
 Usage: tools/test.sh [--gpu | PYTEST ARGUMENT...]
 
 Without arguments: sets up .venv if needed, then runs ruff, mypy, shellcheck
-and all tests with branch coverage, to the end even where one fails.
+and all tests with branch coverage, on up to four cores, to the end even where
+one fails.
 With --gpu: sets up, then runs the tests that need a GPU, and fails without one.
 With arguments: sets up, then runs pytest alone with them, for instance
   tools/test.sh tests/audio/test_sources.py -k pipe
@@ -42,7 +43,8 @@ check "ruff check" .venv/bin/python -m ruff check .
 check "ruff format" .venv/bin/python -m ruff format --check .
 check "mypy" .venv/bin/python -m mypy
 check "shellcheck" .venv/bin/shellcheck -x .ci/run "${scripts[@]}"
-check "pytest" .venv/bin/python -m pytest --cov
+# Processes share nothing; four at most, as each has torch and a model in memory.
+check "pytest" .venv/bin/python -m pytest --cov --numprocesses auto --maxprocesses 4 --dist worksteal
 if ((${#failed[@]})); then
   echo "tools/test.sh: failed: $(IFS=, && echo "${failed[*]}")" >&2
   exit 1
