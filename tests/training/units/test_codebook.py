@@ -43,10 +43,20 @@ def test_the_same_seed_places_the_same_codebook() -> None:
     assert bool(first.quantizer.started)
 
 
-def test_progress_tells_the_vectors_gathered() -> None:
+def told_while_placing(vectors: int) -> list[tuple[int, int]]:
     model = VQVAE(small_preset().model, ()).eval()
     told: list[tuple[int, int]] = []
-    place_codebook(model, PACK, vectors=200, seed=1, progress=lambda done, total: told.append((done, total)))
+    place_codebook(model, PACK, vectors=vectors, seed=1, progress=lambda done, total: told.append((done, total)))
+    return told
+
+
+def test_progress_tells_the_vectors_gathered() -> None:
+    told = told_while_placing(200)
     assert [done for done, _ in told] == sorted({done for done, _ in told})
     assert len(told) > 1
     assert told[-1] == (200, 200)
+
+
+def test_progress_comes_to_its_end_where_the_speech_is_too_short() -> None:
+    done, total = told_while_placing(100_000)[-1]
+    assert 200 < done == total < 100_000

@@ -52,6 +52,8 @@ def place_codebook(
             progress(min(gathered, vectors), vectors)
         if gathered >= vectors:
             break
+    if progress is not None and gathered < vectors:
+        progress(gathered, gathered)  # the pack has no more
     stacked = torch.cat(hidden)  # (vectors, channels)
     mean = stacked.mean(0)
     centred = stacked - mean
