@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=model_path,
         metavar="MODEL",
         help="begin with the encoder of this unit model, and of an experiment with the blocks behind it; it may have "
-        "fewer blocks or more",
+        "fewer blocks or more, and fewer channels",
     )
     add_training(parser)
     add_allow_pipes(parser)

@@ -145,6 +145,29 @@ def test_a_run_begins_with_the_layers_of_another_that_is_deeper_or_not() -> None
         begun_task(small_preset("model.encoder.channels=16"), TrainedLayers(begun))
 
 
+@pytest.mark.parametrize(("channels", "exact"), [(48, True), (72, True), (30, False)])
+def test_layers_that_are_widened_compute_what_they_did(channels: int, exact: bool, tmp_path: Path) -> None:
+    strides = "model.encoder.strides=[1, 2]"
+    runner = trainer(tmp_path, small_preset(strides, "training.predictor=[4]", "training.average=0"))
+    runner.run()
+    narrow = runner.model.eval()
+    wide = begun_task(
+        small_preset(strides, "training.predictor=[4]", f"model.encoder.channels={channels}"),
+        TrainedLayers.read(tmp_path),
+    ).model.eval()
+    features = narrow.model.encoder.features(torch.from_numpy(TRAIN.samples[None, :16000] / np.float32(32767)))
+
+    def last(network: MaskedPredictor) -> torch.Tensor:
+        x = network.model.encoder.hidden(features)[-1].transpose(1, 2)
+        return network.blocks[0](x)  # (1, positions, channels)
+
+    before, after = last(narrow), last(wide)[..., :24]
+    # Replicated alike, channels keep the mean and variance that their norms take; else these change a little.
+    difference = (after - before).norm() / before.norm()
+    assert difference < (1e-5 if exact else 0.15)
+    assert not exact or not torch.allclose(wide.blocks[0].out.weight[:, 0], wide.blocks[0].out.weight[:, 24])
+
+
 def test_the_blocks_behind_the_encoder_are_carried_over_wherever_it_ends(tmp_path: Path) -> None:
     runner = trainer(tmp_path, small_preset("training.predictor=[4, 1]", "training.average=0"))
     runner.run()

@@ -60,7 +60,8 @@ class UnitsTask:
         dev: speech to evaluate on.
         targets: of both, ``(positions,)`` each, see ``vqspeech.training.units.targets``.
         clusters: how many there are to tell apart; as many as the preset has where that is None.
-        initialise_from: layers of an earlier run, of the same bands and channels, with which this one begins.
+        initialise_from: layers of an earlier run, of the same bands, with which this one begins; of fewer channels they
+            are widened.
         rank: of this process.
 
     Raises:
@@ -88,7 +89,7 @@ class UnitsTask:
         torch.manual_seed(training.seed)
         self.model = MaskedPredictor(preset, training.targets.clusters if clusters is None else clusters)
         #: Parameters that are held for the first steps.
-        self.begun = () if initialise_from is None else initialise_from.copy_to(self.model)
+        self.begun = () if initialise_from is None else initialise_from.copy_to(self.model, training.seed)
         train_targets, dev_targets = targets
         self.augmentation = SpectralAugmentation(
             warp=training.warp, channel=training.channel, frame_rate=audio.sample_rate / preset.model.encoder.mel_hop

@@ -22,6 +22,7 @@ from vqspeech.model.checkpoint import load_model, model_folder
 from vqspeech.model.encoder import Encoder
 from vqspeech.model.stored import read_tensors
 from vqspeech.training.units.network import MaskedPredictor
+from vqspeech.training.units.widening import Widening
 
 #: Beside the model's own files: the mask token and the blocks behind the encoder.
 PREDICTOR = "predictor.safetensors"
@@ -63,24 +64,31 @@ class TrainedLayers:
         return cls(load_model(folder).encoder, read_tensors(stored) if stored.is_file() else {})
 
     @torch.no_grad()
-    def copy_to(self, network: MaskedPredictor) -> tuple[nn.Parameter, ...]:
+    def copy_to(self, network: MaskedPredictor, seed: int = 0) -> tuple[nn.Parameter, ...]:
         """Copy what ``network`` has room for: all below the blocks, and of the stack of blocks as many as both have.
 
-        The encoder's projection and the scores of the clusters stay as they are.
+        The encoder's projection and the scores of the clusters stay as they are. Where ``network`` has more channels,
+        the layers are widened (``Widening``).
+
+        Args:
+            network: what is to be trained.
+            seed: of the widening.
 
         Returns:
             The parameters of ``network`` that were copied.
 
         Raises:
-            InputError: the encoders have other bands or channels.
+            InputError: the encoders have other bands or windows, or ``network`` has fewer channels.
         """
+        narrow, wide = self.encoder.config.channels, network.model.encoder.config.channels
+        widening = Widening(narrow, wide, seed) if wide > narrow else None
         copied: list[nn.Parameter] = []
 
         def take(parameter: nn.Parameter, given: Tensor | None, what: str) -> None:
             if given is None or given.shape != parameter.shape:
                 raise InputError(
                     f"the model to begin with has another encoder: {what}",
-                    hint="take one of the same bands and channels",
+                    hint="take one of the same bands, of as many channels or fewer",
                 )
             parameter.copy_(given)
             copied.append(parameter)
@@ -88,7 +96,10 @@ class TrainedLayers:
         encoder, found = network.model.encoder, self.encoder.state_dict()
         for name, parameter in encoder.named_parameters():
             if not _own_end(name):
-                take(parameter, found.get(name), name)
+                given = found.get(name)
+                if widening and given is not None:
+                    given = widening.strided(given, first=name.startswith("strided.0."))
+                take(parameter, given, name)
         trained = {place: dict(block.state_dict()) for place, block in enumerate(self.encoder.blocks)}
         for name, tensor in self.predictor.items():
             if name.startswith("blocks."):
@@ -99,8 +110,9 @@ class TrainedLayers:
                 take(network.token, tensor, name)
         for place, block in enumerate([*encoder.blocks, *network.blocks]):
             if place in trained:
+                tensors = trained[place] if widening is None else widening.block(trained[place])
                 for name, parameter in block.named_parameters():
-                    take(parameter, trained[place].get(name), f"block {place + 1}, {name}")
+                    take(parameter, tensors.get(name), f"block {place + 1}, {name}")
         return tuple(copied)
 
 
