@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -141,8 +142,10 @@ def test_a_run_begins_with_the_layers_of_another_that_is_deeper_or_not() -> None
         for name, tensor in begun.named_parameters():
             if name in own and not name.startswith("projection."):
                 assert own[name].equal(tensor), name
-    with pytest.raises(InputError, match="another encoder"):
+    with pytest.raises(InputError, match="has 24 channels, the one to train 16"):
         begun_task(small_preset("model.encoder.channels=16"), TrainedLayers(begun))
+    with pytest.raises(InputError, match="another encoder"):
+        begun_task(small_preset("model.encoder.mel_bands=10"), TrainedLayers(begun))
 
 
 @pytest.mark.parametrize(("channels", "exact"), [(48, True), (72, True), (30, False)])
@@ -166,6 +169,15 @@ def test_layers_that_are_widened_compute_what_they_did(channels: int, exact: boo
     difference = (after - before).norm() / before.norm()
     assert difference < (1e-5 if exact else 0.15)
     assert not exact or not torch.allclose(wide.blocks[0].out.weight[:, 0], wide.blocks[0].out.weight[:, 24])
+
+
+def test_blocks_of_another_kind_are_refused_and_not_widened() -> None:
+    config = small_preset().model
+    plain = msgspec.structs.replace(config, encoder=msgspec.structs.replace(config.encoder, block="plain"))
+    begun = TrainedLayers(VQVAE(plain, ()).encoder)
+    for channels in (24, 48):
+        with pytest.raises(InputError, match="another encoder"):
+            begun_task(small_preset(f"model.encoder.channels={channels}"), begun)
 
 
 def test_the_blocks_behind_the_encoder_are_carried_over_wherever_it_ends(tmp_path: Path) -> None:

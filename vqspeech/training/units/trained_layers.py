@@ -81,6 +81,11 @@ class TrainedLayers:
             InputError: the encoders have other bands or windows, or ``network`` has fewer channels.
         """
         narrow, wide = self.encoder.config.channels, network.model.encoder.config.channels
+        if narrow > wide:
+            raise InputError(
+                f"the model to begin with has {narrow} channels, the one to train {wide}",
+                hint=f"set model.encoder.channels={narrow}, or more",
+            )
         widening = Widening(narrow, wide, seed) if wide > narrow else None
         copied: list[nn.Parameter] = []
 
@@ -88,7 +93,7 @@ class TrainedLayers:
             if given is None or given.shape != parameter.shape:
                 raise InputError(
                     f"the model to begin with has another encoder: {what}",
-                    hint="take one of the same bands, of as many channels or fewer",
+                    hint="take one of the same bands",
                 )
             parameter.copy_(given)
             copied.append(parameter)
@@ -110,8 +115,10 @@ class TrainedLayers:
                 take(network.token, tensor, name)
         for place, block in enumerate([*encoder.blocks, *network.blocks]):
             if place in trained:
-                tensors = trained[place] if widening is None else widening.block(trained[place])
-                for name, parameter in block.named_parameters():
+                tensors, own = trained[place], dict(block.named_parameters())
+                if widening and own.keys() <= tensors.keys():
+                    tensors = widening.block(tensors)
+                for name, parameter in own.items():
                     take(parameter, tensors.get(name), f"block {place + 1}, {name}")
         return tuple(copied)
 
