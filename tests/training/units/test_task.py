@@ -180,6 +180,15 @@ def test_blocks_of_another_kind_are_refused_and_not_widened() -> None:
             begun_task(small_preset(f"model.encoder.channels={channels}"), begun)
 
 
+def test_blocks_behind_the_encoder_that_do_not_fit_it_are_refused_and_not_widened() -> None:
+    blocks = MaskedPredictor(small_preset("model.encoder.channels=16", "training.predictor=[4]"), 5).blocks
+    begun = TrainedLayers(encoder_of_before(), {f"blocks.{name}": t for name, t in blocks.state_dict().items()})
+    for channels in (24, 48):
+        preset = small_preset(f"model.encoder.channels={channels}", "training.predictor=[4]")
+        with pytest.raises(InputError, match="another encoder: block 3"):
+            begun_task(preset, begun)
+
+
 def test_the_blocks_behind_the_encoder_are_carried_over_wherever_it_ends(tmp_path: Path) -> None:
     runner = trainer(tmp_path, small_preset("training.predictor=[4, 1]", "training.average=0"))
     runner.run()

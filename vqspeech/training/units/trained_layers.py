@@ -64,7 +64,7 @@ class TrainedLayers:
         return cls(load_model(folder).encoder, read_tensors(stored) if stored.is_file() else {})
 
     @torch.no_grad()
-    def copy_to(self, network: MaskedPredictor, seed: int = 0) -> tuple[nn.Parameter, ...]:
+    def copy_to(self, network: MaskedPredictor, seed: int) -> tuple[nn.Parameter, ...]:
         """Copy what ``network`` has room for: all below the blocks, and of the stack of blocks as many as both have.
 
         The encoder's projection and the scores of the clusters stay as they are. Where ``network`` has more channels,
@@ -115,10 +115,10 @@ class TrainedLayers:
                 take(network.token, tensor, name)
         for place, block in enumerate([*encoder.blocks, *network.blocks]):
             if place in trained:
-                tensors, own = trained[place], dict(block.named_parameters())
-                if widening and own.keys() <= tensors.keys():
+                tensors = trained[place]
+                if widening and widening.fits(tensors):
                     tensors = widening.block(tensors)
-                for name, parameter in own.items():
+                for name, parameter in block.named_parameters():
                     take(parameter, tensors.get(name), f"block {place + 1}, {name}")
         return tuple(copied)
 

@@ -13,8 +13,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-#: Taps of a block's window.
-_TAPS = 3
+from vqspeech.model.residual import ModulatedBlock
 
 
 class Widening:
@@ -26,12 +25,15 @@ class Widening:
         seed: of the draw of channels and shares.
     """
 
-    def __init__(self, narrow: int, wide: int, seed: int = 0) -> None:
+    def __init__(self, narrow: int, wide: int, seed: int) -> None:
         self.narrow = narrow
         self.wide = wide
         self._generator = torch.Generator().manual_seed(seed)
         #: The narrow channel that each wide one is a copy of, ``(wide,)``: first each once, then copies.
         self.channels = self._draw()
+        with torch.device("meta"):
+            block = ModulatedBlock(narrow, 1)
+        self._shapes = {name: parameter.shape for name, parameter in block.named_parameters()}
 
     def strided(self, tensor: Tensor, *, first: bool) -> Tensor:
         """Widen the weight or the bias of a strided convolution.
@@ -48,6 +50,10 @@ class Widening:
         taps = [self._shared(tap, self.channels) for tap in tensor.unbind(2)]  # of (narrow, wide)
         return torch.stack(taps, 2)[self.channels]
 
+    def fits(self, tensors: Mapping[str, Tensor]) -> bool:
+        """Whether these are a modulated block's of ``narrow`` channels, which ``block`` can widen."""
+        return all(name in tensors and tensors[name].shape == shape for name, shape in self._shapes.items())
+
     def block(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Widen a modulated block without speaker.
 
@@ -58,7 +64,7 @@ class Widening:
             The same of a block of ``wide`` channels, hidden channels too.
         """
         hidden = self._draw()
-        taps = tensors["dilated.weight"].unflatten(1, (_TAPS, self.narrow)).unbind(1)  # of (narrow, narrow)
+        taps = tensors["dilated.weight"].unflatten(1, (-1, self.narrow)).unbind(1)  # of (narrow, narrow)
         return {
             "scale_shift": torch.cat([half[self.channels] for half in tensors["scale_shift"].chunk(2)]),
             "dilated.weight": torch.cat([self._shared(tap, self.channels) for tap in taps], 1)[hidden],
